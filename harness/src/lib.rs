@@ -1,0 +1,1 @@
+//! Tests whole networks of machines by property: runner, shrinker, replay and the netprop command.

@@ -1,0 +1,1 @@
+//! Runs commands over SSH and says exactly how each one ended.
