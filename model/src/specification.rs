@@ -1,0 +1,67 @@
+//! The pure half of a specification: what a system's state is, and what commands do to it.
+
+use std::fmt::Debug;
+
+use proptest::strategy::BoxedStrategy;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Predicts a system: its states, the commands it takes, and what it may answer.
+///
+/// The names are those of ScalaCheck's `Commands`. Everything here is a pure function of its
+/// arguments: a case is generated, shortened and judged by calling these alone, and only what is
+/// worth it runs on the real system (the effectful half is `harness::System`).
+///
+/// States and commands are written to replay files, so they have serde's traits.
+pub trait Model {
+    /// What the model knows of the system.
+    type State: Clone + Debug + PartialEq + Serialize + DeserializeOwned;
+    /// Something to do to the system.
+    type Command: Clone + Debug + PartialEq + Serialize + DeserializeOwned;
+    /// What the system says to a command.
+    type Response: Clone + Debug + Serialize + DeserializeOwned;
+
+    /// A short name for files and reports: letters, digits and hyphens.
+    fn name(&self) -> &str;
+
+    /// Generates the state in which a case begins.
+    fn gen_initial_state(&self) -> BoxedStrategy<Self::State>;
+
+    /// Whether a case can begin in this state; also asked of each smaller one while shrinking.
+    fn initial_pre_condition(&self, _state: &Self::State) -> bool {
+        true
+    }
+
+    /// Generates a command that makes sense in this state; its shrinking is used as well.
+    fn gen_command(&self, state: &Self::State) -> BoxedStrategy<Self::Command>;
+
+    /// Whether the command can be given in this state. While shrinking it is asked of commands
+    /// that were generated for another state, so it must not take anything for granted.
+    fn pre_condition(&self, _state: &Self::State, _command: &Self::Command) -> bool {
+        true
+    }
+
+    /// The state once the command has taken effect.
+    fn next_state(&self, state: &Self::State, command: &Self::Command) -> Self::State;
+
+    /// Whether this answer to the command, given in this state, is a right one.
+    fn post_condition(&self, state: &Self::State, command: &Self::Command, response: &Self::Response)
+    -> bool;
+
+    /// What a right answer would be, in words, for the report of a failure.
+    fn expectation(&self, _state: &Self::State, _command: &Self::Command) -> String {
+        "an answer that the post-condition allows".to_owned()
+    }
+
+    /// States to try instead while shrinking, the greatest steps first; each must be smaller in
+    /// some order that has an end.
+    fn simpler_states(&self, _state: &Self::State) -> Vec<Self::State> {
+        Vec::new()
+    }
+
+    /// Commands to try instead while shrinking, the greatest steps first, beside those that the
+    /// strategy of [`Model::gen_command`] shrinks to.
+    fn simpler_commands(&self, _command: &Self::Command) -> Vec<Self::Command> {
+        Vec::new()
+    }
+}

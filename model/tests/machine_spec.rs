@@ -1,0 +1,122 @@
+//! Boot, Shutdown and Ping: what is generated is possible, and in the proportions promised.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::HashMap;
+
+use model::machines::{Command, Response};
+use model::{Case, KernelVersion, MachineSpec, Model, Network, NetworkParameters, generate};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+fn specification() -> MachineSpec {
+    let kernels = ["6.1", "6.12"].map(|version| KernelVersion::new(version).unwrap());
+    MachineSpec::new(NetworkParameters::new(kernels.to_vec()).unwrap()).unwrap()
+}
+
+fn case_of(seed: [u8; 32]) -> Case<MachineSpec> {
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    generate(&specification(), &(0..=30), &mut runner).unwrap().case
+}
+
+/// The answer that the model holds to be right.
+fn right(network: &Network, command: &Command) -> Response {
+    match command {
+        Command::Boot(_) => Response::Booted,
+        Command::Shutdown(_) => Response::ShutDown,
+        Command::Ping { to, .. } => Response::Pinged { answered: network.is_running(to) },
+    }
+}
+
+proptest! {
+    #[test]
+    fn generated_cases_are_valid_and_all_off_at_first(seed in any::<[u8; 32]>()) {
+        let case = case_of(seed);
+        prop_assert_eq!(case.validate(&specification()), Ok(()));
+        prop_assert!(case.initial.machines().iter().all(|machine| !machine.running));
+    }
+
+    #[test]
+    fn a_seed_makes_one_case(seed in any::<[u8; 32]>()) {
+        prop_assert_eq!(case_of(seed), case_of(seed));
+    }
+
+    #[test]
+    fn only_right_answers_are_allowed(seed in any::<[u8; 32]>()) {
+        let (model, case) = (specification(), case_of(seed));
+        for (network, command) in case.states(&model).iter().zip(&case.commands) {
+            let answer = right(network, command);
+            let wrong = match &answer {
+                Response::Pinged { answered } => Response::Pinged { answered: !answered },
+                _ => Response::Failed("kernel panic".to_owned()),
+            };
+            prop_assert!(model.post_condition(network, command, &answer));
+            prop_assert!(!model.post_condition(network, command, &wrong));
+        }
+    }
+
+    #[test]
+    fn simpler_states_are_smaller(seed in any::<[u8; 32]>()) {
+        let (model, mut network) = (specification(), case_of(seed).initial);
+        let mut steps = 0;
+        while let Some(simpler) = model.simpler_states(&network).pop() {
+            network = simpler;
+            steps += 1;
+            prop_assert!(steps < 100, "shrinking does not end");
+        }
+        prop_assert_eq!(network.machines().len(), 1);
+    }
+
+    #[test]
+    fn cases_survive_a_file(seed in any::<[u8; 32]>()) {
+        let case = case_of(seed);
+        let text = serde_json::to_string(&case).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Case<MachineSpec>>(&text).unwrap(), case);
+    }
+}
+
+/// How often each kind of command is drawn of 7,000 in a network of which `on` of 2 machines run.
+fn drawn(on: usize) -> HashMap<&'static str, u32> {
+    let model = specification();
+    let mut runner = TestRunner::deterministic();
+    let networks = NetworkParameters {
+        machines: 2..=2,
+        ..NetworkParameters::new(vec!["6.1".parse().unwrap()]).unwrap()
+    };
+    let mut network = networks.strategy().unwrap().new_tree(&mut runner).unwrap().current();
+    for machine in network.clone().machines().iter().take(on) {
+        network = network.with_running(&machine.id, true);
+    }
+    let strategy = model.gen_command(&network);
+    let mut counts = HashMap::new();
+    for _ in 0..7_000 {
+        let kind = match strategy.new_tree(&mut runner).unwrap().current() {
+            Command::Boot(_) => "boot",
+            Command::Shutdown(_) => "shutdown",
+            Command::Ping { to, .. } if network.is_running(&to) => "ping on",
+            Command::Ping { .. } => "ping off",
+        };
+        *counts.entry(kind).or_insert(0) += 1;
+    }
+    counts
+}
+
+#[test]
+fn commands_come_in_the_promised_proportions() {
+    assert_eq!(drawn(0), HashMap::from([("boot", 7_000)]));
+    let weights = [
+        (2, vec![("shutdown", 1), ("ping on", 4)]),
+        (1, vec![("boot", 2), ("shutdown", 1), ("ping on", 4), ("ping off", 4)]),
+    ];
+    for (on, weights) in weights {
+        let counts = drawn(on);
+        let total: u32 = weights.iter().map(|(_, weight)| weight).sum();
+        assert_eq!(counts.len(), weights.len());
+        for (kind, weight) in weights {
+            let expected = 7_000 * weight / total;
+            assert!(counts[kind].abs_diff(expected) < 200, "{kind}: {} of {expected}", counts[kind]);
+        }
+    }
+}
