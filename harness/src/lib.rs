@@ -1,1 +1,31 @@
-//! Tests whole networks of machines by property: runner, shrinker, replay and the netprop command.
+//! Tests whole networks of machines by property.
+//!
+//! A [`Model`] predicts a system, a [`System`] acts on it, and a [`Runner`] generates cases for
+//! the two, judges each answer, and shrinks the first failure. The map, bottom up:
+//!
+//! - [`system`]: the trait of systems, real or simulated: start here, after [`model::Model`];
+//! - [`execute`]: one case on one system;
+//! - [`shrink`]: making a failing case smaller;
+//! - [`replay`] and [`regressions`]: failing cases and seeds on disk;
+//! - [`runner`]: many cases, the first failure of which ends the run;
+//! - [`observe`] and [`report`]: what a run tells on its way and at its end.
+
+pub mod config;
+pub mod execute;
+pub mod machines;
+pub mod observe;
+pub mod regressions;
+pub mod replay;
+pub mod report;
+pub mod runner;
+pub mod shrink;
+pub mod stop;
+pub mod system;
+
+pub use config::Config;
+pub use execute::{Evidence, Execution, Step, Verdict};
+pub use model::{self, Case, Model, Outcome};
+pub use observe::{Event, Observer, Silent};
+pub use runner::{Failure, RunError, Runner, Summary};
+pub use stop::Stop;
+pub use system::{System, SystemError};

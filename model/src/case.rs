@@ -1,5 +1,6 @@
 //! A test case: a state to begin in and the commands to give, with how they were generated.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use proptest::strategy::{Strategy, ValueTree};
@@ -9,13 +10,20 @@ use serde::{Deserialize, Serialize};
 use crate::specification::Model;
 
 /// A state to begin in and commands to give one after another.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(bound = "", deny_unknown_fields)]
 pub struct Case<M: Model> {
     /// The state in which the system is created.
     pub initial: M::State,
     /// What is done to it, in this order.
     pub commands: Vec<M::Command>,
+}
+
+// Derived, these would ask of the model what only its states and commands need.
+impl<M: Model> fmt::Debug for Case<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Case").field("initial", &self.initial).field("commands", &self.commands).finish()
+    }
 }
 
 impl<M: Model> Clone for Case<M> {

@@ -176,6 +176,29 @@ impl Model for MachineSpec {
         }
     }
 
+    fn show_command(&self, command: &Command) -> String {
+        command.to_string()
+    }
+
+    fn show_response(&self, response: &Response) -> String {
+        response.to_string()
+    }
+
+    fn show_state(&self, network: &Network) -> String {
+        let machine = |machine: &Machine| {
+            let Machine { id, address, kernel, memory, file_system, .. } = machine;
+            format!("\nmachine {id}  {address}  kernel {kernel}  {memory}  {file_system}")
+        };
+        let machines: String = network.machines().iter().map(machine).collect();
+        format!("subnet {}{machines}", network.subnet())
+    }
+
+    fn show_progress(&self, network: &Network) -> String {
+        let power =
+            |machine: &Machine| format!("{} {}", machine.id, if machine.running { "on" } else { "off" });
+        network.machines().iter().map(power).collect::<Vec<_>>().join(", ")
+    }
+
     /// Networks with one machine less, then with one value of one machine nearer to plain.
     fn simpler_states(&self, network: &Network) -> Vec<Network> {
         let fewer = network.machines().iter().filter_map(|machine| network.without(&machine.id));

@@ -53,6 +53,26 @@ pub trait Model {
         "an answer that the post-condition allows".to_owned()
     }
 
+    /// A command as reports show it, in one line.
+    fn show_command(&self, command: &Self::Command) -> String {
+        format!("{command:?}")
+    }
+
+    /// An answer as reports show it, in one line.
+    fn show_response(&self, response: &Self::Response) -> String {
+        format!("{response:?}")
+    }
+
+    /// A state as reports show it, in one line for each of its parts.
+    fn show_state(&self, state: &Self::State) -> String {
+        format!("{state:?}")
+    }
+
+    /// What a state has become since a case began, in one line; by default the whole state.
+    fn show_progress(&self, state: &Self::State) -> String {
+        format!("{state:?}")
+    }
+
     /// States to try instead while shrinking, the greatest steps first; each must be smaller in
     /// some order that has an end.
     fn simpler_states(&self, _state: &Self::State) -> Vec<Self::State> {

@@ -1,0 +1,61 @@
+//! How much a run does, and where it keeps what it finds.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
+
+use crate::regressions::Seed;
+use crate::shrink::Budget;
+
+/// How a run goes about it. [`Config::default`] listens to proptest's environment variables.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How many cases are generated (`PROPTEST_CASES`).
+    pub cases: u32,
+    /// How many commands a case has.
+    pub commands: RangeInclusive<usize>,
+    /// The seed of the first case, from which those of the others follow (`PROPTEST_RNG_SEED`);
+    /// a random one where there is none.
+    pub seed: Option<Seed>,
+    /// How often a case is tried on a fresh system where the infrastructure fails.
+    pub attempts: u32,
+    /// How much shrinking may cost (`PROPTEST_MAX_SHRINK_ITERS`, `PROPTEST_MAX_SHRINK_TIME` in
+    /// milliseconds).
+    pub shrink: Budget,
+    /// The directory of replay files; none keeps no cases.
+    pub failures: Option<PathBuf>,
+    /// The directory of seeds that proptest would keep
+    /// (`PROPTEST_DISABLE_FAILURE_PERSISTENCE` switches this and `failures` off).
+    pub regressions: Option<PathBuf>,
+    /// What is written into replay files of how the systems were made.
+    pub settings: BTreeMap<String, String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let proptest = ProptestConfig::default();
+        let set = |name: &str| env::var_os(name).is_some();
+        let keep = !set("PROPTEST_DISABLE_FAILURE_PERSISTENCE");
+        let seed = match proptest.rng_seed {
+            RngSeed::Fixed(seed) => Some(seed.into()),
+            RngSeed::Random => None,
+        };
+        let runs = if set("PROPTEST_MAX_SHRINK_ITERS") { proptest.max_shrink_iters } else { 1000 };
+        let time = (proptest.max_shrink_time > 0)
+            .then(|| Duration::from_millis(u64::from(proptest.max_shrink_time)));
+        Self {
+            cases: proptest.cases,
+            commands: 5..=10,
+            seed,
+            attempts: 3,
+            shrink: Budget { runs, time },
+            failures: keep.then(|| PathBuf::from("netprop-failures")),
+            regressions: keep.then(|| PathBuf::from("proptest-regressions")),
+            settings: BTreeMap::new(),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! One case on one system: what each command came to, and the verdict.
+
+use std::time::{Duration, Instant};
+
+use model::{Case, Judgement, Model, Outcome, Possible};
+use serde::{Deserialize, Serialize};
+
+use crate::observe::{Event, Observer};
+use crate::stop::Stop;
+use crate::system::{System, SystemError};
+
+/// Why a case is falsified.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Evidence {
+    /// The place of the command that got a wrong answer, counted from 1.
+    pub number: usize,
+    /// What a right answer would have been.
+    pub expected: String,
+    /// What came.
+    pub came: String,
+}
+
+/// What running a case has shown.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// The model allows every answer.
+    Holds,
+    /// The model forbids an answer.
+    Falsified(Evidence),
+    /// Nothing was shown, for the reason given.
+    Inconclusive(String),
+}
+
+/// A command that was given, and what came of it.
+#[derive(Debug)]
+pub struct Step<M: Model> {
+    /// What was given.
+    pub command: M::Command,
+    /// What came.
+    pub outcome: Outcome<M::Response>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// A case that was run, as far as it went.
+#[derive(Debug)]
+pub struct Execution<M: Model> {
+    /// The commands that were given.
+    pub steps: Vec<Step<M>>,
+    /// What they show.
+    pub verdict: Verdict,
+}
+
+/// How a system and a model are put together to run cases.
+pub(crate) struct Executor<'a, M: Model, S: System<M>> {
+    pub(crate) model: &'a M,
+    pub(crate) system: &'a S,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) stop: &'a Stop,
+    /// How often a case is tried on a fresh system before it counts as inconclusive.
+    pub(crate) attempts: u32,
+}
+
+impl<M: Model, S: System<M>> Executor<'_, M, S> {
+    /// Runs a case, on a fresh system again where the infrastructure fails.
+    ///
+    /// # Errors
+    /// What no fresh system would mend.
+    pub(crate) fn run(&self, case: &Case<M>) -> Result<Execution<M>, SystemError> {
+        let mut attempt = 1;
+        loop {
+            let execution = match self.run_once(case) {
+                Ok(execution) => execution,
+                Err(SystemError::Infrastructure(error)) => {
+                    let reason = crate::system::chain(error.as_ref());
+                    Execution { steps: Vec::new(), verdict: Verdict::Inconclusive(reason) }
+                }
+                Err(error) => return Err(error),
+            };
+            let Verdict::Inconclusive(reason) = &execution.verdict else { return Ok(execution) };
+            self.observer.event(&Event::Inconclusive { attempt, attempts: self.attempts, reason });
+            if attempt >= self.attempts {
+                return Ok(execution);
+            }
+            attempt += 1;
+        }
+    }
+
+    fn run_once(&self, case: &Case<M>) -> Result<Execution<M>, SystemError> {
+        self.stopped()?;
+        self.system.can_create_new_sut(&case.initial)?;
+        let mut sut = self.system.new_sut(&case.initial)?;
+        let result = self.drive(&mut sut, case);
+        // A verdict stands even where taking the system down goes wrong, but it is said.
+        if let Err(error) = self.system.destroy_sut(sut) {
+            self.observer.event(&Event::Warning { text: &error.to_string() });
+        }
+        result
+    }
+
+    fn drive(&self, sut: &mut S::Sut, case: &Case<M>) -> Result<Execution<M>, SystemError> {
+        let mut possible = Possible::new(case.initial.clone());
+        let mut steps = Vec::new();
+        for (index, command) in case.commands.iter().enumerate() {
+            self.stopped()?;
+            if !possible.allows_giving(self.model, command) {
+                let reason = format!(
+                    "command {} ({}) makes no sense in a state that an unknown outcome left possible",
+                    index + 1,
+                    self.model.show_command(command)
+                );
+                return Ok(Execution { steps, verdict: Verdict::Inconclusive(reason) });
+            }
+            let expected = possible.states().next().map(|state| self.model.expectation(state, command));
+            let step = self.give(sut, index, command)?;
+            let judgement = possible.observe(self.model, command, &step.outcome);
+            let came = self.show_outcome(&step.outcome);
+            steps.push(step);
+            match judgement {
+                Judgement::Allowed => {}
+                Judgement::Undecided(reason) => {
+                    return Ok(Execution { steps, verdict: Verdict::Inconclusive(reason) });
+                }
+                Judgement::Forbidden => {
+                    let expected = expected.unwrap_or_default();
+                    let evidence = Evidence { number: index + 1, expected, came };
+                    return Ok(Execution { steps, verdict: Verdict::Falsified(evidence) });
+                }
+            }
+        }
+        Ok(Execution { steps, verdict: Verdict::Holds })
+    }
+
+    fn give(&self, sut: &mut S::Sut, index: usize, command: &M::Command) -> Result<Step<M>, SystemError> {
+        let shown = self.model.show_command(command);
+        self.observer.event(&Event::CommandStarted { number: index + 1, command: &shown });
+        let start = Instant::now();
+        let outcome = self.system.run(sut, command)?;
+        let elapsed = start.elapsed();
+        let came = self.show_outcome(&outcome);
+        self.observer.event(&Event::CommandFinished {
+            number: index + 1,
+            command: &shown,
+            outcome: &came,
+            seconds: elapsed.as_secs_f64(),
+        });
+        Ok(Step { command: command.clone(), outcome, elapsed })
+    }
+
+    pub(crate) fn show_outcome(&self, outcome: &Outcome<M::Response>) -> String {
+        match outcome {
+            Outcome::Answered(response) => self.model.show_response(response),
+            Outcome::Refused(why) => format!("refused: {why}"),
+            Outcome::Unknown(why) => format!("unknown: {why}"),
+        }
+    }
+
+    fn stopped(&self) -> Result<(), SystemError> {
+        if self.stop.requested() { Err(SystemError::Stopped) } else { Ok(()) }
+    }
+}

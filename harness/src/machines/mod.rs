@@ -1,0 +1,3 @@
+//! Systems for [`model::MachineSpec`].
+
+pub mod simulated;

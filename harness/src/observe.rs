@@ -1,0 +1,133 @@
+//! What a run tells while it goes on, for terminals, logs and other programs.
+
+use serde::Serialize;
+
+/// Something that happened in a run. As JSON each has its name in `event`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The run begins.
+    RunStarted {
+        /// The specification's name.
+        specification: &'a str,
+        /// How many cases will be generated.
+        cases: u32,
+        /// The seed of the first case, as 64 hexadecimal digits.
+        seed: &'a str,
+    },
+    /// Something is being prepared that takes a while.
+    Preparing {
+        /// What it is, as a short phrase.
+        what: &'a str,
+        /// How far it is, where that can be told.
+        done: Option<u64>,
+        /// How much there is, where that can be told.
+        total: Option<u64>,
+    },
+    /// A case begins.
+    CaseStarted {
+        /// Its place in the run, counted from 1.
+        number: u32,
+        /// How many cases there are.
+        cases: u32,
+        /// Its seed, or the file it was saved in.
+        origin: &'a str,
+        /// The state it begins in, several lines.
+        initial: &'a str,
+        /// How many commands it has.
+        commands: usize,
+    },
+    /// A command is given.
+    CommandStarted {
+        /// Its place in the case, counted from 1.
+        number: usize,
+        /// The command.
+        command: &'a str,
+    },
+    /// A command has an outcome.
+    CommandFinished {
+        /// Its place in the case, counted from 1.
+        number: usize,
+        /// The command.
+        command: &'a str,
+        /// The outcome.
+        outcome: &'a str,
+        /// How long it took, in seconds.
+        seconds: f64,
+    },
+    /// A case has a verdict.
+    CaseFinished {
+        /// Its place in the run, counted from 1.
+        number: u32,
+        /// `holds`, `falsified` or `inconclusive`.
+        verdict: &'a str,
+        /// How long it took, in seconds.
+        seconds: f64,
+    },
+    /// The infrastructure failed under a case.
+    Inconclusive {
+        /// Which attempt this was, counted from 1.
+        attempt: u32,
+        /// How many there are.
+        attempts: u32,
+        /// What failed.
+        reason: &'a str,
+    },
+    /// A wrong answer was found, and the case is saved; shrinking begins.
+    Falsified {
+        /// The command that got a wrong answer, counted from 1.
+        number: usize,
+        /// What a right answer would have been.
+        expected: &'a str,
+        /// What came.
+        came: &'a str,
+    },
+    /// A smaller case was tried.
+    ShrinkStep {
+        /// How many were tried so far.
+        runs: u32,
+        /// Whether it fails too, and so is the best so far.
+        smaller: bool,
+        /// How many commands the best so far has.
+        commands: usize,
+    },
+    /// The failing case was written to this file.
+    Saved {
+        /// The replay file.
+        file: &'a str,
+    },
+    /// Something is wrong, but not so that the run ends.
+    Warning {
+        /// One sentence.
+        text: &'a str,
+    },
+    /// The run has ended.
+    RunFinished {
+        /// `holds`, `falsified`, `inconclusive` or `stopped`.
+        verdict: &'a str,
+        /// How many cases held.
+        held: u32,
+        /// How many had no verdict.
+        inconclusive: u32,
+        /// How long it took, in seconds.
+        seconds: f64,
+    },
+}
+
+/// Is told what happens, from the thread on which it happens.
+pub trait Observer: Send + Sync {
+    /// Takes note of an event.
+    fn event(&self, event: &Event<'_>);
+
+    /// Shows a text that stands by itself, such as the report of a failure.
+    fn text(&self, _text: &str) {}
+}
+
+/// An observer that lets everything pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn event(&self, _event: &Event<'_>) {}
+}

@@ -1,0 +1,97 @@
+//! Seeds of failing cases in `proptest-regressions/`, in proptest's own format.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use proptest::prelude::Rng as _;
+use proptest::test_runner::{
+    FailurePersistence as _, FileFailurePersistence, PersistedSeed, RngAlgorithm, TestRng,
+};
+
+/// What a case is generated from: 32 bytes, written as 64 hexadecimal digits.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Seed([u8; 32]);
+
+/// The text is no seed.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0:?} is not a seed: give a number below 2^64, or 64 hexadecimal digits as a report shows them")]
+pub struct SeedError(String);
+
+impl Seed {
+    /// A seed that nobody can know beforehand.
+    #[must_use]
+    pub fn random() -> Self {
+        Self::draw(&mut TestRng::from_seed(RngAlgorithm::ChaCha, &fresh()))
+    }
+
+    /// The next seed that a generator makes.
+    pub(crate) fn draw(rng: &mut TestRng) -> Self {
+        let mut bytes = [0; 32];
+        rng.fill_bytes(&mut bytes);
+        Self(bytes)
+    }
+
+    /// The generator that this seed starts.
+    pub(crate) fn rng(self) -> TestRng {
+        TestRng::from_seed(RngAlgorithm::ChaCha, &self.0)
+    }
+}
+
+fn fresh() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+    bytes[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+    bytes
+}
+
+impl From<u64> for Seed {
+    fn from(number: u64) -> Self {
+        let mut bytes = [0; 32];
+        bytes[24..].copy_from_slice(&number.to_be_bytes());
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for Seed {
+    type Err = SeedError;
+
+    fn from_str(text: &str) -> Result<Self, SeedError> {
+        let error = || SeedError(text.to_owned());
+        if text.len() != 64 {
+            return text.parse().map(u64::into).map_err(|_| error());
+        }
+        let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+        let digits = digits.ok_or_else(error)?;
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
+            *byte = u8::try_from(pair[0] * 16 + pair[1]).map_err(|_| error())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// The seeds that are kept in a file; those of other algorithms than ours are passed over.
+#[must_use]
+pub fn load(file: &Path) -> Vec<Seed> {
+    let seeds = persistence(file).load_persisted_failures2(None);
+    seeds.iter().filter_map(|seed| seed.to_string().strip_prefix("cc ")?.parse().ok()).collect()
+}
+
+/// Adds the seed of a failing case, with its smallest form as a comment, unless it is there.
+pub fn save(file: &Path, seed: Seed, smallest: &dyn fmt::Debug) {
+    if let Ok(seed) = PersistedSeed::from_str(&format!("cc {seed}")) {
+        persistence(file).save_persisted_failure2(None, seed, smallest);
+    }
+}
+
+/// proptest wants a path that lives as long as the program; a run has one such file.
+fn persistence(file: &Path) -> FileFailurePersistence {
+    FileFailurePersistence::Direct(Box::leak(file.to_string_lossy().into_owned().into_boxed_str()))
+}

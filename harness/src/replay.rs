@@ -1,0 +1,221 @@
+//! Failing cases on disk, to be run again as they are.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use model::{Case, InvalidCase, Model};
+use serde::{Deserialize, Serialize};
+
+use crate::execute::Evidence;
+
+/// What is written into `format`, so that other JSON files are not taken for replay files.
+const FORMAT: &str = "netprop-replay";
+/// The version of the layout that this build writes and reads.
+const VERSION: u32 = 1;
+
+/// Why a replay file could not be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The file system said no.
+    #[error("cannot {action} replay file {path}: {source}: check that the directory is there, yours and not full", path = path.display())]
+    File {
+        /// `read` or `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is not JSON, or not of the right shape.
+    #[error("replay file {path} cannot be understood ({source}): it was damaged, or is for another specification", path = path.display())]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        source: serde_json::Error,
+    },
+    /// It is some other JSON file.
+    #[error("{path} is not a replay file: give one that a failing run has written", path = path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It comes from a newer netprop.
+    #[error("replay file {path} has version {version}, and this netprop reads up to {VERSION}: use a newer one", path = path.display())]
+    Future {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+    },
+    /// It was made by another specification.
+    #[error("replay file {path} is of specification {found:?}, not {expected:?}: run it with the program that wrote it", path = path.display())]
+    Specification {
+        /// The file.
+        path: PathBuf,
+        /// The name in the file.
+        found: String,
+        /// The name of the specification at hand.
+        expected: String,
+    },
+    /// The model has changed since, or the file was edited.
+    #[error("replay file {path} holds an impossible case: {source}", path = path.display())]
+    Impossible {
+        /// The file.
+        path: PathBuf,
+        /// What is impossible.
+        source: InvalidCase,
+    },
+}
+
+/// A failing case with all that is needed to run it again.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(bound = "", deny_unknown_fields)]
+pub struct Replay<M: Model> {
+    format: String,
+    version: u32,
+    /// The specification that it belongs to.
+    pub specification: String,
+    /// The version of netprop that wrote it.
+    pub netprop: String,
+    /// The seed that the first failing case was generated from, as 64 hexadecimal digits.
+    pub seed: String,
+    /// Whether shrinking came to its end.
+    pub smallest: bool,
+    /// How the systems were made: names and values that mean something to the command line.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+    /// What failed.
+    pub failure: Evidence,
+    /// The case.
+    pub case: Case<M>,
+}
+
+/// The part that every version of the layout has.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(default)]
+    format: String,
+    #[serde(default)]
+    version: u32,
+    #[serde(default)]
+    specification: String,
+}
+
+impl<M: Model> Replay<M> {
+    /// Puts a failing case together with where it came from.
+    pub fn new(
+        model: &M,
+        seed: &str,
+        settings: BTreeMap<String, String>,
+        case: Case<M>,
+        failure: Evidence,
+    ) -> Self {
+        Self {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            specification: model.name().to_owned(),
+            netprop: env!("CARGO_PKG_VERSION").to_owned(),
+            seed: seed.to_owned(),
+            smallest: false,
+            settings,
+            failure,
+            case,
+        }
+    }
+
+    /// The name of its file: the specification's, and the start of the seed.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        format!("{}-{}.json", self.specification, self.seed.get(..12).unwrap_or(&self.seed))
+    }
+
+    /// Writes it into a directory, whole or not at all, and says to which file.
+    ///
+    /// # Errors
+    /// [`ReplayError::File`].
+    pub fn write(&self, directory: &Path) -> Result<PathBuf, ReplayError> {
+        let path = directory.join(self.file_name());
+        let failed = |source| ReplayError::File { action: "write", path: path.clone(), source };
+        fs::create_dir_all(directory).map_err(failed)?;
+        let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
+        let mut text = serde_json::to_string_pretty(self).map_err(|error| failed(error.into()))?;
+        text.push('\n');
+        file.write_all(text.as_bytes()).map_err(failed)?;
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist(&path).map_err(|error| failed(error.error))?;
+        Ok(path)
+    }
+
+    /// Reads a file and checks that the model takes its case.
+    ///
+    /// # Errors
+    /// A [`ReplayError`] that says what is wrong with the file.
+    pub fn read(model: &M, path: &Path) -> Result<Self, ReplayError> {
+        let shape = |source| ReplayError::Shape { path: path.to_owned(), source };
+        let text = fs::read(path).map_err(|source| ReplayError::File {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        })?;
+        let header: Header = serde_json::from_slice(&text).map_err(shape)?;
+        let path_owned = path.to_owned();
+        if header.format != FORMAT {
+            return Err(ReplayError::Foreign { path: path_owned });
+        }
+        if header.version > VERSION {
+            return Err(ReplayError::Future { path: path_owned, version: header.version });
+        }
+        if header.specification != model.name() {
+            return Err(ReplayError::Specification {
+                path: path_owned,
+                found: header.specification,
+                expected: model.name().to_owned(),
+            });
+        }
+        let replay: Self = serde_json::from_slice(&text).map_err(shape)?;
+        let checked = replay.case.validate(model);
+        checked.map_err(|source| ReplayError::Impossible { path: path_owned, source })?;
+        Ok(replay)
+    }
+
+    /// The files of a specification in a directory, in the order of their names.
+    ///
+    /// # Errors
+    /// [`ReplayError::File`]; a directory that is not there has no files.
+    pub fn list(model: &M, directory: &Path) -> Result<Vec<PathBuf>, ReplayError> {
+        let prefix = format!("{}-", model.name());
+        let failed = |source| ReplayError::File { action: "read", path: directory.to_owned(), source };
+        let entries = match fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(failed)?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.starts_with(&prefix) && name.ends_with(".json") {
+                files.push(path);
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+}
+
+/// Checks that failing cases could be written there, before any is looked for.
+///
+/// # Errors
+/// [`ReplayError::File`].
+pub fn check_directory(directory: &Path) -> Result<(), ReplayError> {
+    let existing = directory.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("."));
+    let existing = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
+    let failed = |source| ReplayError::File { action: "write", path: directory.to_owned(), source };
+    let probe = tempfile::NamedTempFile::new_in(existing).map_err(failed)?;
+    let _: &File = probe.as_file();
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! The report of a failure, for a person to read.
+
+use std::fmt::Write as _;
+
+use model::Model;
+
+use crate::runner::Failure;
+
+/// Tells what failed: the smallest case, the model's state at each step, what was expected and
+/// what came.
+#[must_use]
+pub fn failure<M: Model>(model: &M, failure: &Failure<M>) -> String {
+    let mut text = String::new();
+    let case = &failure.case;
+    let shown = model.show_state(&case.initial);
+    writeln!(text, "falsified: command {} of the {} case\n", failure.evidence.number, size(failure)).ok();
+    shown.lines().for_each(|line| {
+        writeln!(text, "  {line}").ok();
+    });
+    let states = case.states(model);
+    writeln!(text, "\n     {}", model.show_progress(&states[0])).ok();
+    for (index, command) in case.commands.iter().enumerate() {
+        let wrong = index + 1 == failure.evidence.number;
+        writeln!(text, "{:3}. {}", index + 1, model.show_command(command)).ok();
+        if wrong {
+            writeln!(text, "     expected: {}", failure.evidence.expected).ok();
+            writeln!(text, "     came:     {}", failure.evidence.came).ok();
+        } else {
+            writeln!(text, "     {}", model.show_progress(&states[index + 1])).ok();
+        }
+    }
+    let runs = failure.shrink_runs;
+    writeln!(text, "\nfrom {} commands in {runs} runs; seed {}", failure.commands_at_first, failure.seed)
+        .ok();
+    text
+}
+
+fn size<M: Model>(failure: &Failure<M>) -> &'static str {
+    if failure.smallest { "smallest" } else { "smallest known" }
+}

@@ -1,0 +1,85 @@
+//! The effectful half of a specification: a real system, or one that is simulated.
+
+use std::error::Error;
+
+use model::{Model, Outcome};
+
+/// Acts: creates a system in a state, gives it commands, and takes it down again.
+///
+/// The pure half that predicts it is [`model::Model`]. The same model runs against any system,
+/// so a simulated one and a real one can be held to the same specification.
+pub trait System<M: Model> {
+    /// A system under test, ready for commands. Dropping it must leave nothing behind, since a
+    /// panic does just that.
+    type Sut;
+
+    /// Waits until there is room for a system in this state.
+    ///
+    /// # Errors
+    /// [`SystemError`] where there will never be.
+    fn can_create_new_sut(&self, _state: &M::State) -> Result<(), SystemError> {
+        Ok(())
+    }
+
+    /// Creates a system in this state.
+    ///
+    /// # Errors
+    /// [`SystemError`]: this never falsifies a property.
+    fn new_sut(&self, state: &M::State) -> Result<Self::Sut, SystemError>;
+
+    /// Gives it a command and waits for the outcome.
+    ///
+    /// # Errors
+    /// [`SystemError`] where what failed is not the system under test; this never falsifies a
+    /// property. A command without an answer in time is not an error but an unknown outcome.
+    fn run(&self, sut: &mut Self::Sut, command: &M::Command) -> Result<Outcome<M::Response>, SystemError>;
+
+    /// Takes the system down.
+    ///
+    /// # Errors
+    /// [`SystemError`] where something of it may be left.
+    fn destroy_sut(&self, sut: Self::Sut) -> Result<(), SystemError> {
+        drop(sut);
+        Ok(())
+    }
+}
+
+/// Why a system could not be created or driven: none of these says anything about the property.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SystemError {
+    /// Something beneath the system failed; a fresh one may do better.
+    #[error("{}", chain(.0.as_ref()))]
+    Infrastructure(Box<dyn Error + Send + Sync>),
+    /// Trying again would fail in the same way.
+    #[error("{}", chain(.0.as_ref()))]
+    Hopeless(Box<dyn Error + Send + Sync>),
+    /// A program or library is not on this machine.
+    #[error("{}", chain(.0.as_ref()))]
+    MissingComponent(Box<dyn Error + Send + Sync>),
+    /// The run was asked to stop.
+    #[error("the run was stopped")]
+    Stopped,
+}
+
+impl SystemError {
+    /// A failure beneath the system that a fresh system may not meet.
+    pub fn infrastructure(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Infrastructure(error.into())
+    }
+}
+
+/// An error with all its sources in one line, without saying twice what a source repeats.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        source = error.source();
+    }
+    text
+}
