@@ -1,5 +1,6 @@
 //! An open connection, and commands on it one after another.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -208,6 +209,15 @@ impl Session {
         let outputs = running.into_outputs();
         self.transport = usable.then_some(transport);
         Ok(Run { ending, outputs })
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("target", &self.target)
+            .field("connections", &self.connections)
+            .finish()
     }
 }
 
