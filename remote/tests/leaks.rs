@@ -31,7 +31,8 @@ fn no_channel_thread_or_descriptor_is_left() {
     let before = (open_files(), threads());
     many_commands_on_one_session(&server);
     every_way_to_lose_a_session(&server);
-    assert_eq!((open_files(), threads()), before, "descriptors and threads");
+    // The server's own thread may still be busy with a connection that was given up on.
+    support::eventually("the return of descriptors and threads", || (open_files(), threads()) == before);
 }
 
 fn many_commands_on_one_session(server: &Server) {
