@@ -1,1 +1,36 @@
-//! Defines, starts, cuts off and watches virtual machines, and gives them a switch.
+//! Virtual machines: defined, started, cut off and watched behind one trait, with a switch
+//! between them and the certainty that nothing outlives the run.
+//!
+//! Nothing here knows models, Nix or SSH: a machine is an XML and two sockets. The map, from
+//! where to start:
+//!
+//! - [`machine`]: the traits [`Hypervisor`] and [`Machine`], and how to write a backend;
+//! - [`run`]: the directory that everything of a run lies in, and its guardian;
+//! - [`libvirt`]: the backend for real machines;
+//! - [`boot()`]: from off to ready, by what the guest says;
+//! - [`guest_ports`]: our ends of a machine's console and control port, which backends share.
+pub mod boot;
+mod console;
+mod error;
+pub mod guest_ports;
+pub mod libvirt;
+pub mod machine;
+pub mod run;
+
+use std::path::PathBuf;
+
+pub use boot::{BootError, Booted, boot};
+pub use error::{Error, SOCKET_PATH_MAX};
+pub use guest_ports::GuestPorts;
+pub use libvirt::{ConnectOptions, Driver, Libvirt};
+pub use machine::{Definition, Endpoints, Event, Hypervisor, Machine, State, Transition};
+pub use run::{Access, Report, RunDirectory, clean};
+
+/// Where answers that are dear to find are kept between runs: `$XDG_CACHE_HOME/netprop`, else
+/// `$HOME/.cache/netprop`; nowhere without either.
+#[must_use]
+pub fn cache_directory() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+    Some(cache?.join("netprop"))
+}
