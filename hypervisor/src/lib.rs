@@ -11,11 +11,13 @@
 //! - [`guest_ports`]: our ends of a machine's console and control port, which backends share.
 pub mod boot;
 mod console;
+pub mod contract;
 mod error;
 pub mod guest_ports;
 pub mod libvirt;
 pub mod machine;
 pub mod run;
+pub mod simulated;
 
 use std::path::PathBuf;
 
@@ -25,6 +27,7 @@ pub use guest_ports::GuestPorts;
 pub use libvirt::{ConnectOptions, Driver, Libvirt};
 pub use machine::{Definition, Endpoints, Event, Hypervisor, Machine, State, Transition};
 pub use run::{Access, Report, RunDirectory, clean};
+pub use simulated::{Behaviour, Simulated};
 
 /// Where answers that are dear to find are kept between runs: `$XDG_CACHE_HOME/netprop`, else
 /// `$HOME/.cache/netprop`; nowhere without either.
