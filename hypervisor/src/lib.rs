@@ -1,1 +1,51 @@
-//! Defines, starts, cuts off and watches virtual machines, and gives them a switch.
+//! Virtual machines: defined, started, cut off and watched behind one trait, with a switch
+//! between them and the certainty that nothing outlives the run.
+//!
+//! Nothing here knows models, Nix or SSH: a machine is an XML and two sockets. The map, from
+//! where to start:
+//!
+//! - [`machine`]: the traits [`Hypervisor`] and [`Machine`], and how to write a backend;
+//! - [`run`]: the directory that everything of a run lies in, and its guardian;
+//! - [`libvirt`]: the backend for real machines;
+//! - [`boot()`]: from off to ready, by what the guest says;
+//! - [`switch`]: the network between machines;
+//! - [`disk`], [`loopback`], [`accelerator`]: what a machine's definition is made with;
+//! - [`simulated`]: a backend in memory, and [`contract`]: what every backend has to do;
+//! - [`guest_ports`]: our ends of a machine's console and control port, which backends share.
+pub mod accelerator;
+pub mod boot;
+mod console;
+pub mod contract;
+pub mod disk;
+mod error;
+pub mod guest_ports;
+pub mod libvirt;
+pub mod loopback;
+pub mod machine;
+mod program;
+pub mod run;
+pub mod simulated;
+pub mod switch;
+
+use std::path::PathBuf;
+
+pub use accelerator::{Accelerator, Choice};
+pub use boot::{BootError, Booted, boot};
+pub use disk::create_overlay;
+pub use error::{Error, SOCKET_PATH_MAX};
+pub use guest_ports::GuestPorts;
+pub use libvirt::{ConnectOptions, Driver, Libvirt};
+pub use loopback::free_loopback_port;
+pub use machine::{Definition, Endpoints, Event, Hypervisor, Machine, State, Transition};
+pub use run::{Access, Report, RunDirectory, clean};
+pub use simulated::{Behaviour, Simulated};
+pub use switch::Switch;
+
+/// Where answers that are dear to find are kept between runs: `$XDG_CACHE_HOME/netprop`, else
+/// `$HOME/.cache/netprop`; nowhere without either.
+#[must_use]
+pub fn cache_directory() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+    Some(cache?.join("netprop"))
+}

@@ -1,0 +1,227 @@
+//! Whether machines can run on the processor itself (KVM) or have to be emulated (TCG).
+//!
+//! That `/dev/kvm` opens says little: where the host is a virtual machine itself, a stock kernel
+//! may hang there all the same. So a canary is sent ahead: a kernel with nothing to mount, whose
+//! panic about that on the serial console proves that it runs.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::run::RunDirectory;
+
+/// How long the canary may take to panic; under working KVM it takes one or two seconds.
+const CANARY: Duration = Duration::from_secs(10);
+/// The file in the cache directory that the answer is kept in.
+const FILE: &str = "accelerator.json";
+/// How a kernel without a root ends.
+const PROOF: &str = "Kernel panic";
+
+/// What machines run on.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Accelerator {
+    /// The processor itself.
+    Kvm,
+    /// QEMU's emulation of a processor, some ten times slower.
+    Tcg,
+}
+
+impl Accelerator {
+    /// What libvirt calls the type of such a domain.
+    #[must_use]
+    pub fn domain_type(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "qemu",
+        }
+    }
+}
+
+impl std::fmt::Display for Accelerator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        })
+    }
+}
+
+/// What was chosen and why.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Choice {
+    /// What machines run on.
+    pub accelerator: Accelerator,
+    /// The reason, for the user.
+    pub why: String,
+    /// Whether the answer is from an earlier run.
+    pub cached: bool,
+}
+
+/// What the answer depends on.
+#[derive(Debug, Deserialize, Eq, PartialEq, Serialize)]
+struct Host {
+    qemu: String,
+    kernel: String,
+    processor: String,
+}
+
+/// The answer as it is kept.
+#[derive(Debug, Deserialize, Serialize)]
+struct Kept {
+    host: Host,
+    accelerator: Accelerator,
+    why: String,
+}
+
+/// Chooses what machines run on: KVM where the canary, booting the kernel image `kernel` under
+/// the QEMU program `qemu`, proves it, and TCG elsewhere.
+///
+/// The answer is kept in `cache` (a directory, by default none) for this version of QEMU, of the
+/// host's kernel and this processor; finding it takes up to ten seconds otherwise.
+///
+/// # Errors
+/// [`Error::File`] where the kernel cannot be read, [`Error::Spawn`] where QEMU does not run.
+pub fn choose(run: &RunDirectory, kernel: &Path, qemu: &Path, cache: Option<&Path>) -> Result<Choice, Error> {
+    File::open(kernel).map_err(Error::file("read the kernel", kernel))?;
+    let host = Host { qemu: version(qemu)?, kernel: host_kernel(), processor: processor() };
+    let device = OpenOptions::new().read(true).write(true).open("/dev/kvm");
+    // That takes no time to find out, and the user may change it at any time: it is not kept.
+    if let Err(error) = device {
+        let why = match error.kind() {
+            io::ErrorKind::NotFound => "this host has no /dev/kvm".to_owned(),
+            io::ErrorKind::PermissionDenied => {
+                "/dev/kvm may not be opened: join the group kvm to use it".to_owned()
+            }
+            _ => format!("/dev/kvm does not open: {error}"),
+        };
+        return Ok(Choice { accelerator: Accelerator::Tcg, why, cached: false });
+    }
+    let file = cache.map(|cache| cache.join(FILE));
+    if let Some(kept) = file.as_deref().and_then(read).filter(|kept| kept.host == host) {
+        return Ok(Choice { accelerator: kept.accelerator, why: kept.why, cached: true });
+    }
+    let (accelerator, why) = send_canary(run, kernel, qemu)?;
+    if let Some(file) = file
+        && let Err(error) = write(&file, &Kept { host, accelerator, why: why.clone() })
+    {
+        tracing::debug!(%error, "the choice of the accelerator could not be kept");
+    }
+    Ok(Choice { accelerator, why, cached: false })
+}
+
+/// Boots the kernel under KVM and waits for its proof.
+fn send_canary(run: &RunDirectory, kernel: &Path, qemu: &Path) -> Result<(Accelerator, String), Error> {
+    let begin = Instant::now();
+    let mut command = run.command(qemu);
+    command
+        .args(["-accel", "kvm", "-machine", "q35", "-cpu", "max", "-m", "128", "-nodefaults"])
+        .args(["-no-user-config", "-no-reboot", "-display", "none", "-serial", "stdio"])
+        .args(["-append", "console=ttyS0 panic=-1", "-kernel"])
+        .arg(kernel);
+    let canary = Canary::start(command, qemu)?;
+    let heard = canary.listen(begin + CANARY);
+    Ok(match heard {
+        Ok(Heard::Proof) => (Accelerator::Kvm, format!("a kernel ran under KVM ({:.1?})", begin.elapsed())),
+        Ok(Heard::Silence) => (
+            Accelerator::Tcg,
+            format!("a kernel under KVM did not come up within {CANARY:?}, though /dev/kvm is there"),
+        ),
+        Ok(Heard::End(said)) => (Accelerator::Tcg, format!("QEMU does not run under KVM: {said}")),
+        Err(error) => (Accelerator::Tcg, format!("a kernel under KVM could not be heard: {error}")),
+    })
+}
+
+/// A QEMU that ends when it is dropped.
+struct Canary(Child);
+
+/// What came from the canary.
+enum Heard {
+    Proof,
+    Silence,
+    End(String),
+}
+
+impl Canary {
+    fn start(mut command: Command, qemu: &Path) -> Result<Self, Error> {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let spawned = command.spawn();
+        spawned.map(Self).map_err(|source| Error::Spawn { program: qemu.display().to_string(), source })
+    }
+
+    fn listen(mut self, deadline: Instant) -> io::Result<Heard> {
+        let mut console = self.0.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let mut said = Vec::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let limit = Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?;
+            if left.is_zero() || poll(&mut [PollFd::new(&console, PollFlags::IN)], Some(&limit))? == 0 {
+                return Ok(Heard::Silence);
+            }
+            let mut block = [0; 4096];
+            match console.read(&mut block)? {
+                0 => break,
+                length => said.extend_from_slice(&block[..length]),
+            }
+            if String::from_utf8_lossy(&said).contains(PROOF) {
+                return Ok(Heard::Proof);
+            }
+        }
+        let mut errors = String::new();
+        if let Some(stream) = &mut self.0.stderr {
+            stream.read_to_string(&mut errors)?;
+        }
+        Ok(Heard::End(errors.lines().next().unwrap_or("it ended without a word").to_owned()))
+    }
+}
+
+impl Drop for Canary {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The first line of what the program says of its version.
+fn version(qemu: &Path) -> Result<String, Error> {
+    let program = qemu.display().to_string();
+    let output = Command::new(qemu).arg("--version").output().map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => {
+            Error::MissingProgram { program: program.clone(), package: "qemu-system-x86" }
+        }
+        _ => Error::Spawn { program: program.clone(), source },
+    })?;
+    Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned())
+}
+
+fn host_kernel() -> String {
+    let name = rustix::system::uname();
+    format!("{} {}", name.release().to_string_lossy(), name.version().to_string_lossy())
+}
+
+fn processor() -> String {
+    let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = information.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
+}
+
+/// What is kept; nothing where the file is absent or damaged.
+fn read(file: &Path) -> Option<Kept> {
+    serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+}
+
+/// Writes the file in one step, so that nobody ever reads a half of it.
+fn write(file: &Path, kept: &Kept) -> io::Result<PathBuf> {
+    let directory = file.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory)?;
+    let mut new = tempfile::NamedTempFile::new_in(directory)?;
+    serde_json::to_writer_pretty(&mut new, kept)?;
+    new.persist(file)?;
+    Ok(file.to_owned())
+}

@@ -1,0 +1,163 @@
+//! Bringing a machine from off to ready, by what its guest says and nothing else.
+//!
+//! On the control port the guest writes `hello 1` when it has found the port (1 is the version of
+//! this exchange). We answer with the machine's identity, a text of lines that ends in the line
+//! `end` and is the guest's own business otherwise. The guest then writes `ready`, perhaps with
+//! more words, or `failed` with a reason. A guest that reboots says hello again and gets its
+//! identity again.
+
+use std::time::{Duration, Instant};
+
+use crate::Error;
+use crate::machine::{Event, Machine, State};
+
+/// What a guest says first.
+const HELLO: &str = "hello 1";
+/// How many lines of the console an error shows.
+const SHOWN: usize = 30;
+
+/// How a boot went.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Booted {
+    /// From the start to the guest's first word.
+    pub hello: Duration,
+    /// From the start to `ready`.
+    pub ready: Duration,
+    /// What the guest said behind `ready`, mostly nothing.
+    pub message: String,
+}
+
+/// Why a machine did not become ready. Each message ends with the end of the machine's console.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BootError {
+    /// The machine did not start.
+    #[error(transparent)]
+    Machine(#[from] Error),
+    /// The kernel panicked.
+    #[error("the kernel of machine {machine} panicked: {text}{}", Console(.console))]
+    Panic {
+        /// The machine.
+        machine: String,
+        /// What the console said about it.
+        text: String,
+        /// The end of the console.
+        console: String,
+    },
+    /// The machine ended.
+    #[error("machine {machine} ended before it was ready{}", Console(.console))]
+    Ended {
+        /// The machine.
+        machine: String,
+        /// The end of the console.
+        console: String,
+    },
+    /// The guest gave up.
+    #[error("the guest of machine {machine} could not get ready: {reason}{}", Console(.console))]
+    Failed {
+        /// The machine.
+        machine: String,
+        /// What it said.
+        reason: String,
+        /// The end of the console.
+        console: String,
+    },
+    /// The guest speaks another version of this exchange.
+    #[error(
+        "the guest of machine {machine} said {line:?} where {HELLO:?} was expected: its image is of another version, so build it anew"
+    )]
+    Version {
+        /// The machine.
+        machine: String,
+        /// What it said.
+        line: String,
+    },
+    /// The guest was not ready in time.
+    #[error("machine {machine} was not ready after {limit:?}; {progress}{}", Console(.console))]
+    Limit {
+        /// The machine.
+        machine: String,
+        /// How long we waited.
+        limit: Duration,
+        /// How far it came.
+        progress: &'static str,
+        /// The end of the console.
+        console: String,
+    },
+}
+
+/// The end of a console, as an error shows it.
+struct Console<'a>(&'a str);
+
+impl std::fmt::Display for Console<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.is_empty() {
+            write!(f, "; its console said nothing")
+        } else {
+            write!(f, "; the end of its console:")?;
+            self.0.lines().try_for_each(|line| write!(f, "\n    {line}"))
+        }
+    }
+}
+
+/// Starts the machine if it is off, gives its guest the `identity` (lines, the last of them
+/// `end`) and waits until it is ready, for `limit` at most.
+///
+/// The wait ends as soon as the guest panics, fails or ends. After any error but
+/// [`BootError::Machine`] and [`BootError::Ended`] the machine is left as it is, for whoever
+/// wants to look at it.
+///
+/// # Errors
+/// Each variant of [`BootError`].
+pub fn boot(machine: &mut dyn Machine, identity: &str, limit: Duration) -> Result<Booted, BootError> {
+    let begin = Instant::now();
+    let deadline = begin + limit;
+    if machine.state() == State::Off {
+        machine.start()?;
+    }
+    let name = machine.name().to_owned();
+    let mut hello = None;
+    loop {
+        match machine.next_event(deadline) {
+            Event::Control(line) if line == HELLO => {
+                hello.get_or_insert_with(|| begin.elapsed());
+                // The end of a machine meanwhile is told by the next event, in better words.
+                match machine.send(identity.trim_end_matches('\n')) {
+                    Err(error @ Error::Control { .. }) => tracing::debug!(%error),
+                    sent => sent?,
+                }
+            }
+            Event::Control(line) => match (line.split_once(' ').unwrap_or((&line, "")), hello) {
+                (("ready", message), Some(hello)) => {
+                    return Ok(Booted { hello, ready: begin.elapsed(), message: message.to_owned() });
+                }
+                (("failed", reason), _) => {
+                    let console = end_of(&machine.console());
+                    return Err(BootError::Failed { machine: name, reason: reason.to_owned(), console });
+                }
+                (("hello", _), _) => return Err(BootError::Version { machine: name, line }),
+                _ => tracing::debug!(machine = name, line, "not a word of the boot exchange"),
+            },
+            Event::Panic(text) => {
+                return Err(BootError::Panic { machine: name, text, console: end_of(&machine.console()) });
+            }
+            Event::Ended => {
+                return Err(BootError::Ended { machine: name, console: end_of(&machine.console()) });
+            }
+            Event::Timeout => {
+                let progress = match hello {
+                    None => "its guest never spoke on the control port",
+                    Some(_) => "its guest has its identity and is not done with it",
+                };
+                let console = end_of(&machine.console());
+                return Err(BootError::Limit { machine: name, limit, progress, console });
+            }
+        }
+    }
+}
+
+/// The last lines of a console's text.
+fn end_of(console: &str) -> String {
+    let lines: Vec<&str> = console.trim_end().lines().collect();
+    lines[lines.len().saturating_sub(SHOWN)..].join("\n")
+}

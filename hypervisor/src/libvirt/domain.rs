@@ -1,0 +1,192 @@
+//! One machine under libvirt: a transient domain for each life.
+
+use std::time::{Duration, Instant};
+
+use virt::connect::Connect;
+use virt::domain::Domain;
+use virt::error::Error as VirtError;
+use virt::sys;
+
+use super::message;
+use crate::Error;
+use crate::guest_ports::GuestPorts;
+use crate::machine::{Definition, Event, Machine, State, Transition};
+
+/// How long a machine that has started may take to connect its ports, which QEMU does before it
+/// answers libvirt at all.
+const CONNECTS: Duration = Duration::from_secs(10);
+/// How long the ports of a machine whose process has ended may take to say so.
+const ENDS: Duration = Duration::from_secs(10);
+
+/// A machine defined over a libvirt connection.
+#[derive(Debug)]
+pub(super) struct LibvirtMachine {
+    connection: Connect,
+    definition: Definition,
+    /// Whether libvirt is asked to destroy the domain when the connection closes.
+    lives_with_connection: bool,
+    life: Option<Life>,
+}
+
+#[derive(Debug)]
+struct Life {
+    domain: Domain,
+    ports: GuestPorts,
+    suspended: bool,
+}
+
+impl LibvirtMachine {
+    pub(super) fn new(connection: Connect, definition: Definition, lives_with_connection: bool) -> Self {
+        Self { connection, definition, lives_with_connection, life: None }
+    }
+
+    fn create(&self) -> Result<Domain, VirtError> {
+        let create = |flags| self.connection.create_domain_xml(&self.definition.xml, flags);
+        if !self.lives_with_connection {
+            return create(sys::VIR_DOMAIN_NONE);
+        }
+        match create(sys::VIR_DOMAIN_START_AUTODESTROY) {
+            Err(error) if error.message().to_lowercase().contains("autodestroy") => {
+                create(sys::VIR_DOMAIN_NONE)
+            }
+            created => created,
+        }
+    }
+
+    fn refused(&self, action: Transition, error: &VirtError) -> Error {
+        let machine = self.definition.name.clone();
+        let message = message(error);
+        if action == Transition::Start && is_about_a_port(&message) {
+            return Error::PortTaken { machine, message };
+        }
+        Error::Refused { action, machine, message }
+    }
+
+    /// The life that permits this, or the error that says why there is none.
+    fn life(&mut self, transition: Transition) -> Result<&mut Life, Error> {
+        let state = self.state();
+        transition.check(&self.definition.name, state)?;
+        let machine = &self.definition.name;
+        self.life.as_mut().ok_or_else(|| Error::WrongState {
+            machine: machine.clone(),
+            transition,
+            state: State::Off,
+        })
+    }
+
+    /// Ends the domain of this life, whatever it is doing, until libvirt has let go of it.
+    fn end(&mut self, action: Transition) -> Result<(), Error> {
+        let Some(life) = &self.life else { return Ok(()) };
+        match life.domain.destroy() {
+            Ok(()) => {}
+            // It ended by itself meanwhile: there is no such domain then, or it is not running.
+            Err(_) if life.ports.wait_ended(Instant::now()) => {}
+            Err(error) => return Err(self.refused(action, &error)),
+        }
+        if life.ports.wait_ended(Instant::now() + ENDS) {
+            Ok(())
+        } else {
+            Err(Error::Limit { action, machine: self.definition.name.clone(), limit: ENDS })
+        }
+    }
+}
+
+/// Whether QEMU could not have a port that it was to forward.
+fn is_about_a_port(message: &str) -> bool {
+    message.contains("Could not set up host forwarding rule") || message.contains("Address already in use")
+}
+
+impl Machine for LibvirtMachine {
+    fn name(&self) -> &str {
+        &self.definition.name
+    }
+
+    fn start(&mut self) -> Result<(), Error> {
+        Transition::Start.check(&self.definition.name, self.state())?;
+        // libvirt may not have noticed the end of the last life yet, and would refuse a second.
+        self.end(Transition::Start)?;
+        self.life = None;
+        let ports = GuestPorts::listen(&self.definition.name, &self.definition.endpoints)?;
+        let domain = self.create().map_err(|error| self.refused(Transition::Start, &error))?;
+        if let Err(error) = ports.wait_connected(CONNECTS) {
+            let _ = domain.destroy();
+            return Err(error);
+        }
+        self.life = Some(Life { domain, ports, suspended: false });
+        Ok(())
+    }
+
+    fn power_cut(&mut self) -> Result<(), Error> {
+        self.life(Transition::PowerCut)?;
+        self.end(Transition::PowerCut)
+    }
+
+    fn shut_down(&mut self, limit: Duration) -> Result<(), Error> {
+        let deadline = Instant::now() + limit;
+        let life = self.life(Transition::ShutDown)?;
+        if let Err(error) = life.domain.shutdown_flags(sys::VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
+            && !life.ports.ended()
+        {
+            return Err(self.refused(Transition::ShutDown, &error));
+        }
+        if !life.ports.wait_ended(deadline) {
+            let machine = self.definition.name.clone();
+            return Err(Error::Limit { action: Transition::ShutDown, machine, limit });
+        }
+        self.end(Transition::ShutDown)
+    }
+
+    fn suspend(&mut self) -> Result<(), Error> {
+        let life = self.life(Transition::Suspend)?;
+        match life.domain.suspend() {
+            Ok(()) => life.suspended = true,
+            Err(error) => return Err(self.refused(Transition::Suspend, &error)),
+        }
+        Ok(())
+    }
+
+    fn resume(&mut self) -> Result<(), Error> {
+        let life = self.life(Transition::Resume)?;
+        match life.domain.resume() {
+            Ok(()) => life.suspended = false,
+            Err(error) => return Err(self.refused(Transition::Resume, &error)),
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> State {
+        match &self.life {
+            None => State::Off,
+            Some(life) if life.ports.ended() => State::Off,
+            Some(life) if life.ports.panicked() => State::Crashed,
+            Some(life) if life.suspended => State::Suspended,
+            Some(_) => State::Running,
+        }
+    }
+
+    fn console(&self) -> String {
+        self.life.as_ref().map(|life| life.ports.console()).unwrap_or_default()
+    }
+
+    fn send(&mut self, line: &str) -> Result<(), Error> {
+        self.life(Transition::Send)?.ports.send(line)
+    }
+
+    fn next_event(&mut self, deadline: Instant) -> Event {
+        self.life.as_ref().map_or(Event::Ended, |life| life.ports.next_event(deadline))
+    }
+
+    fn undefine(mut self: Box<Self>) -> Result<(), Error> {
+        self.end(Transition::PowerCut)?;
+        self.life = None;
+        Ok(())
+    }
+}
+
+impl Drop for LibvirtMachine {
+    fn drop(&mut self) {
+        if let Err(error) = self.end(Transition::PowerCut) {
+            tracing::warn!(%error, "a machine was not ended");
+        }
+    }
+}

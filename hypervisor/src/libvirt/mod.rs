@@ -1,0 +1,128 @@
+//! Machines under libvirt, by default under a driver that runs inside this process.
+//!
+//! - `embedded.rs`: the directory that the embedded driver lives in;
+//! - `event_loop.rs`: the thread that libvirt's events run on;
+//! - `definition.rs`: what is wrong with an XML, as far as can be known before the start;
+//! - `domain.rs`: one machine.
+
+mod definition;
+mod domain;
+mod embedded;
+mod event_loop;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::process::geteuid;
+use virt::connect::Connect;
+
+use crate::machine::{Definition, Hypervisor, Machine};
+use crate::run::RunDirectory;
+use crate::{Error, cache_directory};
+use embedded::EmbeddedRoot;
+
+/// Which of libvirt's drivers defines the machines.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Driver {
+    /// The QEMU driver inside this process: no daemon, nothing to set up, any user.
+    #[default]
+    Embedded,
+    /// The driver behind this URI, such as `qemu:///session` or `qemu:///system`.
+    Uri(String),
+}
+
+/// How to connect to libvirt.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectOptions {
+    /// Where to.
+    pub driver: Driver,
+    /// Where the embedded driver's knowledge of QEMU is kept between runs, which saves some
+    /// seconds each time; by default `libvirt-capabilities` in [`cache_directory`].
+    pub cache: Option<PathBuf>,
+}
+
+/// A connection to libvirt.
+///
+/// Its domains are transient: what the run does not hold any longer, libvirt does not know either.
+/// Behind a daemon they are destroyed when the connection closes, however it closes; under the
+/// embedded driver the run directory's guardian does that.
+#[derive(Debug)]
+pub struct Libvirt {
+    connection: Connect,
+    /// Holds the run for as long as machines can be started in it.
+    _run: RunDirectory,
+    embedded: Option<EmbeddedRoot>,
+}
+
+impl Libvirt {
+    /// Connects to libvirt for machines whose files lie in `run`.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] with what libvirt said and what helps; [`Error::File`] or
+    /// [`Error::DiskFull`] where the embedded driver's directory cannot be made.
+    pub fn connect(run: &RunDirectory, options: &ConnectOptions) -> Result<Self, Error> {
+        let (uri, embedded) = match &options.driver {
+            Driver::Embedded => {
+                let cache =
+                    options.cache.clone().or_else(|| Some(cache_directory()?.join("libvirt-capabilities")));
+                let root = EmbeddedRoot::prepare(run, cache)?;
+                (root.uri(), Some(root))
+            }
+            Driver::Uri(uri) => (uri.clone(), None),
+        };
+        let failed =
+            |message: String| Error::Connect { remedy: remedy(&uri, &message), uri: uri.clone(), message };
+        if uri.starts_with("qemu:///session") && geteuid().is_root() {
+            return Err(failed("root has no session driver".to_owned()));
+        }
+        event_loop::start(run.path()).map_err(failed)?;
+        let connection = Connect::open(Some(&uri)).map_err(|error| failed(message(&error)))?;
+        if embedded.is_none() {
+            // A daemon that stops answering is noticed; the embedded driver has no use for this.
+            let _ = connection.set_keep_alive(KEEP_ALIVE.as_secs() as i32, 3);
+        }
+        Ok(Self { connection, _run: run.clone(), embedded })
+    }
+}
+
+/// How often a daemon is asked whether it is there.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+impl Hypervisor for Libvirt {
+    fn define(&self, definition: &Definition) -> Result<Box<dyn Machine>, Error> {
+        definition.endpoints.check()?;
+        definition::check(&self.connection, definition)?;
+        if let Some(root) = &self.embedded {
+            root.keep_capabilities();
+        }
+        let lives_with_connection = self.embedded.is_none();
+        Ok(Box::new(domain::LibvirtMachine::new(
+            self.connection.clone(),
+            definition.clone(),
+            lives_with_connection,
+        )))
+    }
+}
+
+/// What libvirt said, without its own decoration.
+fn message(error: &virt::error::Error) -> String {
+    error.message().trim().to_owned()
+}
+
+/// What helps where a connection fails.
+fn remedy(uri: &str, message: &str) -> String {
+    if message.contains("libvirt-qemu") {
+        return "as root, Debian's libvirt wants that user to exist: install libvirt-daemon-system, or run as an ordinary user".to_owned();
+    }
+    if uri.starts_with("qemu:///session") && geteuid().is_root() {
+        return "use the embedded driver (the default) or qemu:///system, or run as an ordinary user"
+            .to_owned();
+    }
+    if uri.contains("/embed") {
+        return "install libvirt-daemon-driver-qemu and qemu-system-x86 (apt-get install)".to_owned();
+    }
+    if uri.starts_with("qemu:///") {
+        return "see that its daemon is installed and running (apt-get install libvirt-daemon-system; systemctl status libvirtd), or leave the URI out to use the embedded driver".to_owned();
+    }
+    "see that the URI is right and its host reachable, or leave it out to use the embedded driver".to_owned()
+}

@@ -1,0 +1,251 @@
+//! The two traits that a backend fills: a hypervisor, and a machine defined in it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::Error;
+use crate::error::check_socket_path;
+
+/// Something that machines can be defined in: a libvirt connection, a program that starts
+/// processes, a simulation.
+///
+/// # Writing a backend
+/// 1. [`Hypervisor::define`] looks at the definition, reports what is wrong with it, and keeps
+///    it. It starts nothing and leaves nothing behind that outlives the run directory.
+/// 2. [`Machine::start`] makes a [`GuestPorts`](crate::GuestPorts) for the life that begins,
+///    then starts the machine such that it *connects* to the two unix sockets of
+///    [`Definition::endpoints`]: its console (a serial port) to one, its control port (a
+///    virtio-serial port named `org.netprop.control`) to the other. Since the sockets listen
+///    before the machine exists, no byte of it is lost, and since the machine's own process
+///    holds the other ends, its death is seen at once as the end of the stream.
+/// 3. The other methods of [`Machine`] say what they must do; [`Transition::check`] holds the
+///    table of which of them a state permits.
+/// 4. [`contract::check`](crate::contract::check) then says whether the backend is one.
+///
+/// `examples/own_backend.rs` does all this with a QEMU process for each machine.
+pub trait Hypervisor: Send + Sync {
+    /// Takes a machine's definition; the machine is off afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Definition`] where the definition cannot become a machine, as early as the
+    /// backend can know; [`Error::PathTooLong`] where an endpoint cannot be a socket.
+    fn define(&self, definition: &Definition) -> Result<Box<dyn Machine>, Error>;
+}
+
+/// What a hypervisor has to know of a machine.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    /// The name that messages call the machine by, distinct in its run.
+    pub name: String,
+    /// The machine in libvirt's domain XML, which is the lingua franca here: a backend that does
+    /// not speak it takes from it what it can, or has definitions of its own.
+    pub xml: String,
+    /// The sockets that the machine connects to; the XML names the same two paths.
+    pub endpoints: Endpoints,
+}
+
+/// The unix sockets between a machine and us: we listen, the machine connects.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Endpoints {
+    /// Where the machine's serial console connects to.
+    pub console: PathBuf,
+    /// Where the machine's control port connects to.
+    pub control: PathBuf,
+    /// The file that everything the console says is added to, over all lives of the machine.
+    pub log: PathBuf,
+}
+
+impl Endpoints {
+    /// The endpoints of the machine `name` with files in `directory`.
+    ///
+    /// # Errors
+    /// [`Error::PathTooLong`] where the directory and the name are too long for a socket.
+    pub fn new(directory: &Path, name: &str) -> Result<Self, Error> {
+        let file = |ending: &str| directory.join(format!("{name}.{ending}"));
+        let endpoints = Self { console: file("con"), control: file("ctl"), log: file("log") };
+        endpoints.check()?;
+        Ok(endpoints)
+    }
+
+    /// Checks that both paths are short enough for a socket.
+    ///
+    /// # Errors
+    /// [`Error::PathTooLong`] names the one that is not.
+    pub fn check(&self) -> Result<(), Error> {
+        check_socket_path(&self.console)?;
+        check_socket_path(&self.control)
+    }
+}
+
+/// One virtual machine, from its definition to its end.
+///
+/// A machine lives, dies and lives again: each [`Machine::start`] begins a new life on the same
+/// disks, with a fresh console text and no events of the life before. Dropping a machine ends
+/// its life and its definition as [`Machine::undefine`] does, without a word about failures.
+pub trait Machine: Send {
+    /// The name from the definition.
+    fn name(&self) -> &str;
+
+    /// Begins a life: powers the machine on. Returns when its processor runs and both ports are
+    /// connected, which is long before the guest is ready; [`boot`](crate::boot) waits for that.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] unless the machine is off, [`Error::PortTaken`] where a port that
+    /// the definition forwards is in use (another one may succeed), [`Error::Refused`] with
+    /// what the hypervisor said otherwise. The machine is off after any of them.
+    fn start(&mut self) -> Result<(), Error>;
+
+    /// Ends the life at once, as pulling the plug does: what the guest has not written to its
+    /// disk is lost. When it returns the machine is off and its processes are gone.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] where the machine is off already.
+    fn power_cut(&mut self) -> Result<(), Error>;
+
+    /// Presses the power button (ACPI) and waits until the guest has shut itself down.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] unless the machine is running; [`Error::Limit`] where it still
+    /// runs after `limit`, in which case it goes on running.
+    fn shut_down(&mut self, limit: Duration) -> Result<(), Error>;
+
+    /// Stops the processor; memory, devices and connections stay. The guest answers nothing
+    /// until [`Machine::resume`].
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] unless the machine is running.
+    fn suspend(&mut self) -> Result<(), Error>;
+
+    /// Lets the processor go on where [`Machine::suspend`] stopped it.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] unless the machine is suspended.
+    fn resume(&mut self) -> Result<(), Error>;
+
+    /// What the machine is doing. A machine that ended by itself is off.
+    fn state(&self) -> State;
+
+    /// The end of what the console said in this life, or in the last one where the machine is
+    /// off: up to 256 KiB, line ends as `\n`, what is no UTF-8 replaced. The whole of it is in
+    /// the file [`Endpoints::log`].
+    fn console(&self) -> String;
+
+    /// Writes one line to the control port; the line's end is added. A suspended machine gets
+    /// it when it resumes.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] where the machine is off or has crashed, [`Error::Control`] where
+    /// the port is gone or the guest takes nothing for five seconds.
+    fn send(&mut self, line: &str) -> Result<(), Error>;
+
+    /// Waits for what the guest does next, at most until `deadline`. What was already there is
+    /// returned even where the deadline has passed.
+    fn next_event(&mut self, deadline: Instant) -> Event;
+
+    /// Ends the life, if there is one, and forgets the machine; its name is free afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the hypervisor would not; the machine is to be taken for lost.
+    fn undefine(self: Box<Self>) -> Result<(), Error>;
+}
+
+/// What a machine is doing.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum State {
+    /// It does not run and holds no process.
+    Off,
+    /// Its processor runs.
+    Running,
+    /// Its processor stands still and can be resumed.
+    Suspended,
+    /// Its kernel has panicked; only its power can be cut.
+    Crashed,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Off => "off",
+            Self::Running => "running",
+            Self::Suspended => "suspended",
+            Self::Crashed => "crashed",
+        })
+    }
+}
+
+/// What a guest did, as [`Machine::next_event`] tells it.
+///
+/// Lines come before the panic or end that they preceded. `Panic` comes once in a life; `Ended`
+/// is the last event of a life and is repeated for as long as the machine is off.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Event {
+    /// A line on the control port, without its end.
+    Control(String),
+    /// The kernel panicked; the text is what the console said about it.
+    Panic(String),
+    /// The machine is off: cut, shut down, or its process died.
+    Ended,
+    /// The deadline passed and nothing happened.
+    Timeout,
+}
+
+/// A request that not every state permits.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Transition {
+    /// [`Machine::start`].
+    Start,
+    /// [`Machine::power_cut`].
+    PowerCut,
+    /// [`Machine::shut_down`].
+    ShutDown,
+    /// [`Machine::suspend`].
+    Suspend,
+    /// [`Machine::resume`].
+    Resume,
+    /// [`Machine::send`].
+    Send,
+}
+
+impl Transition {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Start, Self::PowerCut, Self::ShutDown, Self::Suspend, Self::Resume, Self::Send];
+
+    /// Whether a machine in `state` takes this request.
+    #[must_use]
+    pub fn permitted(self, state: State) -> bool {
+        match self {
+            Self::Start => state == State::Off,
+            Self::PowerCut => state != State::Off,
+            Self::ShutDown | Self::Suspend => state == State::Running,
+            Self::Resume => state == State::Suspended,
+            Self::Send => matches!(state, State::Running | State::Suspended),
+        }
+    }
+
+    /// Refuses the request where the state does not permit it.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] naming `machine`.
+    pub fn check(self, machine: &str, state: State) -> Result<(), Error> {
+        if self.permitted(state) {
+            Ok(())
+        } else {
+            Err(Error::WrongState { machine: machine.to_owned(), transition: self, state })
+        }
+    }
+}
+
+impl fmt::Display for Transition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Start => "start",
+            Self::PowerCut => "cut the power of",
+            Self::ShutDown => "shut down",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Send => "send a line to",
+        })
+    }
+}

@@ -1,0 +1,363 @@
+//! Machines that exist in memory only, for tests of what is built on top of the traits.
+//!
+//! A simulated machine keeps the whole contract, plays the guest of the
+//! [contract suite](crate::contract), and can be told to misbehave. It makes no file, no process
+//! and no socket.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Write;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::Error;
+use crate::machine::{Definition, Event, Hypervisor, Machine, State, Transition};
+
+/// How much of a console is kept, in bytes.
+const KEPT: usize = 256 * 1024;
+/// What a kernel says at its end.
+const PANIC: &str = "Kernel panic - not syncing: simulated";
+
+/// What a simulated machine does instead of getting ready.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Behaviour {
+    /// It gets ready.
+    Ready,
+    /// It cannot be started: the hypervisor refuses with this text.
+    RefusesToStart(String),
+    /// It cannot be started since a port is taken.
+    PortTaken,
+    /// Its kernel panics before the guest speaks.
+    Panics,
+    /// Its guest says hello and nothing more.
+    NeverReady,
+    /// Its guest does not find its control port.
+    Mute,
+    /// Its guest fails with this reason.
+    Fails(String),
+    /// It ends before its guest speaks.
+    Ends,
+}
+
+/// A hypervisor in memory. Clones are the same one.
+#[derive(Clone, Debug, Default)]
+pub struct Simulated {
+    behaviours: Arc<Mutex<HashMap<String, Behaviour>>>,
+}
+
+impl Simulated {
+    /// One whose machines behave well.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From its next start on, the machine `name` behaves like this.
+    pub fn behave(&self, name: &str, behaviour: Behaviour) {
+        lock(&self.behaviours).insert(name.to_owned(), behaviour);
+    }
+}
+
+impl Hypervisor for Simulated {
+    fn define(&self, definition: &Definition) -> Result<Box<dyn Machine>, Error> {
+        definition.endpoints.check()?;
+        Ok(Box::new(SimulatedMachine {
+            name: definition.name.clone(),
+            behaviours: Arc::clone(&self.behaviours),
+            disk: String::new(),
+            state: State::Off,
+            console: String::new(),
+            said: VecDeque::new(),
+            held: VecDeque::new(),
+            identified: false,
+            mute: false,
+            never: Never::default(),
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct SimulatedMachine {
+    name: String,
+    behaviours: Arc<Mutex<HashMap<String, Behaviour>>>,
+    /// What the guest remembers beyond its life.
+    disk: String,
+    state: State,
+    console: String,
+    /// What the guest did and nobody has taken yet.
+    said: VecDeque<Event>,
+    /// What was sent while the machine was suspended.
+    held: VecDeque<String>,
+    identified: bool,
+    /// Whether the guest does nothing any more.
+    mute: bool,
+    never: Never,
+}
+
+/// Something to wait on that never comes: no one else can make a simulated machine do anything.
+#[derive(Debug, Default)]
+struct Never(Mutex<()>, Condvar);
+
+impl Never {
+    fn wait(&self, deadline: Instant) {
+        let mut guard = lock(&self.0);
+        while let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+        {
+            (guard, _) = self.1.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl SimulatedMachine {
+    fn say(&mut self, line: impl Into<String>) {
+        self.said.push_back(Event::Control(line.into()));
+    }
+
+    fn print(&mut self, line: &str) {
+        let _ = writeln!(self.console, "{line}");
+        let surplus = self.console.len().saturating_sub(KEPT);
+        if let Some(from) = (surplus..surplus + 4).find(|from| self.console.is_char_boundary(*from)) {
+            self.console.drain(..from);
+        }
+    }
+
+    fn panic(&mut self) {
+        self.print(PANIC);
+        self.said.push_back(Event::Panic(PANIC.to_owned()));
+        self.state = State::Crashed;
+    }
+
+    fn end(&mut self) {
+        self.state = State::Off;
+        self.held.clear();
+    }
+
+    /// The guest takes a line from its control port.
+    fn take(&mut self, line: &str) {
+        if self.mute || self.state != State::Running {
+            return;
+        }
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if !self.identified {
+            match (word, rest.split_once(' ').unwrap_or((rest, ""))) {
+                ("contract", ("never", _)) => self.mute = true,
+                ("contract", ("panic", _)) => self.panic(),
+                ("contract", ("fail", reason)) => {
+                    self.say(format!("failed {reason}"));
+                    self.mute = true;
+                }
+                ("end", _) => {
+                    self.identified = true;
+                    self.say("ready");
+                }
+                _ => {}
+            }
+            return;
+        }
+        match word {
+            "say" => self.say(rest),
+            "print" => {
+                self.print(rest);
+                self.say("printed");
+            }
+            "flood" => {
+                (0..KEPT / 8).for_each(|_| self.print("flooding the console"));
+                self.say("flooded");
+            }
+            "remember" => {
+                self.disk = rest.to_owned();
+                self.say("remembered");
+            }
+            "recall" => self.say(self.disk.clone()),
+            "panic" => self.panic(),
+            "poweroff" => self.end(),
+            _ => {}
+        }
+    }
+}
+
+impl Machine for SimulatedMachine {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn start(&mut self) -> Result<(), Error> {
+        Transition::Start.check(&self.name, self.state)?;
+        let behaviour = lock(&self.behaviours).get(&self.name).cloned().unwrap_or(Behaviour::Ready);
+        let machine = self.name.clone();
+        match &behaviour {
+            Behaviour::RefusesToStart(message) => {
+                let message = message.clone();
+                return Err(Error::Refused { action: Transition::Start, machine, message });
+            }
+            Behaviour::PortTaken => {
+                return Err(Error::PortTaken { machine, message: "simulated".to_owned() });
+            }
+            _ => {}
+        }
+        self.state = State::Running;
+        self.console.clear();
+        self.said.clear();
+        self.held.clear();
+        self.identified = false;
+        self.mute = matches!(behaviour, Behaviour::NeverReady | Behaviour::Mute | Behaviour::Fails(_));
+        self.print("simulated machine begins");
+        match behaviour {
+            Behaviour::Panics => self.panic(),
+            Behaviour::Ends => self.end(),
+            Behaviour::Mute => {}
+            Behaviour::Fails(reason) => {
+                self.say("hello 1");
+                self.say(format!("failed {reason}"));
+            }
+            _ => self.say("hello 1"),
+        }
+        Ok(())
+    }
+
+    fn power_cut(&mut self) -> Result<(), Error> {
+        Transition::PowerCut.check(&self.name, self.state)?;
+        self.end();
+        Ok(())
+    }
+
+    fn shut_down(&mut self, limit: Duration) -> Result<(), Error> {
+        Transition::ShutDown.check(&self.name, self.state)?;
+        if self.mute || !self.identified {
+            self.never.wait(Instant::now() + limit);
+            let machine = self.name.clone();
+            return Err(Error::Limit { action: Transition::ShutDown, machine, limit });
+        }
+        self.end();
+        Ok(())
+    }
+
+    fn suspend(&mut self) -> Result<(), Error> {
+        Transition::Suspend.check(&self.name, self.state)?;
+        self.state = State::Suspended;
+        Ok(())
+    }
+
+    fn resume(&mut self) -> Result<(), Error> {
+        Transition::Resume.check(&self.name, self.state)?;
+        self.state = State::Running;
+        while let Some(line) = self.held.pop_front() {
+            self.take(&line);
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> State {
+        self.state
+    }
+
+    fn console(&self) -> String {
+        self.console.clone()
+    }
+
+    fn send(&mut self, line: &str) -> Result<(), Error> {
+        Transition::Send.check(&self.name, self.state)?;
+        for line in line.lines() {
+            if self.state == State::Suspended {
+                self.held.push_back(line.to_owned());
+            } else {
+                self.take(line);
+            }
+        }
+        Ok(())
+    }
+
+    fn next_event(&mut self, deadline: Instant) -> Event {
+        if let Some(event) = self.said.pop_front() {
+            return event;
+        }
+        if self.state == State::Off {
+            return Event::Ended;
+        }
+        self.never.wait(deadline);
+        Event::Timeout
+    }
+
+    fn undefine(self: Box<Self>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::{BootError, boot};
+    use crate::contract::{Subject, check};
+    use crate::machine::Endpoints;
+    use std::path::Path;
+
+    fn definition(name: &str) -> Definition {
+        let endpoints = Endpoints::new(Path::new("/nonexistent"), name).unwrap();
+        Definition { name: name.to_owned(), xml: String::new(), endpoints }
+    }
+
+    #[test]
+    fn keeps_the_contract() {
+        let simulated = Simulated::new();
+        check(&Subject { hypervisor: &simulated, definition: &definition, limit: Duration::from_secs(5) });
+    }
+
+    #[test]
+    fn misbehaves_as_told() {
+        let simulated = Simulated::new();
+        let mut machine = simulated.define(&definition("m")).unwrap();
+        let mut outcome = |behaviour| {
+            simulated.behave("m", behaviour);
+            let outcome = boot(&mut *machine, "end\n", Duration::from_millis(50));
+            let _ = machine.power_cut();
+            outcome.map(|booted| booted.message).map_err(|error| error.to_string())
+        };
+        let start = "\n    simulated machine begins";
+        let refusal = Behaviour::RefusesToStart("no memory".to_owned());
+        assert_eq!(outcome(refusal).unwrap_err(), "could not start machine m: no memory");
+        assert_eq!(
+            outcome(Behaviour::PortTaken).unwrap_err(),
+            "could not start machine m since a port that it forwards is taken: choose another port (simulated)"
+        );
+        assert_eq!(
+            outcome(Behaviour::Panics).unwrap_err(),
+            format!("the kernel of machine m panicked: {PANIC}; the end of its console:{start}\n    {PANIC}")
+        );
+        assert_eq!(
+            outcome(Behaviour::NeverReady).unwrap_err(),
+            format!(
+                "machine m was not ready after 50ms; its guest has its identity and is not done with it; the end of its console:{start}"
+            )
+        );
+        assert_eq!(
+            outcome(Behaviour::Mute).unwrap_err(),
+            format!(
+                "machine m was not ready after 50ms; its guest never spoke on the control port; the end of its console:{start}"
+            )
+        );
+        assert_eq!(
+            outcome(Behaviour::Fails("no disk".to_owned())).unwrap_err(),
+            format!("the guest of machine m could not get ready: no disk; the end of its console:{start}")
+        );
+        assert_eq!(
+            outcome(Behaviour::Ends).unwrap_err(),
+            format!("machine m ended before it was ready; the end of its console:{start}")
+        );
+        assert_eq!(outcome(Behaviour::Ready).unwrap(), "");
+    }
+
+    #[test]
+    fn another_version_is_told() {
+        let mut machine = Simulated::new().define(&definition("m")).unwrap();
+        machine.start().unwrap();
+        machine.next_event(Instant::now());
+        machine.send("end").unwrap();
+        machine.next_event(Instant::now());
+        machine.send("say hello 2").unwrap();
+        let error = boot(&mut *machine, "end\n", Duration::from_secs(1)).unwrap_err();
+        assert!(matches!(error, BootError::Version { .. }), "{error}");
+    }
+}

@@ -1,0 +1,6 @@
+//! The crate against real machines, and against everything that may be missing or in the way.
+#![expect(clippy::unwrap_used, reason = "what fails here is a test")]
+
+mod guest;
+mod libvirt_contract;
+mod support;
