@@ -1,18 +1,80 @@
-//! libvirt's drivers keep the contract.
+//! libvirt's drivers keep the contract, for root and for an ordinary user.
 
 use std::time::Duration;
 
-use crate::guest::Guest;
 use hypervisor::contract::{Subject, check};
-use hypervisor::{Access, ConnectOptions, Libvirt, RunDirectory};
+use hypervisor::{Access, ConnectOptions, Driver, Libvirt, RunDirectory};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 
-#[test]
-fn embedded() {
+use crate::guest::Guest;
+use crate::support::{Again, is_child, mentioning, missing, within};
+
+/// Holds a driver to the contract, as whoever we are.
+fn keeps_the_contract(driver: Driver) {
     let Some(guest) = Guest::find() else { return };
     let run = RunDirectory::create(None, Access::Owner).unwrap();
-    let t = std::time::Instant::now();
-    let libvirt = Libvirt::connect(&run, &ConnectOptions::default()).unwrap();
-    eprintln!("connect {:?}", t.elapsed());
+    let libvirt = Libvirt::connect(&run, &ConnectOptions { driver, cache: None }).unwrap();
     let definition = |name: &str| guest.definition(run.path(), name, "");
     check(&Subject { hypervisor: &libvirt, definition: &definition, limit: Duration::from_secs(60) });
+    let left = mentioning(run.path());
+    assert!(left.is_empty(), "machines that are undefined leave no process: {left:?}");
+}
+
+/// Runs the test again as an ordinary user and expects it to pass, and to leave nothing.
+fn passes_as_ordinary_user(name: &str, end_daemons: bool) {
+    let Some(mut again) = Again::ordinary_user(name) else { return };
+    let status = again.command.status().unwrap();
+    if end_daemons {
+        end_session_daemons(&again);
+    }
+    assert!(status.success(), "as an ordinary user: {status}");
+    let path = again.directory.path();
+    within(Duration::from_secs(10), "the end of all processes", || mentioning(path).is_empty());
+    let left = std::fs::read_dir(path.join("run/netprop")).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "no run directory is left");
+}
+
+/// Ends the daemons that libvirt has started for the session, which would wait for two minutes.
+fn end_session_daemons(again: &Again) {
+    for daemon in ["libvirtd", "virtqemud", "virtlogd"] {
+        let file = again.directory.path().join(format!("run/libvirt/{daemon}.pid"));
+        let pid = std::fs::read_to_string(file).ok().and_then(|pid| pid.trim().parse().ok());
+        if let Some(pid) = pid.and_then(Pid::from_raw) {
+            kill_process(pid, Signal::KILL).unwrap();
+        }
+    }
+}
+
+#[test]
+fn embedded_keeps_the_contract() {
+    if geteuid().is_root() && !users_contain("libvirt-qemu") {
+        return missing("the user libvirt-qemu, for root", "apt-get install libvirt-daemon-system");
+    }
+    keeps_the_contract(Driver::Embedded);
+}
+
+fn users_contain(name: &str) -> bool {
+    std::fs::read_to_string("/etc/passwd")
+        .is_ok_and(|users| users.lines().any(|line| line.split(':').next() == Some(name)))
+}
+
+#[test]
+fn embedded_keeps_the_contract_for_an_ordinary_user() {
+    const NAME: &str = "libvirt_contract::embedded_keeps_the_contract_for_an_ordinary_user";
+    if is_child(NAME) {
+        return keeps_the_contract(Driver::Embedded);
+    }
+    passes_as_ordinary_user(NAME, false);
+}
+
+#[test]
+fn session_keeps_the_contract_for_an_ordinary_user() {
+    const NAME: &str = "libvirt_contract::session_keeps_the_contract_for_an_ordinary_user";
+    if is_child(NAME) {
+        return keeps_the_contract(Driver::Uri("qemu:///session".to_owned()));
+    }
+    if which::which("libvirtd").or_else(|_| which::which("virtqemud")).is_err() {
+        return missing("libvirt's daemon", "apt-get install libvirt-daemon");
+    }
+    passes_as_ordinary_user(NAME, true);
 }

@@ -3,4 +3,5 @@
 
 mod guest;
 mod libvirt_contract;
+mod own_backend_contract;
 mod support;
