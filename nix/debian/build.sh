@@ -30,52 +30,55 @@ unpack() {
 # The programs that build the other parts, from packages too, so that a host lends as few as it can.
 build_tools() {
 	# shellcheck disable=SC2154,SC2086 # set by Nix; split on purpose
-	unpack "$out/root" $debs
-	mkdir "$out/bin"
+	unpack "$result/root" $packages
+	mkdir "$result/bin"
 	libraries=$out/root/usr/lib/x86_64-linux-gnu
 	for tool in mkfs.erofs mkfs.xfs mkfs.btrfs mke2fs depmod xz zstd lz4; do
 		for directory in bin sbin; do
-			[ -e "$out/root/usr/$directory/$tool" ] || [ -L "$out/root/usr/$directory/$tool" ] || continue
-			target=$(readlink "$out/root/usr/$directory/$tool") || target=$tool
-			printf '#!/bin/sh\nexec %s --library-path %s --argv0 %s %s "$@"\n' \
-				"$libraries/ld-linux-x86-64.so.2" "$libraries" "$tool" \
-				"$out/root/usr/$( [ "${target##*/}" = kmod ] && echo bin/kmod || echo "$directory/$tool" )" >"$out/bin/$tool"
-			chmod 755 "$out/bin/$tool"
+			[ -L "$result/root/usr/$directory/$tool" ] || [ -e "$result/root/usr/$directory/$tool" ] || continue
+			# Programs such as depmod are links to one that goes by the name it is called with.
+			link=$(readlink "$result/root/usr/$directory/$tool") && program=usr/bin/${link##*/} ||
+				program=usr/$directory/$tool
+			# shellcheck disable=SC2154 # set by Nix
+			printf '#!%s\nexec %s --library-path %s --argv0 %s %s "$@"\n' "$shell" \
+				"$libraries/ld-linux-x86-64.so.2" "$libraries" "$tool" "$out/root/$program" >"$result/bin/$tool"
+			chmod 755 "$result/bin/$tool"
 		done
-		[ -e "$out/bin/$tool" ] || {
+		[ -e "$result/bin/$tool" ] || {
 			echo "netprop: none of the packages for building has the program $tool" >&2
 			exit 1
 		}
 	done
-	cp "$out/root/usr/bin/busybox" "$out/bin/busybox"
+	# These two are linked statically.
+	cp "$result/root/usr/bin/busybox" "$result/root/usr/sbin/ldconfig" "$result/bin/"
 }
 
 # What all images share: the packages' files, the guest's scripts, users and keys.
 build_userland() {
 	# shellcheck disable=SC2086 # split on purpose
-	unpack "$out" $debs
-	chmod -R u+w "$out"
-	rm -rf "$out/usr/share/doc" "$out/usr/share/man" "$out/usr/share/locale" "$out/usr/share/info" \
-		"$out/usr/share/lintian" "$out/usr/share/bug" "$out/usr/lib/systemd" "$out/etc/init.d"
-	mkdir -p "$out/proc" "$out/sys" "$out/dev" "$out/run" "$out/tmp" "$out/root" "$out/scratch" \
-		"$out/etc/netprop" "$out/var/log" "$out/lower" "$out/upper"
-	for applet in $("$out/usr/bin/busybox" --list); do
-		[ -e "$out/usr/bin/$applet" ] || [ -e "$out/usr/sbin/$applet" ] || [ -L "$out/usr/bin/$applet" ] ||
-			ln -s busybox "$out/usr/bin/$applet"
+	unpack "$result" $packages
+	chmod -R u+w "$result"
+	rm -rf "$result/usr/share/doc" "$result/usr/share/man" "$result/usr/share/locale" "$result/usr/share/info" \
+		"$result/usr/share/lintian" "$result/usr/share/bug" "$result/usr/lib/systemd" "$result/etc/init.d"
+	mkdir -p "$result/proc" "$result/sys" "$result/dev" "$result/run" "$result/tmp" "$result/root" "$result/scratch" \
+		"$result/etc/netprop" "$result/var/log" "$result/lower" "$result/upper"
+	for applet in $("$result/usr/bin/busybox" --list); do
+		[ -e "$result/usr/bin/$applet" ] || [ -e "$result/usr/sbin/$applet" ] || [ -L "$result/usr/bin/$applet" ] ||
+			ln -s busybox "$result/usr/bin/$applet"
 	done
-	cp "$guest/identity" "$guest/init" "$out/etc/netprop/"
-	cp "$guest/sshd_config" "$out/etc/ssh/sshd_config"
-	printf '%s\n' "$authorized_key" >"$out/etc/ssh/authorized_keys"
-	chmod 755 "$out/etc/netprop/init"
-	sed 's,^\(root:[^:]*:0:0:root:/root:\).*,\1/bin/sh,' "$out/usr/share/base-passwd/passwd.master" >"$out/etc/passwd"
-	echo 'sshd:*:100:65534::/run/sshd:/usr/sbin/nologin' >>"$out/etc/passwd"
-	cp "$out/usr/share/base-passwd/group.master" "$out/etc/group"
-	sed 's/:.*/:*:19000:0:99999:7:::/' "$out/etc/passwd" >"$out/etc/shadow"
-	sed -i 's/^\([^:]*\):[^:]*:/\1:x:/' "$out/etc/passwd"
-	printf 'passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n' >"$out/etc/nsswitch.conf"
-	printf '/scratch\n' >/dev/null
-	ldconfig -X -r "$out" 2>/dev/null || ldconfig -r "$out"
-	rm -rf "$out/var/cache/ldconfig"
+	cp "$identity" "$result/etc/netprop/identity"
+	cp "$init" "$result/etc/netprop/init"
+	cp "$sshd_config" "$result/etc/ssh/sshd_config"
+	printf '%s\n' "$authorized_key" >"$result/etc/ssh/authorized_keys"
+	chmod 755 "$result/etc/netprop/init"
+	sed 's,^\(root:[^:]*:0:0:root:/root:\).*,\1/bin/sh,' "$result/usr/share/base-passwd/passwd.master" >"$result/etc/passwd"
+	echo 'sshd:*:100:65534::/run/sshd:/usr/sbin/nologin' >>"$result/etc/passwd"
+	cp "$result/usr/share/base-passwd/group.master" "$result/etc/group"
+	sed 's/:.*/:*:19000:0:99999:7:::/' "$result/etc/passwd" >"$result/etc/shadow"
+	sed -i 's/^\([^:]*\):[^:]*:/\1:x:/' "$result/etc/passwd"
+	printf 'passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n' >"$result/etc/nsswitch.conf"
+	ldconfig -r "$result"
+	rm -rf "$result/var/cache/ldconfig"
 }
 
 # Unpacks the kernel out of a bzImage: a guest that need not do it at each boot starts sooner.
@@ -111,19 +114,19 @@ module_files() {
 
 build_image() {
 	# shellcheck disable=SC2086 # split on purpose
-	unpack kernel $debs
+	unpack kernel $packages
 	release=$(ls kernel/usr/lib/modules)
 	modules=$PWD/kernel/usr/lib/modules/$release
 	find "$modules" -name '*.ko.xz' -exec xz -d -q {} +
 	find "$modules" -name '*.ko.zst' -exec zstd -d -q --rm {} +
-	depmod -b "$PWD/kernel/usr" "$release" 2>/dev/null || depmod -b "$PWD/kernel" "$release"
-	mkdir -p "$out"
-	unpack_kernel "kernel/boot/vmlinuz-$release" "$out/kernel"
+	depmod -b "$PWD/kernel" "$release"
+	mkdir -p "$result"
+	unpack_kernel "kernel/boot/vmlinuz-$release" "$result/kernel"
 
 	mkdir -p initrd/bin initrd/lib initrd/dev initrd/proc initrd/sys initrd/lower initrd/upper initrd/root
 	cp "$tools/bin/busybox" initrd/bin/busybox
 	ln -s busybox initrd/bin/sh
-	cp "$guest/initramfs-init" initrd/init
+	cp "$initramfs_init" initrd/init
 	chmod 755 initrd/init
 	# shellcheck disable=SC2086 # split on purpose
 	for module in $(module_files $boot_modules); do
@@ -132,7 +135,7 @@ build_image() {
 		echo "${name%.ko}"
 	done >initrd/modules
 	find initrd -exec touch -h -d @0 {} +
-	(cd initrd && find . | sort | busybox cpio -o -H newc -R 0:0 --renumber-inodes --ignore-devno 2>/dev/null) >"$out/initrd"
+	(cd initrd && find . | sort | busybox cpio -o -H newc -R 0:0 --renumber-inodes --ignore-devno 2>/dev/null) >"$result/initrd"
 
 	cp -a "$userland" root
 	chmod -R u+w root
@@ -140,20 +143,24 @@ build_image() {
 	cp -a "$modules" root/usr/lib/modules/
 	chmod 700 root/root
 	chmod 600 root/etc/shadow
-	mkfs.erofs --quiet -T 0 -U $uuid --all-root "$out/root" root >/dev/null
+	mkfs.erofs --quiet -T 0 -U $uuid --all-root "$result/root" root >/dev/null
 }
 
 build_scratch() {
-	mkdir "$out"
-	truncate -s 512M "$out/scratch"
+	mkdir "$result"
+	truncate -s 512M "$result/scratch"
 	case $file_system in
 	ext4)
 		MKE2FS_CONFIG=$tools/root/etc/mke2fs.conf E2FSPROGS_FAKE_TIME=1 mke2fs -q -t ext4 -U $uuid \
-			-E hash_seed=$uuid,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0 "$out/scratch"
+			-E hash_seed=$uuid,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0 "$result/scratch"
 		;;
-	xfs) mkfs.xfs -q -m uuid=$uuid "$out/scratch" ;;
-	btrfs) mkfs.btrfs -q -U $uuid "$out/scratch" ;;
+	xfs) mkfs.xfs -q -m uuid=$uuid "$result/scratch" ;;
+	btrfs) mkfs.btrfs -q -U $uuid "$result/scratch" ;;
 	esac
 }
 
+# What is cut off half-way leaves nothing in the store: results are moved there when they are whole.
+result=$PWD/result
 "build_$1"
+# shellcheck disable=SC2154 # set by Nix
+mv "$result" "$out"
