@@ -1,1 +1,54 @@
 //! Turns a network into a Nix expression, builds it and describes each machine as libvirt XML.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let run_directory = std::path::PathBuf::new();
+//! let network: model::Network = serde_json::from_str(&std::fs::read_to_string("network.json")?)?;
+//! let options = nixgen::BuildOptions::new(run_directory)?;
+//! let built = nixgen::Builder::new(options)?.build(&network)?;
+//! for (machine, image) in built.machines() {
+//!     let wiring = nixgen::Wiring::default();
+//!     println!("{}", nixgen::domain_xml(machine, &network, image, &wiring)?);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Neither libvirt nor a network is needed for this once packages are pinned, and no socket is
+//! opened here. What identifies a machine (name, address, uuid, memory, file system) is in no
+//! image: it reaches the guest at boot, by the contract in `nix/guest/README.md`.
+//!
+//! The map, from what is called to what it calls:
+//!
+//! - [`Builder`] (`builder`) takes a network to its images, with [`BuildOptions`] (`options`)
+//!   that say where, [`Progress`] and [`Cancel`] (`progress`) meanwhile;
+//! - `base` is what a guest can be made of, `debian` the one way so far: `apt` resolves and
+//!   downloads, `lock` pins;
+//! - `template` renders what goes to Nix and to libvirt, `sources` carries the Nix files;
+//! - `nix` runs `nix-build`, `process` any child;
+//! - [`Image`] (`image`) is a result, checked;
+//! - [`domain_xml`] (`xml`) describes a machine, with a [`Wiring`] that differs by run.
+
+mod apt;
+mod base;
+mod builder;
+mod debian;
+mod error;
+mod host;
+mod image;
+mod lock;
+mod nix;
+mod options;
+mod process;
+mod progress;
+mod sources;
+mod template;
+mod xml;
+
+pub use base::BaseOffer;
+pub use builder::{Builder, Built};
+pub use error::Error;
+pub use image::Image;
+pub use options::{BaseChoice, BuildOptions};
+pub use progress::{Cancel, Observer, Progress};
+pub use xml::{Accelerator, Console, Control, Data, Management, Wiring, domain_xml, mac};

@@ -1,0 +1,196 @@
+//! What can go wrong between a network and its images, each told once and with its remedy.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use model::{KernelVersion, MachineId};
+
+/// Why a network's images were not built, or a machine was not described.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A program of the host is not there.
+    #[error("cannot find the program {tool}: install Debian's package {package} (apt-get install {package})")]
+    ToolMissing {
+        /// The program.
+        tool: &'static str,
+        /// The package that has it.
+        package: &'static str,
+    },
+    /// No cache directory was given, and the environment names none.
+    #[error(
+        "cannot tell where to keep built images: neither XDG_CACHE_HOME nor HOME is set; set one of them"
+    )]
+    NoCacheDirectory,
+    /// A file or directory could not be read, written or made.
+    #[error("cannot {action} {path}: {source}; make sure that this user may, and that the disk has room")]
+    File {
+        /// What was tried, such as `write`.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// The disk that a build writes to is full.
+    #[error(
+        "no space is left on the disk while {what}: free some in {places} (a first build takes about 2 GB), and try again"
+    )]
+    DiskFull {
+        /// What was going on.
+        what: String,
+        /// The directories that are written to.
+        places: String,
+    },
+    /// The public key that guests are to accept cannot be used.
+    #[error("cannot use {path} as the key that guests accept: {reason}; name the .pub file of an SSH key")]
+    AuthorizedKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A text that is to go into the expression holds what Nix cannot express.
+    #[error("{what} {text:?} cannot be told to Nix: it {why}; choose another")]
+    Unspeakable {
+        /// What the text is.
+        what: &'static str,
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// apt does not even know what every guest is made of.
+    #[error(
+        "apt knows no package {package}: its lists are empty or old; run `apt-get update` as root and try again"
+    )]
+    NoPackageLists {
+        /// The package that was looked for.
+        package: String,
+    },
+    /// No kernel of that version is offered here.
+    #[error("no kernel {kernel} for {}: {}", list(.machines, "any machine"), kernels(.offered))]
+    UnknownKernel {
+        /// What was asked for.
+        kernel: KernelVersion,
+        /// The machines that asked.
+        machines: Vec<MachineId>,
+        /// What there is.
+        offered: Vec<KernelVersion>,
+    },
+    /// apt failed otherwise, or said what is not understood.
+    #[error("apt-get could not {what}: {reason}; see {log}, and try the same by hand")]
+    Apt {
+        /// What was asked of it.
+        what: &'static str,
+        /// The end of what it said.
+        reason: String,
+        /// All that it said.
+        log: PathBuf,
+    },
+    /// A downloaded package is not the one that was pinned.
+    #[error(
+        "the package {path} has the SHA-256 {found} instead of {expected}: delete the file and try again"
+    )]
+    BadPackage {
+        /// The file.
+        path: PathBuf,
+        /// The hash that apt's signed lists gave.
+        expected: String,
+        /// The hash of the file.
+        found: String,
+    },
+    /// A build went wrong.
+    #[error("nix-build failed for {}: see {log}, which ends so:\n{end}", list(.machines, "all machines"))]
+    Build {
+        /// The machines whose image could not be built; empty where none can be told apart.
+        machines: Vec<MachineId>,
+        /// All that the build said.
+        log: PathBuf,
+        /// The end of it.
+        end: String,
+    },
+    /// A child process took longer than it was given.
+    #[error("{what} was ended after {} s, its deadline: give it more time; its log is {log}", .deadline.as_secs())]
+    Deadline {
+        /// What took so long.
+        what: &'static str,
+        /// The time it was given.
+        deadline: Duration,
+        /// All that it said.
+        log: PathBuf,
+    },
+    /// The caller wanted no more of it.
+    #[error("{what} was cancelled")]
+    Cancelled {
+        /// What was going on.
+        what: &'static str,
+    },
+    /// A built file is not what it has to be.
+    #[error(
+        "the image file {path} is corrupt: {reason}; delete it from the store with `{remedy}` and build again"
+    )]
+    CorruptImage {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+        /// The command that clears the way for a fresh build.
+        remedy: String,
+    },
+    /// A wiring names what libvirt or QEMU cannot be told.
+    #[error("machine {machine} cannot be wired: {what} {text:?} {why}")]
+    Wiring {
+        /// The machine.
+        machine: MachineId,
+        /// Which part of the wiring.
+        what: &'static str,
+        /// Its value.
+        text: String,
+        /// What is wrong with it, and what would be right.
+        why: &'static str,
+    },
+    /// A template of this crate does not fit its data, which is a mistake in this crate.
+    #[error("nixgen's own template {name} is broken: {reason}; please report it")]
+    Template {
+        /// The template.
+        name: &'static str,
+        /// What handlebars says.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// Wraps what the system answered to an action on a path.
+    pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull => Self::DiskFull {
+                what: format!("trying to {action} {}", path.display()),
+                places: path.parent().unwrap_or(&path).display().to_string(),
+            },
+            _ => Self::File { action, path, source },
+        }
+    }
+}
+
+fn list(machines: &[MachineId], otherwise: &str) -> String {
+    let names: Vec<_> = machines.iter().map(MachineId::as_str).collect();
+    match names.as_slice() {
+        [] => otherwise.to_owned(),
+        [one] => format!("machine {one}"),
+        many => format!("machines {}", many.join(", ")),
+    }
+}
+
+fn kernels(kernels: &[KernelVersion]) -> String {
+    if kernels.is_empty() {
+        return "none is offered here; run `apt-get update` as root".to_owned();
+    }
+    let names: Vec<_> = kernels.iter().map(KernelVersion::as_str).collect();
+    format!(
+        "use one of {}, or the exact release of a package linux-image-RELEASE that apt has",
+        names.join(", ")
+    )
+}

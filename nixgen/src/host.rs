@@ -1,0 +1,59 @@
+//! What is found on the host: programs, and the texts that paths have to be.
+
+use std::path::Path;
+
+use crate::error::Error;
+
+/// The shell, and the directories of all the programs as a search path. The first program named
+/// is the shell. Only directories get into derivations, so the user's own search path does not.
+pub(crate) fn tools(programs: &[(&'static str, &'static str)]) -> Result<(String, String), Error> {
+    let mut directories: Vec<String> = Vec::new();
+    let mut shell = String::new();
+    for &(tool, package) in programs {
+        let found = which::which(tool).map_err(|_| Error::ToolMissing { tool, package })?;
+        if shell.is_empty() {
+            shell = text("the path of the shell", &found)?;
+        }
+        let directory = text("the path of a program", found.parent().unwrap_or(Path::new("/")))?;
+        if !directories.contains(&directory) {
+            directories.push(directory);
+        }
+    }
+    Ok((shell, directories.join(":")))
+}
+
+/// A path as text that can go into an expression.
+pub(crate) fn text(what: &'static str, path: &Path) -> Result<String, Error> {
+    let Some(text) = path.to_str() else {
+        let text = path.display().to_string();
+        return Err(Error::Unspeakable { what, text, why: "is not UTF-8" });
+    };
+    speakable(what, text).map(str::to_owned)
+}
+
+/// Holds a text to what a string of Nix can be.
+pub(crate) fn speakable<'a>(what: &'static str, text: &'a str) -> Result<&'a str, Error> {
+    if text.contains('\0') {
+        return Err(Error::Unspeakable { what, text: text.to_owned(), why: "holds a NUL" });
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_names_its_package() {
+        let error = tools(&[("sh", "dash"), ("no-such-program", "its-package")]).unwrap_err();
+        assert!(error.to_string().contains("apt-get install its-package"), "{error}");
+    }
+
+    #[test]
+    fn what_nix_cannot_say_is_refused() {
+        use std::os::unix::ffi::OsStrExt;
+        assert!(speakable("a text", "a\0b").is_err());
+        let path = Path::new(std::ffi::OsStr::from_bytes(b"/\xff"));
+        assert!(text("a path", path).unwrap_err().to_string().contains("UTF-8"));
+    }
+}

@@ -1,0 +1,155 @@
+//! A built image, and what its files have to look like.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use model::FileSystem;
+
+/// What boots a machine: shared, read-only, and the same for all machines of equal software.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Image {
+    /// The kernel, for direct boot.
+    pub kernel: PathBuf,
+    /// The initial memory disk.
+    pub initrd: PathBuf,
+    /// The erofs file system that becomes the guest's root, for the first disk.
+    pub root: PathBuf,
+    /// The kernel's command line.
+    pub command_line: String,
+    /// A formatted disk (sparse, raw) for each file system. A machine gets an overlay on one, such
+    /// as `qemu-img create -f qcow2 -F raw -b TEMPLATE FILE` makes.
+    pub scratch: BTreeMap<FileSystem, PathBuf>,
+}
+
+/// What every guest's kernel is told: where to write, to reboot after a panic (whose text is out
+/// by then), and to number its NICs in the order of their slots.
+pub(crate) const COMMAND_LINE: &str = "console=ttyS0 quiet panic=-1 net.ifnames=0";
+
+impl Image {
+    /// Puts an image together from the store.
+    pub(crate) fn new(image: &Path, scratch: &BTreeMap<FileSystem, PathBuf>) -> Self {
+        Self {
+            kernel: image.join("kernel"),
+            initrd: image.join("initrd"),
+            root: image.join("root"),
+            command_line: COMMAND_LINE.to_owned(),
+            scratch: scratch.clone(),
+        }
+    }
+
+    /// The first file that is not what it should be, and why.
+    pub(crate) fn flaw(&self) -> Option<(PathBuf, String)> {
+        let flaw = |path: &PathBuf, check: Check| check(path).err().map(|why| (path.clone(), why));
+        let scratch = |(file_system, path): (&FileSystem, &PathBuf)| flaw(path, scratch_check(*file_system));
+        flaw(&self.kernel, check_kernel)
+            .or_else(|| flaw(&self.initrd, check_initrd))
+            .or_else(|| flaw(&self.root, check_root))
+            .or_else(|| self.scratch.iter().find_map(scratch))
+    }
+}
+
+type Check = fn(&Path) -> Result<(), String>;
+
+/// Opens a file that holds something, and tells its size.
+fn open(path: &Path) -> Result<(File, u64), String> {
+    let file = File::open(path).map_err(|error| format!("it cannot be read ({error})"))?;
+    match file.metadata() {
+        Ok(metadata) if metadata.len() == 0 => Err("it is empty".to_owned()),
+        Ok(metadata) => Ok((file, metadata.len())),
+        Err(error) => Err(format!("it cannot be read ({error})")),
+    }
+}
+
+/// Whether the file has these bytes at that place.
+fn has(file: &File, offset: u64, magic: &[u8]) -> bool {
+    let mut bytes = vec![0; magic.len()];
+    file.read_exact_at(&mut bytes, offset).is_ok() && bytes == magic
+}
+
+/// An unpacked kernel (ELF) or one that unpacks itself (bzImage).
+fn check_kernel(path: &Path) -> Result<(), String> {
+    let (file, _) = open(path)?;
+    let known = has(&file, 0, b"\x7fELF") || has(&file, 0x202, b"HdrS");
+    if known { Ok(()) } else { Err("it does not begin as a kernel does".to_owned()) }
+}
+
+fn check_initrd(path: &Path) -> Result<(), String> {
+    let (file, _) = open(path)?;
+    if has(&file, 0, b"070701") { Ok(()) } else { Err("it does not begin as a cpio archive does".to_owned()) }
+}
+
+/// An erofs whose superblock counts no more blocks than the file has.
+fn check_root(path: &Path) -> Result<(), String> {
+    let (file, size) = open(path)?;
+    if !has(&file, 1024, &0xe0f5_e1e2_u32.to_le_bytes()) {
+        return Err("it has no superblock of erofs".to_owned());
+    }
+    let (mut bits, mut blocks) = ([0], [0; 4]);
+    let read =
+        file.read_exact_at(&mut bits, 1024 + 12).and_then(|()| file.read_exact_at(&mut blocks, 1024 + 36));
+    let expected = u64::from(u32::from_le_bytes(blocks)) << (bits[0] & 31);
+    if read.is_ok() && expected <= size {
+        Ok(())
+    } else {
+        Err(format!("it is cut short: {size} bytes of {expected}"))
+    }
+}
+
+fn scratch_check(file_system: FileSystem) -> Check {
+    match file_system {
+        FileSystem::Ext4 => |path| check_scratch(path, 0x438, b"\x53\xef"),
+        FileSystem::Xfs => |path| check_scratch(path, 0, b"XFSB"),
+        FileSystem::Btrfs => |path| check_scratch(path, 0x1_0040, b"_BHRfS_M"),
+        _ => |path| open(path).map(drop),
+    }
+}
+
+fn check_scratch(path: &Path, offset: u64, magic: &[u8]) -> Result<(), String> {
+    let (file, _) = open(path)?;
+    if has(&file, offset, magic) { Ok(()) } else { Err("it is not formatted".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// An erofs superblock that counts two blocks of 4096 bytes.
+    fn root(size: usize) -> Vec<u8> {
+        let mut bytes = vec![0; size];
+        bytes[1024..1028].copy_from_slice(&0xe0f5_e1e2_u32.to_le_bytes());
+        bytes[1036] = 12;
+        bytes[1060] = 2;
+        bytes
+    }
+
+    #[test]
+    fn each_broken_file_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let scratch = BTreeMap::from([(FileSystem::Xfs, path("xfs"))]);
+        let image = Image::new(directory.path(), &scratch);
+        let good: [(&str, &[u8]); 4] =
+            [("kernel", b"\x7fELF"), ("initrd", b"070701"), ("root", &root(8192)), ("xfs", b"XFSB")];
+        for (name, content) in good {
+            fs::write(path(name), content).unwrap();
+        }
+        assert_eq!(image.flaw(), None);
+        for (name, content) in good {
+            for (bad, why) in [(&b""[..], "empty"), (b"garbage", "")] {
+                fs::write(path(name), bad).unwrap();
+                let (found, reason) = image.flaw().unwrap();
+                assert!(found == path(name) && reason.contains(why), "{found:?}: {reason}");
+            }
+            fs::remove_file(path(name)).unwrap();
+            assert!(image.flaw().unwrap().1.contains("cannot be read"));
+            fs::write(path(name), content).unwrap();
+        }
+        fs::write(path("root"), root(8191)).unwrap();
+        assert!(image.flaw().unwrap().1.contains("cut short"));
+    }
+}

@@ -1,0 +1,227 @@
+//! A machine as libvirt's XML. Nothing here needs libvirt: it is text that libvirt 9.0 takes.
+//!
+//! Every device sits in a slot of its own on the root bus, chosen here: so the guest finds the
+//! management NIC first (eth0) and the data NIC second (eth1), libvirt adds no PCI bridges (each
+//! costs a guest time to look behind), and QEMU's own arguments for the NICs, which libvirt 9.0
+//! has no XML for, collide with nothing.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use model::{Machine, MachineId, Network};
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::image::Image;
+use crate::template::{domain, is_xml_text};
+
+/// The slots of the two NICs; the template has the other devices' in 4 to 6.
+const MANAGEMENT_SLOT: &str = "0x2";
+const DATA_SLOT: &str = "0x3";
+/// The longest path of a socket that the kernel takes.
+const SOCKET_PATH: usize = 107;
+/// The longest directory of a switch: it names sockets in it, and cuts what is longer silently.
+const SWITCH_PATH: usize = 90;
+
+/// Where a guest's console goes.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Console {
+    /// A pseudo-terminal that libvirt opens.
+    #[default]
+    Pty,
+    /// A unix socket that is listening when the machine starts: QEMU connects to it.
+    Socket(PathBuf),
+}
+
+/// Where the guest's control port goes.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Control {
+    /// A unix socket that libvirt has QEMU listen on, at a path of libvirt's choice.
+    #[default]
+    Automatic,
+    /// A unix socket that is listening when the machine starts: QEMU connects to it.
+    Socket(PathBuf),
+}
+
+/// The first NIC, over which the tester reaches the guest.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Management {
+    /// There is none.
+    #[default]
+    None,
+    /// QEMU's user-mode network, restricted, with this port of 127.0.0.1 forwarded to SSH.
+    Forwarded {
+        /// The port on the host.
+        port: u16,
+    },
+}
+
+/// The second NIC, over which machines reach one another.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Data {
+    /// There is none.
+    #[default]
+    None,
+    /// A port of the virtual switch (VDE) in this directory.
+    Switch(PathBuf),
+}
+
+/// What runs the guest's instructions.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Accelerator {
+    /// The host's processor.
+    Kvm,
+    /// QEMU's emulation, which works everywhere.
+    #[default]
+    Tcg,
+}
+
+/// What of a machine is another at each run; the default makes XML that is complete by itself.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Wiring {
+    /// Where the console goes.
+    pub console: Console,
+    /// Where the control port goes.
+    pub control: Control,
+    /// The scratch disk, a qcow2 over the image's template.
+    pub scratch: Option<PathBuf>,
+    /// The first NIC.
+    pub management: Management,
+    /// The second NIC.
+    pub data: Data,
+    /// What runs the guest's instructions.
+    pub accelerator: Accelerator,
+    /// The QEMU to use; libvirt's choice where there is none.
+    pub emulator: Option<PathBuf>,
+}
+
+/// What `templates/domain.xml.hbs` is rendered with.
+#[derive(Serialize)]
+struct Domain<'a> {
+    name: &'a str,
+    uuid: String,
+    description: String,
+    memory: u64,
+    accelerator: &'static str,
+    cpu_mode: &'static str,
+    kernel: &'a str,
+    initrd: &'a str,
+    command_line: &'a str,
+    root: &'a str,
+    emulator: Option<&'a str>,
+    scratch: Option<&'a str>,
+    console_socket: Option<&'a str>,
+    control_socket: Option<&'a str>,
+    qemu_arguments: Vec<String>,
+}
+
+/// Describes a machine of a network for libvirt.
+///
+/// # Errors
+/// [`Error::Wiring`] where a path can be told neither in XML nor to QEMU.
+pub fn domain_xml(
+    machine: &Machine,
+    network: &Network,
+    image: &Image,
+    wiring: &Wiring,
+) -> Result<String, Error> {
+    let texts = Texts(&machine.id);
+    let console = match &wiring.console {
+        Console::Pty => None,
+        Console::Socket(socket) => Some(texts.socket("console socket", socket, SOCKET_PATH)?),
+    };
+    let control = match &wiring.control {
+        Control::Automatic => None,
+        Control::Socket(socket) => Some(texts.socket("control socket", socket, SOCKET_PATH)?),
+    };
+    let (accelerator, cpu_mode) = match wiring.accelerator {
+        Accelerator::Kvm => ("kvm", "host-passthrough"),
+        Accelerator::Tcg => ("qemu", "maximum"),
+    };
+    let prefix = network.subnet().prefix_len();
+    domain(&Domain {
+        name: machine.id.as_str(),
+        uuid: machine.uuid.to_string(),
+        description: format!(
+            "{}/{prefix}, kernel {}, {} on /scratch",
+            machine.address, machine.kernel, machine.file_system
+        ),
+        memory: machine.memory.get(),
+        accelerator,
+        cpu_mode,
+        kernel: texts.path("kernel", &image.kernel)?,
+        initrd: texts.path("initrd", &image.initrd)?,
+        command_line: &image.command_line,
+        root: texts.path("root", &image.root)?,
+        emulator: texts.optional("emulator", wiring.emulator.as_deref())?,
+        scratch: texts.optional("scratch disk", wiring.scratch.as_deref())?,
+        console_socket: console,
+        control_socket: control,
+        qemu_arguments: nics(machine, wiring)?,
+    })
+}
+
+/// The arguments for both NICs, as far as there are any. An empty `romfile` spares the firmware
+/// the option ROM for booting from the network.
+fn nics(machine: &Machine, wiring: &Wiring) -> Result<Vec<String>, Error> {
+    let mut arguments = Vec::new();
+    let mut nic = |backend: String, name: &str, mac: String, slot: &str| {
+        let device =
+            format!("virtio-net-pci,netdev={name},id=nic-{name},mac={mac},bus=pcie.0,addr={slot},romfile=");
+        arguments.extend(["-netdev".to_owned(), backend, "-device".to_owned(), device]);
+    };
+    if let Management::Forwarded { port } = wiring.management {
+        let backend = format!(
+            "user,id=management,restrict=on,net=169.254.77.0/24,hostfwd=tcp:127.0.0.1:{port}-169.254.77.15:22"
+        );
+        nic(backend, "management", "52:55:a9:fe:4d:0f".to_owned(), MANAGEMENT_SLOT);
+    }
+    if let Data::Switch(directory) = &wiring.data {
+        let directory = Texts(&machine.id).socket("switch", directory, SWITCH_PATH)?;
+        // A comma ends an option of QEMU's, two stand for one.
+        let backend = format!("vde,id=data,sock={}", directory.replace(',', ",,"));
+        nic(backend, "data", mac(machine.address), DATA_SLOT);
+    }
+    Ok(arguments)
+}
+
+/// A hardware address from the last three bytes of an address: distinct in any subnet from /8 on.
+#[must_use]
+pub fn mac(address: Ipv4Addr) -> String {
+    let [_, b, c, d] = address.octets();
+    format!("52:54:00:{b:02x}:{c:02x}:{d:02x}")
+}
+
+/// Turns paths into text for one machine's XML.
+struct Texts<'a>(&'a MachineId);
+
+impl Texts<'_> {
+    fn path<'b>(&self, what: &'static str, path: &'b Path) -> Result<&'b str, Error> {
+        let refuse =
+            |why| Error::Wiring { machine: self.0.clone(), what, text: path.display().to_string(), why };
+        match path.to_str() {
+            None => Err(refuse("is not UTF-8: choose another path")),
+            Some(_) if !path.is_absolute() => Err(refuse("is not absolute: libvirt wants a whole path")),
+            Some(text) if !is_xml_text(text) => Err(refuse("has a control character: choose another path")),
+            Some(text) => Ok(text),
+        }
+    }
+
+    fn optional<'b>(&self, what: &'static str, path: Option<&'b Path>) -> Result<Option<&'b str>, Error> {
+        path.map(|path| self.path(what, path)).transpose()
+    }
+
+    fn socket<'b>(&self, what: &'static str, path: &'b Path, most: usize) -> Result<&'b str, Error> {
+        let text = self.path(what, path)?;
+        if text.len() > most {
+            let why = "is too long for the path of a socket: choose a directory with a shorter name";
+            return Err(Error::Wiring { machine: self.0.clone(), what, text: text.to_owned(), why });
+        }
+        Ok(text)
+    }
+}
