@@ -23,6 +23,8 @@ pub struct Config {
     pub seed: Option<Seed>,
     /// How often a case is tried on a fresh system where the infrastructure fails.
     pub attempts: u32,
+    /// After how many inconclusive cases in a row a run ends, since the next would be no better.
+    pub most_inconclusive: u32,
     /// How much shrinking may cost (`PROPTEST_MAX_SHRINK_ITERS`, `PROPTEST_MAX_SHRINK_TIME` in
     /// milliseconds).
     pub shrink: Budget,
@@ -52,6 +54,7 @@ impl Default for Config {
             commands: 5..=10,
             seed,
             attempts: 3,
+            most_inconclusive: 3,
             shrink: Budget { runs, time },
             failures: keep.then(|| PathBuf::from("netprop-failures")),
             regressions: keep.then(|| PathBuf::from("proptest-regressions")),

@@ -10,8 +10,12 @@
 //! - [`runner`]: many cases, the first failure of which ends the run;
 //! - [`observe`] and [`report`]: what a run tells on its way and at its end.
 
+pub mod check;
+pub mod cli;
+pub mod components;
 pub mod config;
 pub mod execute;
+pub mod exit;
 pub mod machines;
 pub mod observe;
 pub mod regressions;
@@ -22,10 +26,14 @@ pub mod shrink;
 pub mod stop;
 pub mod system;
 
+pub use check::{check, check_with};
 pub use config::Config;
 pub use execute::{Evidence, Execution, Step, Verdict};
-pub use model::{self, Case, Model, Outcome};
+pub use model::{Case, Model, Outcome};
 pub use observe::{Event, Observer, Silent};
 pub use runner::{Failure, RunError, Runner, Summary};
 pub use stop::Stop;
 pub use system::{System, SystemError};
+
+// A user's crate needs no other than this one.
+pub use {hypervisor, model, nixgen, proptest, remote};

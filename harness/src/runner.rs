@@ -106,10 +106,20 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         self.tell(&Event::RunStarted { specification, cases: total, seed: &first.to_string() });
         let generated = seeds(first).take(self.config.cases as usize).map(Origin::Seed);
         let mut summary = Summary { held: 0, inconclusive: 0, failure: None, stopped: false };
+        let mut in_a_row = 0;
         for (number, origin) in (1..).zip(saved.into_iter().chain(generated)) {
             match self.case(number, total, origin) {
-                Ok(CaseEnd::Held) => summary.held += 1,
-                Ok(CaseEnd::Inconclusive) => summary.inconclusive += 1,
+                Ok(CaseEnd::Held) => {
+                    summary.held += 1;
+                    in_a_row = 0;
+                }
+                Ok(CaseEnd::Inconclusive) => {
+                    summary.inconclusive += 1;
+                    in_a_row += 1;
+                    if in_a_row >= self.config.most_inconclusive {
+                        break;
+                    }
+                }
                 Ok(CaseEnd::Failed(failure)) => {
                     summary.failure = Some(*failure);
                     break;

@@ -1,27 +1,52 @@
 //! Asking a run to stop.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// A flag that a run looks at between steps; clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
+/// A request that a run looks for between steps; clones share it.
+#[derive(Clone, Default)]
+pub struct Stop(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    requested: AtomicBool,
+    actions: Mutex<Vec<Action>>,
+}
+
+/// What a request sets off besides.
+type Action = Box<dyn FnOnce() + Send>;
 
 impl Stop {
     /// Asks the run to stop as soon as it can, keeping what it has found.
     pub fn request(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.requested.store(true, Ordering::SeqCst);
+        let actions = std::mem::take(&mut *self.actions());
+        actions.into_iter().for_each(|action| action());
     }
 
     /// Whether it was asked to.
     #[must_use]
     pub fn requested(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.0.requested.load(Ordering::SeqCst)
     }
 
-    /// The flag itself, for libraries that take one.
-    #[must_use]
-    pub fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
+    /// Has something done at the request, or now where it was made already: ending a build, say,
+    /// that looks for nothing while it runs.
+    pub fn on_request(&self, action: impl FnOnce() + Send + 'static) {
+        self.actions().push(Box::new(action));
+        if self.requested() {
+            self.request();
+        }
+    }
+
+    fn actions(&self) -> std::sync::MutexGuard<'_, Vec<Action>> {
+        self.0.actions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Stop").field(&self.requested()).finish()
     }
 }

@@ -54,6 +54,9 @@ pub enum SystemError {
     /// Trying again would fail in the same way.
     #[error("{}", chain(.0.as_ref()))]
     Hopeless(Box<dyn Error + Send + Sync>),
+    /// What was asked for cannot be meant so.
+    #[error("{}", chain(.0.as_ref()))]
+    WrongUse(Box<dyn Error + Send + Sync>),
     /// A program or library is not on this machine.
     #[error("{}", chain(.0.as_ref()))]
     MissingComponent(Box<dyn Error + Send + Sync>),

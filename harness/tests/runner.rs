@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod planted;
+
 use std::cell::Cell;
 use std::path::Path;
 use std::sync::Mutex;
@@ -10,8 +12,8 @@ use harness::machines::simulated::{SimulatedNetwork, SimulatedSystem};
 use harness::replay::Replay;
 use harness::{Config, Event, Failure, Observer, Runner, Silent, Stop, Summary, System, SystemError};
 use model::machines::{Command, Response};
-use model::{Case, MachineSpec, Model, Network, NetworkParameters, Outcome};
-use proptest::strategy::BoxedStrategy;
+use model::{MachineSpec, Model, Network, NetworkParameters, Outcome};
+use planted::{EverybodyAnswers, Judged, shape};
 
 fn specification() -> MachineSpec {
     let kernels = ["6.1", "6.12"].map(|kernel| kernel.parse().unwrap());
@@ -36,81 +38,6 @@ fn run<M: Model, S: System<M>>(model: &M, system: &S, config: &Config) -> Summar
 fn failure<M: Model, S: System<M>>(model: &M, system: &S, seed: u64) -> Failure<M> {
     let directory = tempfile::tempdir().unwrap();
     run(model, system, &config(directory.path(), seed)).failure.expect("the planted bug is found")
-}
-
-/// The commands with machines named by the order of their first use: a, b, …
-fn shape(case: &Case<impl Model<Command = Command>>) -> String {
-    let mut names: Vec<String> = Vec::new();
-    let mut name = |id: &dyn ToString| {
-        let id = id.to_string();
-        let index = names.iter().position(|known| *known == id).unwrap_or_else(|| {
-            names.push(id);
-            names.len() - 1
-        });
-        char::from(b'a' + u8::try_from(index).unwrap())
-    };
-    let mut shown = case.commands.iter().map(|command| match command {
-        Command::Boot(id) => format!("Boot {}", name(id)),
-        Command::Shutdown(id) => format!("Shutdown {}", name(id)),
-        Command::Ping { from, to } => format!("Ping {} {}", name(from), name(to)),
-    });
-    shown.by_ref().collect::<Vec<_>>().join(", ")
-}
-
-/// A specification that is wrong about machines that are off: it expects them to answer.
-struct EverybodyAnswers(MachineSpec);
-
-impl Model for EverybodyAnswers {
-    type State = Network;
-    type Command = Command;
-    type Response = Response;
-
-    fn name(&self) -> &str {
-        "everybody-answers"
-    }
-
-    fn gen_initial_state(&self) -> BoxedStrategy<Network> {
-        self.0.gen_initial_state()
-    }
-
-    fn gen_command(&self, state: &Network) -> BoxedStrategy<Command> {
-        self.0.gen_command(state)
-    }
-
-    fn pre_condition(&self, state: &Network, command: &Command) -> bool {
-        self.0.pre_condition(state, command)
-    }
-
-    fn next_state(&self, state: &Network, command: &Command) -> Network {
-        self.0.next_state(state, command)
-    }
-
-    fn post_condition(&self, state: &Network, command: &Command, response: &Response) -> bool {
-        match command {
-            Command::Ping { .. } => *response == Response::Pinged { answered: true },
-            _ => self.0.post_condition(state, command, response),
-        }
-    }
-
-    fn simpler_states(&self, state: &Network) -> Vec<Network> {
-        self.0.simpler_states(state)
-    }
-
-    fn simpler_commands(&self, command: &Command) -> Vec<Command> {
-        self.0.simpler_commands(command)
-    }
-}
-
-impl System<EverybodyAnswers> for SimulatedSystem {
-    type Sut = SimulatedNetwork;
-
-    fn new_sut(&self, network: &Network) -> Result<SimulatedNetwork, SystemError> {
-        System::<MachineSpec>::new_sut(self, network)
-    }
-
-    fn run(&self, sut: &mut SimulatedNetwork, command: &Command) -> Result<Outcome<Response>, SystemError> {
-        System::<MachineSpec>::run(self, sut, command)
-    }
 }
 
 /// A system whose machines answer no pings after their second boot.
@@ -166,7 +93,7 @@ fn the_right_model_holds() {
 #[test]
 fn a_wrong_model_shrinks_to_one_boot_and_one_ping() {
     for seed in 0..100 {
-        let failure = failure(&EverybodyAnswers(specification()), &SimulatedSystem, seed);
+        let failure = failure(&EverybodyAnswers(specification()), &Judged(SimulatedSystem), seed);
         assert_eq!(shape(&failure.case), "Boot a, Ping a b", "seed {seed}");
         assert_eq!(failure.case.initial.machines().len(), 2, "seed {seed}");
         assert!(
@@ -201,8 +128,8 @@ fn a_failing_infrastructure_is_retried_and_never_shrunk() {
     assert_eq!((summary.held, summary.inconclusive, summary.verdict()), (10, 0, "holds"));
     let system = Shaky { every: 0, made: Cell::new(0) };
     let summary = run(&specification(), &system, &config);
-    assert_eq!((summary.held, summary.inconclusive, summary.verdict()), (0, 10, "inconclusive"));
-    assert_eq!(system.made.get(), 30, "three attempts a case, and nothing to shrink");
+    assert_eq!((summary.held, summary.inconclusive, summary.verdict()), (0, 3, "inconclusive"));
+    assert_eq!(system.made.get(), 9, "three attempts a case, three cases, and nothing to shrink");
     assert!(summary.failure.is_none());
 }
 

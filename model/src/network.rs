@@ -287,6 +287,13 @@ impl Network {
         self
     }
 
+    /// The same network with every machine on.
+    #[must_use]
+    pub fn all_running(mut self) -> Self {
+        self.machines.iter_mut().for_each(|machine| machine.running = true);
+        self
+    }
+
     /// The same network without one machine; none where nothing would be left or nothing changes.
     #[must_use]
     pub fn without(&self, id: &MachineId) -> Option<Self> {

@@ -1,3 +1,17 @@
-//! Systems for [`model::MachineSpec`].
+//! Systems for [`model::MachineSpec`], and real machines for anybody's specification.
+//!
+//! - [`lab`]: what all networks of a run share;
+//! - [`live`]: a network of real machines: use this for a specification of your own;
+//! - [`identity`]: what a machine is told of itself when it boots;
+//! - [`system`]: Boot, Shutdown and Ping on real machines;
+//! - [`simulated`]: the same in memory, to test the runner with.
 
+pub mod identity;
+pub mod lab;
+pub mod live;
 pub mod simulated;
+pub mod system;
+
+pub use lab::{Lab, LabOptions, Reach};
+pub use live::{Boot, LiveNetwork};
+pub use system::MachineSystem;

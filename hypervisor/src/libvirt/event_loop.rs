@@ -1,6 +1,5 @@
 //! libvirt's event loop, which embedded drivers and keep-alive messages live on.
 
-use std::path::Path;
 use std::sync::OnceLock;
 
 use virt::event::{event_register_default_impl, event_run_default_impl};
@@ -9,14 +8,13 @@ use virt::event::{event_register_default_impl, event_run_default_impl};
 /// process does.
 ///
 /// libvirt also prints errors and warnings to standard error, in the midst of our progress. Every
-/// error is returned and told once, so the printing of errors is turned off, and its log goes to
-/// a file in the directory of the process's first run.
-pub(super) fn start(run: &Path) -> Result<(), String> {
+/// error is returned and told once, so both are turned off.
+pub(super) fn start() -> Result<(), String> {
     static STARTED: OnceLock<Result<(), String>> = OnceLock::new();
     STARTED
         .get_or_init(|| {
             virt::error::clear_error_callback();
-            log_to(&run.join("libvirt.log"));
+            silence_log();
             event_register_default_impl().map_err(|error| error.to_string())?;
             std::thread::Builder::new()
                 .name("libvirt events".to_owned())
@@ -30,12 +28,12 @@ pub(super) fn start(run: &Path) -> Result<(), String> {
         .clone()
 }
 
-/// Makes libvirt write its warnings to `file`, unless the user said where they go.
+/// Keeps libvirt's own log off standard error, unless the user said where it goes.
 ///
-/// libvirt reads that from the environment, once, and offers clients no call for it.
-fn log_to(file: &Path) {
-    let variable = format!("LIBVIRT_LOG_OUTPUTS=\"3:file:{}\"", file.display());
-    if let Err(error) = dotenvy::from_read(variable.as_bytes()) {
+/// libvirt reads that from the environment, once, and offers clients no call for it. Programs that
+/// are started later inherit the variable, so what it names must exist for as long as they do.
+fn silence_log() {
+    if let Err(error) = dotenvy::from_read(&b"LIBVIRT_LOG_OUTPUTS=\"3:file:/dev/null\""[..]) {
         tracing::debug!(%error, "libvirt's log stays on standard error");
     }
 }

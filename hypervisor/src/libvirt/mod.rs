@@ -11,6 +11,7 @@ mod embedded;
 mod event_loop;
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::geteuid;
@@ -75,14 +76,22 @@ impl Libvirt {
         if uri.starts_with("qemu:///session") && geteuid().is_root() {
             return Err(failed("root has no session driver".to_owned()));
         }
-        event_loop::start(run.path()).map_err(failed)?;
-        let connection = Connect::open(Some(&uri)).map_err(|error| failed(message(&error)))?;
+        event_loop::start().map_err(failed)?;
+        let connection = open(&uri).map_err(|error| failed(message(&error)))?;
         if embedded.is_none() {
             // A daemon that stops answering is noticed; the embedded driver has no use for this.
             let _ = connection.set_keep_alive(KEEP_ALIVE.as_secs() as i32, 3);
         }
         Ok(Self { connection, _run: run.clone(), embedded })
     }
+}
+
+/// Opens a connection, one at a time: while the embedded driver starts for the first, libvirt takes
+/// it for started already and would fail the second ("qemu state driver is not active").
+fn open(uri: &str) -> Result<Connect, virt::error::Error> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    Connect::open(Some(uri))
 }
 
 /// How often a daemon is asked whether it is there.

@@ -1,0 +1,218 @@
+//! The command line: what can be asked, and what the defaults are.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use clap::builder::Styles;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use model::Subnet;
+
+use crate::exit;
+use crate::regressions::Seed;
+
+/// How `error:` looks.
+pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
+
+/// Tests whole networks of machines by property.
+#[derive(Debug, Parser)]
+#[command(name = "netprop", version, after_help = exit::HELP, styles = Styles::styled())]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Generate networks of machines and test them
+    Run(RunOptions),
+    /// Run a failing case again from its replay file
+    Replay(ReplayOptions),
+    /// Say whether everything that a run needs is here
+    Doctor(DoctorOptions),
+    /// End and remove what killed runs have left
+    Clean(CleanOptions),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct RunOptions {
+    /// How many cases to generate
+    #[arg(long, value_name = "N", env = "PROPTEST_CASES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) cases: u32,
+    /// How many machines a network has
+    #[arg(long, value_name = "MIN..MAX", default_value = "1..4", value_parser = range)]
+    pub(crate) machines: RangeInclusive<usize>,
+    /// How many commands a case has
+    #[arg(long, value_name = "MIN..MAX", default_value = "5..10", value_parser = range)]
+    pub(crate) commands: RangeInclusive<usize>,
+    /// How much memory a machine has, in MiB
+    #[arg(long, value_name = "MIN..MAX", default_value = "96..256", value_parser = range)]
+    pub(crate) memory: RangeInclusive<usize>,
+    /// The seed of the first case: a number, or 64 hexadecimal digits
+    #[arg(long)]
+    pub(crate) seed: Option<Seed>,
+    /// The subnet of the data network
+    #[arg(long, default_value_t)]
+    pub(crate) subnet: Subnet,
+    /// The kernels to choose from, plain to suspect [default: all that the base offers]
+    #[arg(long, value_name = "VERSION", value_delimiter = ',')]
+    pub(crate) kernels: Vec<String>,
+    /// Where failing cases are kept, and run from first
+    #[arg(long, value_name = "DIR", default_value = "netprop-failures")]
+    pub(crate) failures: PathBuf,
+    #[command(flatten)]
+    pub(crate) lab: LabOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct ReplayOptions {
+    /// The replay file that a failing run has written
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) lab: LabOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct DoctorOptions {
+    #[command(flatten)]
+    pub(crate) lab: LabOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct CleanOptions {
+    /// Where the directories of runs lie [default: a directory of the user's among temporary files]
+    #[arg(long, value_name = "DIR", env = "NETPROP_RUNTIME_DIR")]
+    pub(crate) run_directory: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+/// What machines are made of and run by.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Machines")]
+pub(crate) struct LabOptions {
+    /// What runs the commands: machines, or a simulation that tests only the runner
+    #[arg(long, default_value = "libvirt")]
+    pub(crate) system: SystemKind,
+    /// What guests are made of
+    #[arg(long, default_value = "auto")]
+    pub(crate) base: BaseKind,
+    /// The libvirt to use [default: one inside this process]
+    #[arg(long, value_name = "URI")]
+    pub(crate) connect: Option<String>,
+    /// How processors are run; auto finds out by a canary boot
+    #[arg(long, default_value = "auto")]
+    pub(crate) accel: AccelKind,
+    /// An existing VDE switch to plug machines into [default: one of its own for each network]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) switch: Option<PathBuf>,
+    /// How SSH reaches machines: forwarded from loopback, or at their address over the switch
+    #[arg(long, default_value = "forwarded")]
+    pub(crate) reach: ReachKind,
+    /// The private key that guests let in as root [default: netprop's test key]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// How long a machine may take to boot, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
+    pub(crate) boot_limit: Duration,
+    /// Where the directories of runs lie [default: a directory of the user's among temporary files]
+    #[arg(long, value_name = "DIR", env = "NETPROP_RUNTIME_DIR")]
+    pub(crate) run_directory: Option<PathBuf>,
+}
+
+/// How much is said, and in what form.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputOptions {
+    /// Say more: each command; -vv what netprop does; -vvv everything
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Say only what failed
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// human, or a JSON object a line on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(crate) message_format: MessageFormat,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum SystemKind {
+    Libvirt,
+    Simulated,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum BaseKind {
+    Auto,
+    Nixos,
+    Debian,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum AccelKind {
+    Auto,
+    Kvm,
+    Tcg,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum ReachKind {
+    Forwarded,
+    Direct,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum MessageFormat {
+    Human,
+    Json,
+}
+
+/// Reads `3` or `1..4`, both ends included.
+fn range(text: &str) -> Result<RangeInclusive<usize>, String> {
+    let number = |text: &str| text.parse::<usize>().map_err(|_| format!("{text:?} is not a number"));
+    let (start, end) = match text.split_once("..") {
+        Some((start, end)) => (number(start)?, number(end.trim_start_matches('='))?),
+        None => (number(text)?, number(text)?),
+    };
+    if start <= end { Ok(start..=end) } else { Err(format!("{start} is more than {end}")) }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("give a whole number of seconds, 1 or more".to_owned()),
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn ranges_include_both_ends() {
+        assert_eq!(range("1..4"), Ok(1..=4));
+        assert_eq!(range("1..=4"), Ok(1..=4));
+        assert_eq!(range("3"), Ok(3..=3));
+        for text in ["", "4..1", "a", "1..", "..2", "-1..2", "1..2..3"] {
+            assert!(range(text).is_err(), "{text:?} was taken");
+        }
+    }
+}

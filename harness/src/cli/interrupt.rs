@@ -1,0 +1,72 @@
+//! Ctrl-C and its kin: stop soon and keep what was found; stop at once when asked again.
+
+use std::io::Write as _;
+use std::process;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::exit::Exit;
+use crate::observe::{Event, Observer};
+use crate::stop::Stop;
+
+/// How long a run may go on after it was asked to stop. What it then leaves is cleaned up by the
+/// guardian of its directory, as after any other end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where the best case so far is, for the last words of a run that does not stop by itself.
+type BestSoFar = Arc<Mutex<Option<String>>>;
+
+/// Requests a stop at the first signal, and ends the process at the second or when the run does
+/// not stop in time.
+pub(crate) fn watch(stop: &Stop, best: &BestSoFar) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let (stop, best) = (stop.clone(), Arc::clone(best));
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for _ in signals.forever() {
+            if stop.requested() {
+                leave(&best);
+            }
+            stop.request();
+            writeln!(std::io::stderr(), "\nstopping (again to stop at once)").ok();
+            let best = Arc::clone(&best);
+            thread::spawn(move || {
+                thread::sleep(PATIENCE);
+                leave(&best);
+            });
+        }
+    })?;
+    Ok(())
+}
+
+fn leave(best: &BestSoFar) -> ! {
+    let saved = best.lock().unwrap_or_else(PoisonError::into_inner);
+    let last = saved.as_deref().map_or_else(
+        || "stopped: nothing was falsified so far".to_owned(),
+        |file| format!("stopped: the best case so far is kept; try: netprop replay {file}"),
+    );
+    writeln!(std::io::stderr(), "{last}").ok();
+    process::exit(Exit::Stopped as i32)
+}
+
+/// Passes everything on, and remembers the last replay file that was written.
+pub(crate) struct Remembering {
+    pub(crate) inner: Box<dyn Observer>,
+    pub(crate) best: BestSoFar,
+}
+
+impl Observer for Remembering {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Saved { file } = event {
+            *self.best.lock().unwrap_or_else(PoisonError::into_inner) = Some((*file).to_owned());
+        }
+        self.inner.event(event);
+    }
+
+    fn text(&self, text: &str) {
+        self.inner.text(text);
+    }
+}

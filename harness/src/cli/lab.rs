@@ -1,0 +1,66 @@
+//! From options to a system that cases can be run on.
+
+use std::sync::Arc;
+
+use hypervisor::Driver;
+use hypervisor::accelerator::Accelerator;
+use nixgen::BaseChoice;
+
+use super::Fatal;
+use super::args::{self, AccelKind, BaseKind, ReachKind, SystemKind};
+use super::run::Session;
+use crate::exit::Exit;
+use crate::machines::simulated::SimulatedSystem;
+use crate::machines::{Lab, LabOptions, Reach};
+
+/// What cases are run on.
+pub(crate) enum Tested {
+    /// Machines in memory.
+    Simulated(SimulatedSystem),
+    /// Real ones.
+    Machines(Box<Lab>),
+}
+
+/// Prepares what the options ask for.
+pub(crate) fn open(options: &args::LabOptions, session: &Session) -> Result<Tested, Fatal> {
+    match options.system {
+        SystemKind::Simulated => Ok(Tested::Simulated(SimulatedSystem)),
+        SystemKind::Libvirt => {
+            let options = lab_options(options)?;
+            let lab = Lab::open(options, Arc::clone(&session.observer), session.stop.clone())?;
+            Ok(Tested::Machines(Box::new(lab)))
+        }
+    }
+}
+
+/// The options of the library.
+pub(crate) fn lab_options(options: &args::LabOptions) -> Result<LabOptions, Fatal> {
+    Ok(LabOptions {
+        base: base(options.base)?,
+        driver: options.connect.clone().map_or(Driver::Embedded, Driver::Uri),
+        accelerator: match options.accel {
+            AccelKind::Auto => None,
+            AccelKind::Kvm => Some(Accelerator::Kvm),
+            AccelKind::Tcg => Some(Accelerator::Tcg),
+        },
+        switch: options.switch.clone(),
+        reach: match options.reach {
+            ReachKind::Forwarded => Reach::Forwarded,
+            ReachKind::Direct => Reach::Direct,
+        },
+        key: options.key.clone().unwrap_or_default(),
+        boot_limit: options.boot_limit,
+        run_directory: options.run_directory.clone(),
+    })
+}
+
+fn base(kind: BaseKind) -> Result<BaseChoice, Fatal> {
+    match kind {
+        BaseKind::Auto => Ok(BaseChoice::Auto),
+        BaseKind::Debian => Ok(BaseChoice::Debian),
+        BaseKind::Nixos => Err(Fatal {
+            exit: Exit::Usage,
+            message: "there is no nixos base yet: use --base debian, or leave it out".to_owned(),
+        }),
+    }
+}

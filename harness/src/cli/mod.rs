@@ -1,0 +1,71 @@
+//! The `netprop` command.
+
+mod args;
+mod doctor;
+mod interrupt;
+mod lab;
+mod progress;
+mod replay;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::exit::Exit;
+use crate::runner::RunError;
+use crate::system::{SystemError, chain};
+
+/// An error that ends the command, with the exit status that it means.
+#[derive(Debug)]
+pub(crate) struct Fatal {
+    pub(crate) exit: Exit,
+    pub(crate) message: String,
+}
+
+impl Fatal {
+    pub(crate) fn usage(error: &dyn std::error::Error) -> Self {
+        Self { exit: Exit::Usage, message: chain(error) }
+    }
+}
+
+impl From<SystemError> for Fatal {
+    fn from(error: SystemError) -> Self {
+        let exit = match &error {
+            SystemError::MissingComponent(_) => Exit::MissingComponent,
+            SystemError::WrongUse(_) => Exit::Usage,
+            SystemError::Stopped => Exit::Stopped,
+            SystemError::Infrastructure(_) | SystemError::Hopeless(_) => Exit::Inconclusive,
+        };
+        Self { exit, message: error.to_string() }
+    }
+}
+
+impl From<RunError> for Fatal {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::System(error) => error.into(),
+            RunError::Generate(error) => Self::usage(&error),
+            RunError::Replay(error) => Self::usage(&error),
+        }
+    }
+}
+
+/// Runs the command with the arguments of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    let result = match cli.command {
+        args::Command::Run(options) => run::run(&options),
+        args::Command::Replay(options) => replay::replay(&options),
+        args::Command::Doctor(options) => doctor::doctor(&options),
+        args::Command::Clean(options) => doctor::clean(&options),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(Fatal { exit, message }) => {
+            anstream::eprintln!("{}error:{:#} {message}", args::ERROR, args::ERROR);
+            exit.into()
+        }
+    }
+}

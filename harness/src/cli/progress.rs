@@ -1,0 +1,200 @@
+//! What a run shows on its way: bars on a terminal, lines elsewhere, or JSON for programs.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::args::{MessageFormat, OutputOptions};
+use crate::observe::{Event, Observer};
+
+/// The observer that these options ask for.
+pub(crate) fn observer(options: &OutputOptions) -> Box<dyn Observer> {
+    match options.message_format {
+        MessageFormat::Json => Box::new(Json),
+        MessageFormat::Human if options.quiet => Box::new(Quiet),
+        MessageFormat::Human => Box::new(Human::new(options.verbose)),
+    }
+}
+
+/// Sends what the crates log to standard error: warnings, with `-vv` what they do, with `-vvv`
+/// everything; `NETPROP_LOG` chooses in the syntax of `tracing-subscriber`.
+pub(crate) fn start_logging(verbose: u8) {
+    let level = ["error", "warn", "debug"].get(usize::from(verbose)).unwrap_or(&"trace");
+    let filter = EnvFilter::builder()
+        .with_env_var("NETPROP_LOG")
+        .try_from_env()
+        .unwrap_or_else(|_| EnvFilter::new(level));
+    // A program that embeds this may have set up its own.
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init().ok();
+}
+
+/// One JSON object a line on standard output.
+struct Json;
+
+impl Observer for Json {
+    fn event(&self, event: &Event<'_>) {
+        if let Ok(line) = serde_json::to_string(event) {
+            // A reader that went away ends nothing.
+            writeln!(std::io::stdout(), "{line}").ok();
+        }
+    }
+}
+
+/// Nothing but texts that stand by themselves.
+struct Quiet;
+
+impl Observer for Quiet {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Warning { text } = event {
+            anstream::eprintln!("warning: {text}");
+        }
+    }
+
+    fn text(&self, text: &str) {
+        anstream::print!("{text}");
+    }
+}
+
+/// Lines on standard error, with a bar below them where it is a terminal.
+struct Human {
+    verbose: u8,
+    bar: ProgressBar,
+    case: Mutex<CaseLine>,
+}
+
+/// What is known of the case that runs, for its one line.
+#[derive(Default)]
+struct CaseLine {
+    number: u32,
+    cases: u32,
+    initial: String,
+    commands: usize,
+    shrinking: bool,
+}
+
+impl Human {
+    fn new(verbose: u8) -> Self {
+        let target = if std::io::stderr().is_terminal() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
+        let style = ProgressStyle::with_template("{spinner} [{elapsed_precise}] {wide_msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        Self { verbose, bar, case: Mutex::default() }
+    }
+
+    fn line(&self, text: &str) {
+        self.bar.suspend(|| anstream::eprintln!("{text}"));
+    }
+
+    fn doing(&self, text: String) {
+        self.bar.enable_steady_tick(Duration::from_millis(120));
+        self.bar.set_message(text);
+    }
+
+    fn case(&self) -> std::sync::MutexGuard<'_, CaseLine> {
+        self.case.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn command(&self, number: usize, command: &str) {
+        let case = self.case();
+        let place = if case.shrinking {
+            "shrinking".to_owned()
+        } else {
+            format!("case {}/{}", case.number, case.cases)
+        };
+        self.doing(format!("{place}  {number}/{}  {command}", case.commands));
+    }
+
+    fn preparing(&self, what: &str, done: Option<u64>, total: Option<u64>) {
+        match (done, total) {
+            (Some(done), Some(total)) => self.doing(format!("{what} {done}/{total}")),
+            _ => {
+                if self.bar.is_hidden() {
+                    self.line(what);
+                }
+                self.doing(what.to_owned());
+            }
+        }
+    }
+
+    fn case_started(&self, line: CaseLine, origin: &str) {
+        if self.verbose > 0 {
+            self.line(&format!("case {}/{}  {origin}\n{}", line.number, line.cases, indent(&line.initial)));
+        }
+        *self.case() = line;
+    }
+
+    fn case_finished(&self, number: u32, verdict: &str, seconds: f64) {
+        let case = self.case();
+        let machines = case.initial.lines().filter(|line| line.starts_with("machine ")).count();
+        let size = match machines {
+            0 => String::new(),
+            1 => "1 machine, ".to_owned(),
+            _ => format!("{machines} machines, "),
+        };
+        let (cases, commands) = (case.cases, case.commands);
+        self.line(&format!("case {number}/{cases}  {size}{commands} commands  {verdict}  {seconds:.1} s"));
+    }
+
+    fn shrink_step(&self, runs: u32, smaller: bool, commands: usize) {
+        self.case().commands = commands;
+        if smaller && (self.verbose > 0 || self.bar.is_hidden()) {
+            self.line(&format!("shrinking: {commands} commands after {runs} runs"));
+        }
+        self.doing(format!("shrinking: {commands} commands at best, {runs} runs"));
+    }
+}
+
+fn indent(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+impl Observer for Human {
+    fn event(&self, event: &Event<'_>) {
+        match *event {
+            Event::RunStarted { specification, cases, seed } => {
+                self.line(&format!("testing {specification} in {cases} cases, seed {seed}"));
+            }
+            Event::Preparing { what, done, total } => self.preparing(what, done, total),
+            Event::CaseStarted { number, cases, origin, initial, commands } => {
+                let initial = initial.to_owned();
+                self.case_started(CaseLine { number, cases, initial, commands, shrinking: false }, origin);
+            }
+            Event::CommandStarted { number, command } => self.command(number, command),
+            Event::CommandFinished { number, command, outcome, seconds } => {
+                if self.verbose > 0 {
+                    self.line(&format!("{number:4}. {command}: {outcome}  {seconds:.2} s"));
+                }
+            }
+            Event::CaseFinished { number, verdict, seconds } => self.case_finished(number, verdict, seconds),
+            Event::Inconclusive { attempt, attempts, reason } => {
+                self.line(&format!("inconclusive (attempt {attempt} of {attempts}): {reason}"));
+            }
+            Event::Falsified { number, expected, came } => {
+                let mut case = self.case();
+                if !case.shrinking {
+                    self.line(&format!("falsified by command {number}: expected {expected}; came {came}"));
+                }
+                case.shrinking = true;
+            }
+            Event::ShrinkStep { runs, smaller, commands } => self.shrink_step(runs, smaller, commands),
+            Event::Saved { file } => {
+                if self.verbose > 0 {
+                    self.line(&format!("saved as {file}"));
+                }
+            }
+            Event::Warning { text } => self.line(&format!("warning: {text}")),
+            Event::RunFinished { .. } => self.bar.finish_and_clear(),
+        }
+    }
+
+    fn text(&self, text: &str) {
+        self.bar.suspend(|| anstream::print!("{text}"));
+    }
+}

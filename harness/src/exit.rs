@@ -1,0 +1,31 @@
+//! Exit statuses of the `netprop` command. They are stable: scripts may rely on them.
+
+use std::process::ExitCode;
+
+/// How the command ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum Exit {
+    /// The property held in every case (0).
+    Holds = 0,
+    /// The property is falsified (1).
+    Falsified = 1,
+    /// The arguments or files given cannot be meant so (2).
+    Usage = 2,
+    /// The infrastructure failed, so nothing is known (3).
+    Inconclusive = 3,
+    /// A program or library is missing (4).
+    MissingComponent = 4,
+    /// The run was stopped by a signal before its end (130).
+    Stopped = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// The table of exit statuses, for `--help`.
+pub const HELP: &str = "Exit status: 0 the property holds, 1 it is falsified, 2 wrong use, \
+3 inconclusive (the infrastructure failed), 4 a component is missing, 130 stopped.";

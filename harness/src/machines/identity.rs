@@ -1,0 +1,83 @@
+//! What a machine is told of itself when it boots, and the host key of a network.
+
+use std::fmt::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use data_encoding::BASE64;
+use model::{Machine, Network};
+use remote::HostKey;
+use ssh_key::private::Ed25519Keypair;
+use ssh_key::{LineEnding, PrivateKey};
+use uuid::Uuid;
+
+/// The SSH host key that all machines of one network have, and no other network.
+pub struct NetworkKey {
+    /// The private half, in OpenSSH's format.
+    private: String,
+    /// The public half, for whoever connects.
+    pub public: HostKey,
+}
+
+impl NetworkKey {
+    /// A key that was never used before.
+    ///
+    /// # Errors
+    /// What the libraries say where they cannot write a key that they made.
+    pub fn generate() -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let mut seed = [0; 32];
+        seed[..16].copy_from_slice(Uuid::new_v4().as_bytes());
+        seed[16..].copy_from_slice(Uuid::new_v4().as_bytes());
+        let key = PrivateKey::from(Ed25519Keypair::from_seed(&seed));
+        let private = key.to_openssh(LineEnding::LF)?.to_string();
+        Ok(Self { private, public: key.public_key().to_openssh()?.parse()? })
+    }
+}
+
+/// The lines of the guest contract that give a machine its identity (`nix/guest/README.md`).
+#[must_use]
+pub fn lines(network: &Network, machine: &Machine, key: &NetworkKey) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let mut text = String::from("netprop-identity 1\n");
+    let mut line = |name: &str, value: &dyn std::fmt::Display| {
+        writeln!(text, "{name}={value}").ok();
+    };
+    line("name", &machine.id);
+    line("uuid", &machine.uuid);
+    line("address", &machine.address);
+    line("prefix", &network.subnet().prefix_len());
+    line("file_system", &machine.file_system);
+    line("host_key", &BASE64.encode(key.private.as_bytes()));
+    line("clock", &now);
+    line("seed", &Uuid::new_v4().simple());
+    for machine in network.machines() {
+        line("host", &format_args!("{} {}", machine.address, machine.id));
+    }
+    text.push_str("end\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_names_all_that_the_contract_asks_for() {
+        let network: Network = serde_json::from_str(
+            r#"{ "machines": [ { "id": "a", "uuid": "b9d1ee3a-55b1-4a1c-9d9b-0d9e5c7c0a01",
+                 "address": "172.16.2.2", "kernel": "6.1", "memory": 96, "file_system": "xfs" } ] }"#,
+        )
+        .unwrap();
+        let key = NetworkKey::generate().unwrap();
+        let text = lines(&network, &network.machines()[0], &key);
+        assert!(text.starts_with("netprop-identity 1\nname=a\nuuid=b9d1ee3a-"), "{text}");
+        assert!(text.contains("\naddress=172.16.2.2\nprefix=24\nfile_system=xfs\nhost_key="), "{text}");
+        assert!(text.ends_with("\nhost=172.16.2.2 a\nend\n"), "{text}");
+        assert!(text.lines().all(|line| line == "end" || line.contains(['=', ' '])), "{text}");
+    }
+
+    #[test]
+    fn every_network_has_a_key_of_its_own() {
+        let [one, other] = [NetworkKey::generate().unwrap(), NetworkKey::generate().unwrap()];
+        assert_ne!(one.public.to_string(), other.public.to_string());
+    }
+}

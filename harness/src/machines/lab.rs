@@ -1,0 +1,381 @@
+//! What all networks of a run share: images, the hypervisor, the run's directory.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use hypervisor::accelerator::{self, Accelerator};
+use hypervisor::{Access, ConnectOptions, Driver, Hypervisor, Libvirt, RunDirectory, Switch};
+use model::{KernelVersion, Machine, Network, NetworkParameters, ParameterError};
+use nixgen::{BaseChoice, BuildOptions, Builder, Image, Progress};
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::TestRunner;
+
+use crate::components;
+use crate::observe::{Event, Observer, Silent};
+use crate::stop::Stop;
+use crate::system::SystemError;
+
+/// The private half of the key pair that guests accept unless another is given.
+const TEST_KEY: &str = include_str!("../../../test-keys/id_ed25519");
+/// Its public half.
+const TEST_KEY_PUBLIC: &str = include_str!("../../../test-keys/id_ed25519.pub");
+
+/// How SSH reaches a machine.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Reach {
+    /// Through a port of loopback that is forwarded to the machine's management interface.
+    #[default]
+    Forwarded,
+    /// At the machine's address on the data network, where this host is on the switch.
+    Direct,
+}
+
+/// What machines are made of and run by.
+#[derive(Clone, Debug)]
+pub struct LabOptions {
+    /// What guests are made of.
+    pub base: BaseChoice,
+    /// Which libvirt runs them.
+    pub driver: Driver,
+    /// How their processors are run; found out by a canary boot where there is none.
+    pub accelerator: Option<Accelerator>,
+    /// A VDE switch to plug them into; one of its own for each network where there is none.
+    pub switch: Option<PathBuf>,
+    /// How SSH reaches them.
+    pub reach: Reach,
+    /// The private key that they let in as root, its public half beside it with `.pub` added;
+    /// netprop's test key where this is empty.
+    pub key: PathBuf,
+    /// How long a machine may take to boot.
+    pub boot_limit: Duration,
+    /// Where the run's directory is made.
+    pub run_directory: Option<PathBuf>,
+}
+
+impl Default for LabOptions {
+    fn default() -> Self {
+        Self {
+            base: BaseChoice::Auto,
+            driver: Driver::Embedded,
+            accelerator: None,
+            switch: None,
+            reach: Reach::default(),
+            key: PathBuf::new(),
+            boot_limit: Duration::from_secs(120),
+            run_directory: None,
+        }
+    }
+}
+
+/// Everything that networks of real machines are made with. One is enough for a run.
+pub struct Lab {
+    pub(crate) options: LabOptions,
+    pub(crate) hypervisor: Box<dyn Hypervisor>,
+    builder: Builder,
+    accelerator: OnceLock<Accelerator>,
+    booted: Mutex<HashSet<PathBuf>>,
+    networks: AtomicU64,
+    observer: Arc<dyn Observer>,
+    /// Goes last: everything above has files in it.
+    pub(crate) run: RunDirectory,
+}
+
+impl Lab {
+    /// Removes what earlier runs have left, makes the run's directory, and connects to libvirt.
+    ///
+    /// # Errors
+    /// [`SystemError`] that says what is missing or refused.
+    pub fn open(
+        mut options: LabOptions,
+        observer: Arc<dyn Observer>,
+        stop: Stop,
+    ) -> Result<Self, SystemError> {
+        let parent = options.run_directory.as_deref();
+        let access = access(&options.driver);
+        if let Err(error) = hypervisor::clean(parent) {
+            observer.event(&Event::Warning { text: &error.to_string() });
+        }
+        let run = RunDirectory::create(parent, access)?;
+        let authorized_key = prepare_key(&mut options, run.path())?;
+        let builder = builder(&options, authorized_key, &run, &observer, &stop)?;
+        let connect = ConnectOptions { driver: options.driver.clone(), ..ConnectOptions::default() };
+        let hypervisor = Box::new(Libvirt::connect(&run, &connect)?);
+        let accelerator = OnceLock::new();
+        if let Some(chosen) = options.accelerator {
+            accelerator.get_or_init(|| chosen);
+        }
+        Ok(Self {
+            options,
+            hypervisor,
+            builder,
+            accelerator,
+            booted: Mutex::default(),
+            networks: AtomicU64::new(0),
+            observer,
+            run,
+        })
+    }
+
+    /// A lab with default options for a `#[test]`. Where a program is missing it says so loudly and
+    /// gives none, so that the test can return; with `CI=true` that is an error.
+    ///
+    /// # Errors
+    /// As [`Lab::open`], and [`SystemError::MissingComponent`] with `CI=true`.
+    pub fn for_test() -> Result<Option<Self>, SystemError> {
+        let stop = Stop::default();
+        let opened = match components::check() {
+            Err(missing) => Err(SystemError::MissingComponent(Box::new(missing))),
+            Ok(()) => Self::open(LabOptions::default(), Arc::new(Silent), stop),
+        };
+        match opened {
+            Err(error @ SystemError::MissingComponent(_)) if !in_ci() => {
+                eprintln!("SKIPPED, nothing was tested: {error}");
+                Ok(None)
+            }
+            opened => opened.map(Some),
+        }
+    }
+
+    /// The kernels that the base offers, plain to suspect.
+    ///
+    /// # Errors
+    /// [`SystemError`] where the base cannot be asked.
+    pub fn kernels(&self) -> Result<Vec<KernelVersion>, SystemError> {
+        Ok(self.builder.offer()?.kernels)
+    }
+
+    /// The images of a network's machines, in their order, built if they are not there yet. The
+    /// accelerator is chosen on this occasion too, since that needs a kernel.
+    ///
+    /// # Errors
+    /// [`SystemError`] with the end of the build's log, or what the canary boot met.
+    pub fn images(&self, network: &Network) -> Result<Vec<Image>, SystemError> {
+        let built = self.builder.build(network)?;
+        let images: Vec<Image> = built.machines().map(|(_, image)| image.clone()).collect();
+        if self.accelerator.get().is_none()
+            && let Some(image) = images.first()
+        {
+            let chosen = self.choose_accelerator(&image.kernel)?;
+            self.accelerator.get_or_init(|| chosen);
+        }
+        Ok(images)
+    }
+
+    /// Builds what the plainest machine needs, and says where it is.
+    ///
+    /// # Errors
+    /// [`SystemError`] where it cannot be built.
+    pub fn try_build(&self) -> Result<String, SystemError> {
+        let images = self.images(&self.plainest()?)?;
+        Ok(images.first().map(|image| image.root.display().to_string()).unwrap_or_default())
+    }
+
+    /// Says how processors are run, once something was built.
+    ///
+    /// # Errors
+    /// [`SystemError`] where no canary can be booted.
+    pub fn try_accelerator(&self) -> Result<String, SystemError> {
+        let images = self.images(&self.plainest()?)?;
+        let Some(image) = images.first() else { return Ok(String::new()) };
+        let choice = self.canary(&image.kernel)?;
+        Ok(format!("{}: {}", choice.accelerator, choice.why))
+    }
+
+    fn plainest(&self) -> Result<Network, SystemError> {
+        let kernel = self.kernels()?.into_iter().next();
+        let parameters =
+            NetworkParameters { machines: 1..=1, ..NetworkParameters::new(kernel.into_iter().collect())? };
+        let tree = parameters.strategy()?.new_tree(&mut TestRunner::deterministic());
+        tree.map(|tree| tree.current()).map_err(|why| SystemError::WrongUse(why.to_string().into()))
+    }
+
+    fn choose_accelerator(&self, kernel: &Path) -> Result<Accelerator, SystemError> {
+        let what = "finding out by a canary boot whether KVM works";
+        self.observer.event(&Event::Preparing { what, done: None, total: None });
+        Ok(self.canary(kernel)?.accelerator)
+    }
+
+    /// Boots a kernel under KVM to see whether that works, unless the answer is known.
+    fn canary(&self, kernel: &Path) -> Result<accelerator::Choice, SystemError> {
+        let qemu =
+            components::QEMU.find().map_err(|missing| SystemError::MissingComponent(Box::new(missing)))?;
+        let cache = hypervisor::cache_directory();
+        Ok(accelerator::choose(&self.run, kernel, &qemu, cache.as_deref())?)
+    }
+
+    /// How processors are run; plain emulation until a network was built.
+    #[must_use]
+    pub fn accelerator(&self) -> nixgen::Accelerator {
+        match self.accelerator.get() {
+            Some(Accelerator::Kvm) => nixgen::Accelerator::Kvm,
+            Some(Accelerator::Tcg) | None => nixgen::Accelerator::Tcg,
+        }
+    }
+
+    /// The directory that everything of this run lies in.
+    #[must_use]
+    pub fn run_directory(&self) -> &RunDirectory {
+        &self.run
+    }
+
+    /// What the run's machines are defined in.
+    #[must_use]
+    pub fn hypervisor(&self) -> &dyn Hypervisor {
+        self.hypervisor.as_ref()
+    }
+
+    /// A name for the next network, distinct in the run and short, since sockets carry it.
+    pub(crate) fn network_name(&self) -> String {
+        format!("n{}", self.networks.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The switch of the next network.
+    pub(crate) fn switch(&self, name: &str) -> Result<Switch, SystemError> {
+        Ok(match &self.options.switch {
+            Some(path) => Switch::existing(path)?,
+            None => Switch::vde(&self.run, name, access(&self.options.driver))?,
+        })
+    }
+
+    /// Makes a machine's scratch disk, freshly formatted, and says where it is.
+    pub(crate) fn scratch(
+        &self,
+        image: &Image,
+        machine: &Machine,
+        path: &Path,
+    ) -> Result<PathBuf, SystemError> {
+        let template = image.scratch.get(&machine.file_system).ok_or_else(|| {
+            let file_system = machine.file_system;
+            SystemError::WrongUse(
+                format!(
+                    "the base has no {file_system} for machine {}: choose another file system",
+                    machine.id
+                )
+                .into(),
+            )
+        })?;
+        hypervisor::disk::create_overlay(template, path)?;
+        Ok(path.to_owned())
+    }
+
+    pub(crate) fn remember_booted(&self, image: &Image) {
+        self.booted.lock().unwrap_or_else(PoisonError::into_inner).insert(image.root.clone());
+    }
+
+    /// Whether a machine with this image became ready in this run, so that it is able to.
+    pub(crate) fn has_booted(&self, image: &Image) -> bool {
+        self.booted.lock().unwrap_or_else(PoisonError::into_inner).contains(&image.root)
+    }
+}
+
+/// Who has to get at the files of a run: a daemon may run machines as a user of its own.
+fn access(driver: &Driver) -> Access {
+    match driver {
+        Driver::Embedded => Access::Owner,
+        Driver::Uri(_) => Access::Everybody,
+    }
+}
+
+/// Whether this runs where a skipped test must not look like one that passed.
+fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| value == "true")
+}
+
+/// What builds the run's images, told to whoever watches and ended where the run is to stop.
+fn builder(
+    options: &LabOptions,
+    authorized_key: PathBuf,
+    run: &RunDirectory,
+    observer: &Arc<dyn Observer>,
+    stop: &Stop,
+) -> Result<Builder, SystemError> {
+    let mut build = BuildOptions::new(run.path())?;
+    build.base = options.base;
+    build.authorized_key = Some(authorized_key);
+    let observer = Arc::clone(observer);
+    build.observer = Arc::new(move |progress| tell(observer.as_ref(), &progress));
+    let cancel = build.cancel.clone();
+    stop.on_request(move || cancel.cancel());
+    Ok(Builder::new(build)?)
+}
+
+fn tell(observer: &dyn Observer, progress: &Progress) {
+    let event = |what, done, total| observer.event(&Event::Preparing { what, done, total });
+    match progress {
+        Progress::Resolving { part } => event(&format!("resolving {part}"), None, None),
+        Progress::Downloading { done, total } => event("downloading packages", Some(*done), Some(*total)),
+        Progress::Evaluating => {}
+        Progress::Building { name } => event(&format!("building {name}"), None, None),
+        _ => {}
+    }
+}
+
+/// Finds the key pair, or writes the test key into the run's directory; gives the public half.
+fn prepare_key(options: &mut LabOptions, run: &Path) -> Result<PathBuf, SystemError> {
+    if options.key.as_os_str().is_empty() {
+        options.key = run.join("key");
+        let public = run.join("key.pub");
+        let written = fs::write(&options.key, TEST_KEY)
+            .and_then(|()| fs::set_permissions(&options.key, fs::Permissions::from_mode(0o600)))
+            .and_then(|()| fs::write(&public, TEST_KEY_PUBLIC));
+        return written.map(|()| public).map_err(|error| unusable_key("write", &options.key, &error));
+    }
+    let public = PathBuf::from(format!("{}.pub", options.key.display()));
+    for half in [&options.key, &public] {
+        fs::read(half).map_err(|error| unusable_key("read", half, &error))?;
+    }
+    Ok(public)
+}
+
+fn unusable_key(action: &str, path: &Path, error: &io::Error) -> SystemError {
+    let path = path.display();
+    SystemError::WrongUse(
+        format!("cannot {action} key {path}: {error}: name a key pair that ssh-keygen has made").into(),
+    )
+}
+
+impl From<ParameterError> for SystemError {
+    fn from(error: ParameterError) -> Self {
+        Self::WrongUse(Box::new(error))
+    }
+}
+
+impl From<nixgen::Error> for SystemError {
+    fn from(error: nixgen::Error) -> Self {
+        use nixgen::Error;
+        match error {
+            Error::ToolMissing { .. } | Error::NoPackageLists { .. } => {
+                Self::MissingComponent(Box::new(error))
+            }
+            Error::Cancelled { .. } => Self::Stopped,
+            Error::UnknownKernel { .. } | Error::AuthorizedKey { .. } | Error::Unspeakable { .. } => {
+                Self::WrongUse(Box::new(error))
+            }
+            // What was built or downloaded differs from one attempt to the next; the rest does not.
+            Error::Build { .. } | Error::Deadline { .. } => Self::Infrastructure(Box::new(error)),
+            _ => Self::Hopeless(Box::new(error)),
+        }
+    }
+}
+
+impl From<hypervisor::Error> for SystemError {
+    fn from(error: hypervisor::Error) -> Self {
+        use hypervisor::Error;
+        match error {
+            Error::MissingProgram { .. } => Self::MissingComponent(Box::new(error)),
+            Error::PathTooLong { .. } | Error::ForeignDirectory { .. } | Error::NotASwitch { .. } => {
+                Self::WrongUse(Box::new(error))
+            }
+            Error::Connect { .. } | Error::DiskFull { .. } | Error::Definition { .. } => {
+                Self::Hopeless(Box::new(error))
+            }
+            _ => Self::Infrastructure(Box::new(error)),
+        }
+    }
+}

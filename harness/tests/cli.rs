@@ -1,0 +1,215 @@
+//! The `netprop` command: what it prints, how it exits, and that it leaves nothing behind.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A place of its own for one run of the command.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        // Sockets live in it, and their paths are short.
+        Self(tempfile::Builder::new().prefix("np").tempdir_in("/tmp").unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netprop"));
+        command.args(arguments).current_dir(self.path()).env("NETPROP_RUNTIME_DIR", self.path().join("run"));
+        for name in ["PROPTEST_CASES", "PROPTEST_RNG_SEED", "NETPROP_LOG"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// What a run would have left in the directory of runs.
+    fn left_behind(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path().join("run")).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Runs the command and checks its exit status and what it says.
+fn refused(place: &Place, arguments: &[&str], status: i32, said: &str) {
+    check_refusal(place, &mut place.command(arguments), status, said);
+}
+
+fn check_refusal(place: &Place, command: &mut Command, status: i32, said: &str) {
+    let output = command.output().unwrap();
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{command:?}: {error}");
+    assert!(error.contains(said), "{command:?} does not say {said:?}: {error}");
+    assert!(!error.contains("panicked") && !error.contains("RUST_BACKTRACE"), "{command:?}: {error}");
+    assert_eq!(place.left_behind(), Vec::<String>::new(), "{command:?}");
+}
+
+#[test]
+fn impossible_arguments_are_wrong_use() {
+    let place = Place::new();
+    let cases: &[(&[&str], &str)] = &[
+        (&["--machines", "4..1"], "4 is more than 1"),
+        (&["--machines", "0..2"], "give a range from at least 1"),
+        (&["--machines", "many"], "\"many\" is not a number"),
+        (&["--machines", "1..300"], "300 machines do not fit into subnet 172.16.2.0/24"),
+        (&["--machines", "1..6", "--subnet", "10.0.0.0/29"], "6 machines do not fit into subnet 10.0.0.0/29"),
+        (&["--commands", "5..2"], "5 is more than 2"),
+        (&["--cases", "0"], "0 is not in 1.."),
+        (&["--cases", "-1"], "unexpected argument"),
+        (&["--seed", "tomorrow"], "\"tomorrow\" is not a seed"),
+        (&["--subnet", "172.16.2.1/24"], "write 172.16.2.0/24"),
+        (&["--subnet", "127.0.0.0/24"], "overlaps loopback"),
+        (&["--subnet", "172.16.2.0/31"], "impossible prefix"),
+        (&["--memory", "1..2"], "memory of 1 MiB is out of bounds"),
+        (&["--kernels", "../6"], "kernel version \"../6\" is not one"),
+        (&["--base", "beos"], "invalid value 'beos'"),
+        (&["--accel", "warp"], "invalid value 'warp'"),
+        (&["--boot-limit", "0"], "whole number of seconds"),
+        (&["--message-format", "xml"], "invalid value 'xml'"),
+        (&["-q", "-v"], "cannot be used with"),
+        (&["--surprise"], "unexpected argument"),
+    ];
+    for (arguments, said) in cases {
+        let arguments = [&["run", "--system", "simulated"], *arguments].concat();
+        refused(&place, &arguments, 2, said);
+    }
+    let blocked = place.file("file", "");
+    let failures = blocked.join("failures");
+    refused(
+        &place,
+        &["run", "--system", "simulated", "--failures", failures.to_str().unwrap()],
+        2,
+        "cannot write",
+    );
+}
+
+#[test]
+fn broken_replay_files_are_wrong_use() {
+    let place = Place::new();
+    let cases = [
+        ("", "cannot be understood"),
+        ("{", "cannot be understood"),
+        ("{}", "is not a replay file"),
+        (r#"{"format":"netprop-replay","version":99}"#, "has version 99"),
+        (
+            r#"{"format":"netprop-replay","version":1,"specification":"other"}"#,
+            "is of specification \"other\"",
+        ),
+        (r#"{"format":"netprop-replay","version":1,"specification":"machines"}"#, "missing field"),
+    ];
+    for (content, said) in cases {
+        let file = place.file("case.json", content);
+        refused(&place, &["replay", "--system", "simulated", file.to_str().unwrap()], 2, said);
+    }
+    refused(&place, &["replay", "nowhere.json"], 2, "cannot read replay file nowhere.json");
+}
+
+#[test]
+fn impossible_labs_are_refused_and_leave_nothing() {
+    let place = Place::new();
+    let long = place.path().join("x".repeat(120));
+    let (file, directory) = (place.file("key", "no key"), place.path().to_str().unwrap().to_owned());
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["--switch", "/nonexistent/switch"], 2, "/nonexistent/switch"),
+        (&["--key", "/nonexistent/key"], 2, "cannot read key /nonexistent/key"),
+        (&["--key", file.to_str().unwrap()], 2, "key.pub"),
+        (&["--key", &directory], 2, "cannot read key"),
+        (&["--run-directory", "/proc/nonexistent"], 3, "/proc/nonexistent"),
+        (&["--run-directory", long.to_str().unwrap()], 2, "NETPROP_RUNTIME_DIR"),
+        (&["--connect", "qemu:///nonsense"], 3, "qemu:///nonsense"),
+        (&["--kernels", "2.4"], 2, "2.4"),
+        (&["--base", "nixos"], 2, "nixos"),
+    ];
+    for (arguments, status, said) in cases {
+        refused(&place, &[&["run", "--cases", "1", "--machines", "1"], *arguments].concat(), *status, said);
+    }
+}
+
+#[test]
+fn missing_programs_are_named_with_their_package() {
+    let place = Place::new();
+    let bin = place.path().join("bin");
+    let programs = [
+        ("qemu-system-x86_64", "qemu-system-x86"),
+        ("qemu-img", "qemu-utils"),
+        ("vde_switch", "vde2"),
+        ("nix-build", "nix-bin"),
+    ];
+    for (missing, package) in programs {
+        fs::create_dir_all(&bin).unwrap();
+        for directory in ["/usr/sbin", "/usr/bin", "/sbin", "/bin"] {
+            for entry in fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.file_name().unwrap();
+                if name != missing {
+                    std::os::unix::fs::symlink(&path, bin.join(name)).ok();
+                }
+            }
+        }
+        for arguments in [&["run", "--cases", "1"][..], &["doctor"]] {
+            let mut command = place.command(arguments);
+            let output = command.env("PATH", &bin).output().unwrap();
+            let said = text(&output.stdout) + &text(&output.stderr);
+            assert_eq!(output.status.code(), Some(4), "{missing}: {said}");
+            assert!(said.contains(missing) && said.contains(package), "{missing}: {said}");
+            assert_eq!(place.left_behind(), Vec::<String>::new());
+        }
+        fs::remove_dir_all(&bin).unwrap();
+    }
+}
+
+#[test]
+fn a_simulated_run_holds_and_says_so() {
+    let place = Place::new();
+    let output = place.run(&["run", "--system", "simulated", "--cases", "20", "--seed", "1"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "holds: 20 cases held\n");
+    assert_eq!(text(&output.stderr).lines().filter(|line| line.contains("  holds  ")).count(), 20);
+    let quiet = place.run(&["run", "--system", "simulated", "--cases", "2", "-q"]);
+    assert_eq!(text(&quiet.stderr), "");
+    assert!(!place.path().join("netprop-failures").exists(), "nothing is kept of what holds");
+}
+
+#[test]
+fn json_messages_are_one_object_a_line() {
+    let place = Place::new();
+    let arguments = ["run", "--system", "simulated", "--cases", "3", "--message-format", "json"];
+    let output = place.run(&arguments);
+    let events: Vec<serde_json::Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.first().unwrap()["event"], "run-started");
+    assert_eq!(events.last().unwrap()["event"], "run-finished");
+    assert_eq!(events.last().unwrap()["verdict"], "holds");
+    assert_eq!(events.iter().filter(|event| event["event"] == "case-finished").count(), 3);
+}
+
+#[test]
+fn a_seed_makes_the_same_run() {
+    let place = Place::new();
+    let arguments = ["run", "--system", "simulated", "--cases", "5", "-v", "--seed", "77"];
+    let without_times = |output: Output| {
+        let text = text(&output.stderr);
+        let keep = |line: &str| line.split("  ").filter(|part| !part.ends_with(" s")).collect::<String>();
+        text.lines().map(keep).collect::<Vec<_>>()
+    };
+    assert_eq!(without_times(place.run(&arguments)), without_times(place.run(&arguments)));
+}

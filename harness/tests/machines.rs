@@ -1,0 +1,166 @@
+//! Generated networks on real machines: the right model holds, wrong ones are caught and shrunk.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod planted;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use harness::machines::{Boot, Lab, LiveNetwork, MachineSystem};
+use harness::{Config, Failure, Runner, Silent, Stop, Summary, System, SystemError};
+use model::machines::{Command, Response};
+use model::{FileSystem, MachineId, MachineSpec, Model, Network, NetworkParameters, Outcome};
+use planted::{EverybodyAnswers, Judged, shape};
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::TestRunner;
+
+fn specification(lab: &Lab) -> MachineSpec {
+    MachineSpec::new(NetworkParameters::new(lab.kernels().unwrap()).unwrap()).unwrap()
+}
+
+fn config(directory: &Path, cases: u32, seed: u64) -> Config {
+    Config {
+        cases,
+        seed: Some(seed.into()),
+        failures: Some(directory.join("failures")),
+        regressions: None,
+        ..Config::default()
+    }
+}
+
+fn run<M: Model, S: System<M>>(model: &M, system: &S, cases: u32, seed: u64) -> Summary<M> {
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(directory.path(), cases, seed);
+    Runner::new(model, system, &config, &Silent, &Stop::default()).run().unwrap()
+}
+
+fn failure<M: Model, S: System<M>>(model: &M, system: &S) -> Failure<M> {
+    run(model, system, 20, 1).failure.expect("the planted bug is found")
+}
+
+#[test]
+fn generated_networks_hold() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let summary = run(&specification(&lab), &MachineSystem::new(&lab), 3, 2);
+    assert_eq!((summary.held, summary.verdict()), (3, "holds"));
+}
+
+#[test]
+fn a_wrong_model_is_caught_on_machines() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let model = EverybodyAnswers(specification(&lab));
+    let failure = failure(&model, &Judged(MachineSystem::new(&lab)));
+    assert_eq!(shape(&failure.case), "Boot a, Ping a b");
+    assert!(failure.case.initial.machines().len() <= 2 && failure.smallest);
+}
+
+/// Real machines, of which each answers no pings after its second boot: the kernel is told so
+/// over SSH, and everything else is as it is.
+struct DeafAfterSecondBoot<'lab>(MachineSystem<'lab>);
+
+impl<'lab> System<MachineSpec> for DeafAfterSecondBoot<'lab> {
+    type Sut = (LiveNetwork<'lab>, HashMap<MachineId, u32>);
+
+    fn new_sut(&self, network: &Network) -> Result<Self::Sut, SystemError> {
+        Ok((self.0.new_sut(network)?, HashMap::new()))
+    }
+
+    fn run(
+        &self,
+        (live, boots): &mut Self::Sut,
+        command: &Command,
+    ) -> Result<Outcome<Response>, SystemError> {
+        let outcome = self.0.run(live, command)?;
+        if let Command::Boot(id) = command {
+            let boots = boots.entry(id.clone()).or_default();
+            *boots += 1;
+            if *boots == 2 {
+                let deafen = "echo 1 > /proc/sys/net/ipv4/icmp_echo_ignore_all";
+                let output = live.run(id, &remote::Command::new(deafen))?;
+                assert!(output.ending.is_success(), "{output:?}");
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+#[test]
+fn a_guest_that_goes_deaf_is_caught_on_machines() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let failure = failure(&specification(&lab), &DeafAfterSecondBoot(MachineSystem::new(&lab)));
+    assert_eq!(shape(&failure.case), "Boot a, Shutdown a, Boot a, Ping a a");
+    assert_eq!(failure.case.initial.machines().len(), 1);
+    assert!(failure.smallest);
+}
+
+/// A network of one machine for each kernel and file system, so that all are seen.
+fn every_kind(lab: &Lab) -> Network {
+    let kernels = lab.kernels().unwrap();
+    let parameters =
+        NetworkParameters { machines: 3..=3, ..NetworkParameters::new(kernels.clone()).unwrap() };
+    let network =
+        parameters.strategy().unwrap().new_tree(&mut TestRunner::deterministic()).unwrap().current();
+    let mut machines = network.machines().to_vec();
+    for (index, machine) in machines.iter_mut().enumerate() {
+        machine.kernel = kernels[index % kernels.len()].clone();
+        machine.file_system = FileSystem::ALL[index];
+    }
+    Network::new(network.subnet(), machines).unwrap()
+}
+
+fn said(live: &mut LiveNetwork<'_>, id: &MachineId, line: &str) -> String {
+    let output = live.run(id, &remote::Command::new(line)).unwrap();
+    assert!(output.ending.is_success(), "{line}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn guests_are_what_was_generated_and_boot_side_by_side() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let network = every_kind(&lab).all_running();
+    let mut live = LiveNetwork::create(&lab, &network).unwrap();
+    for machine in network.machines() {
+        let id = &machine.id;
+        let release = said(&mut live, id, "uname -r");
+        assert!(release.starts_with(&format!("{}.", machine.kernel)), "{release} is not {}", machine.kernel);
+        let mounts = said(&mut live, id, "cat /proc/mounts");
+        let scratch = format!("/scratch {} ", machine.file_system);
+        assert!(mounts.contains(&scratch), "{scratch}: {mounts}");
+        assert_eq!(said(&mut live, id, "hostname").trim(), id.as_str());
+        assert!(said(&mut live, id, "ip -4 addr show eth1").contains(&machine.address.to_string()));
+        let memory = said(&mut live, id, "cat /proc/meminfo");
+        let total: u64 = memory.split_whitespace().nth(1).unwrap().parse().unwrap();
+        let given = machine.memory.get() * 1024;
+        assert!(total < given && total > given / 2, "{total} kB of {given}");
+        let routes = said(&mut live, id, "cat /proc/net/route");
+        let default =
+            routes.lines().skip(1).find(|route| route.split_whitespace().nth(1) == Some("00000000"));
+        assert_eq!(default, None, "traffic would escape");
+    }
+}
+
+#[test]
+fn the_scratch_disk_survives_a_power_cut() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let network = every_kind(&lab);
+    let id = &network.machines()[0].id;
+    let mut live = LiveNetwork::create(&lab, &network).unwrap();
+    assert!(matches!(live.boot(id).unwrap(), Boot::Ready(_)));
+    said(&mut live, id, "echo kept > /scratch/file && sync && echo gone > /root/file");
+    live.power_cut(id).unwrap();
+    assert!(matches!(live.boot(id).unwrap(), Boot::Ready(_)));
+    assert_eq!(said(&mut live, id, "cat /scratch/file"), "kept\n");
+    assert_eq!(said(&mut live, id, "ls /root"), "");
+}
+
+#[test]
+fn a_machine_of_another_network_is_wrong_use() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let network = every_kind(&lab);
+    let mut live = LiveNetwork::create(&lab, &network).unwrap();
+    let stranger = "stranger".parse().unwrap();
+    let error = live.boot(&stranger).err().unwrap();
+    assert!(matches!(error, SystemError::WrongUse(_)), "{error}");
+    assert!(error.to_string().contains("no machine stranger"), "{error}");
+}

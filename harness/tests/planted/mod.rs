@@ -1,0 +1,88 @@
+//! Planted bugs, the same for systems in memory and for real machines.
+
+use harness::{Model, Outcome, System, SystemError};
+use model::machines::{Command, Response};
+use model::{Case, MachineSpec, Network};
+use proptest::strategy::BoxedStrategy;
+
+/// The commands with machines named by the order of their first use: a, b, …
+pub(crate) fn shape(case: &Case<impl Model<Command = Command>>) -> String {
+    let mut names: Vec<String> = Vec::new();
+    let mut name = |id: &dyn ToString| {
+        let id = id.to_string();
+        let index = names.iter().position(|known| *known == id).unwrap_or_else(|| {
+            names.push(id);
+            names.len() - 1
+        });
+        char::from(b'a' + u8::try_from(index).unwrap())
+    };
+    let mut shown = case.commands.iter().map(|command| match command {
+        Command::Boot(id) => format!("Boot {}", name(id)),
+        Command::Shutdown(id) => format!("Shutdown {}", name(id)),
+        Command::Ping { from, to } => format!("Ping {} {}", name(from), name(to)),
+    });
+    shown.by_ref().collect::<Vec<_>>().join(", ")
+}
+
+/// A specification that is wrong about machines that are off: it expects them to answer.
+pub(crate) struct EverybodyAnswers(pub(crate) MachineSpec);
+
+impl Model for EverybodyAnswers {
+    type State = Network;
+    type Command = Command;
+    type Response = Response;
+
+    fn name(&self) -> &str {
+        "everybody-answers"
+    }
+
+    fn gen_initial_state(&self) -> BoxedStrategy<Network> {
+        self.0.gen_initial_state()
+    }
+
+    fn gen_command(&self, state: &Network) -> BoxedStrategy<Command> {
+        self.0.gen_command(state)
+    }
+
+    fn pre_condition(&self, state: &Network, command: &Command) -> bool {
+        self.0.pre_condition(state, command)
+    }
+
+    fn next_state(&self, state: &Network, command: &Command) -> Network {
+        self.0.next_state(state, command)
+    }
+
+    fn post_condition(&self, state: &Network, command: &Command, response: &Response) -> bool {
+        match command {
+            Command::Ping { .. } => *response == Response::Pinged { answered: true },
+            _ => self.0.post_condition(state, command, response),
+        }
+    }
+
+    fn simpler_states(&self, state: &Network) -> Vec<Network> {
+        self.0.simpler_states(state)
+    }
+
+    fn simpler_commands(&self, command: &Command) -> Vec<Command> {
+        self.0.simpler_commands(command)
+    }
+}
+
+/// Any system of machines, held to the wrong model.
+pub(crate) struct Judged<S>(pub(crate) S);
+
+impl<S: System<MachineSpec>> System<EverybodyAnswers> for Judged<S> {
+    type Sut = S::Sut;
+
+    fn new_sut(&self, network: &Network) -> Result<S::Sut, SystemError> {
+        self.0.new_sut(network)
+    }
+
+    fn run(&self, sut: &mut S::Sut, command: &Command) -> Result<Outcome<Response>, SystemError> {
+        self.0.run(sut, command)
+    }
+
+    fn destroy_sut(&self, sut: S::Sut) -> Result<(), SystemError> {
+        self.0.destroy_sut(sut)
+    }
+}
