@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::apt::{Apt, Package};
 use crate::base::{Base, BaseOffer, Context, ImageRequest};
 use crate::error::Error;
+use crate::host::Programs;
 use crate::lock::{Keep, Locks, Request};
 use crate::process::Limits;
 use crate::progress::Progress;
@@ -87,6 +88,7 @@ const DEFAULT_KERNEL: &str = "linux-image-cloud-amd64";
 pub(crate) struct Debian {
     locks: Locks,
     apt_directory: PathBuf,
+    programs: Programs,
 }
 
 /// A package as `nix/debian/default.nix` takes it.
@@ -119,12 +121,12 @@ struct Expression {
 }
 
 impl Debian {
-    pub(crate) fn new(cache: &Path) -> Result<Self, Error> {
-        Ok(Self { locks: Locks::new(cache)?, apt_directory: cache.join("apt") })
+    pub(crate) fn new(cache: &Path, programs: Programs) -> Result<Self, Error> {
+        Ok(Self { locks: Locks::new(cache)?, apt_directory: cache.join("apt"), programs })
     }
 
     fn apt(&self) -> Result<Apt, Error> {
-        Apt::new(self.apt_directory.clone())
+        Apt::new(&self.programs, self.apt_directory.clone())
     }
 
     /// The pinned packages of a part that every guest needs.
@@ -189,7 +191,7 @@ impl Base for Debian {
         authorized_key: &str,
         context: &Context<'_>,
     ) -> Result<String, Error> {
-        let (shell, path) = host::tools(&HOST_TOOLS)?;
+        let (shell, path) = host::tools(&self.programs, &HOST_TOOLS)?;
         let tools = self.common("tools", &TOOLS, context)?;
         let userland = self.common("userland", &USERLAND, context)?;
         let kernels: Vec<_> =
