@@ -92,21 +92,21 @@ pub(crate) struct Debian {
 }
 
 /// A package as `nix/debian/default.nix` takes it.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct File {
     file: String,
     sha256: String,
 }
 
 /// The packages of one kernel.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Kernel {
     version: String,
     packages: Vec<File>,
 }
 
 /// What `templates/network.nix.hbs` is rendered with.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Expression {
     source: String,
     system: &'static str,
@@ -272,21 +272,4 @@ fn numbers(version: &KernelVersion) -> Vec<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kernels_are_ordered_by_number() {
-        let version = |text| KernelVersion::new(text).unwrap();
-        let mut kernels = [version("6.12"), version("6.9"), version("6.1"), version("5.10")];
-        kernels.sort_by_key(numbers);
-        let names: Vec<_> = kernels.iter().map(KernelVersion::as_str).collect();
-        assert_eq!(names, ["5.10", "6.1", "6.9", "6.12"]);
-    }
-
-    #[test]
-    fn the_tools_are_named_in_order() {
-        // The order is part of the request, so that it must not change by accident.
-        assert!(USERLAND.is_sorted() && TOOLS.is_sorted() && LEFT_OUT.is_sorted());
-    }
-}
+mod tests;
