@@ -1,5 +1,6 @@
 //! Builds, real and spoiled. The real ones share the user's cache, so that packages are downloaded
 //! once; the spoiled ones have caches of their own, and scripts in the place of the real programs.
+#![expect(clippy::unwrap_used, reason = "these are helpers of tests")]
 
 use std::error::Error;
 use std::fs;

@@ -1,5 +1,7 @@
 //! The XML of a machine: complete by default, true to every wiring, and taken by libvirt itself.
 
+#![expect(clippy::unwrap_used, reason = "these are helpers of tests")]
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
