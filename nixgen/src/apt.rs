@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::Error;
+use crate::host::Programs;
 use crate::process::{Finished, Job, Limits};
 
 /// A package as apt pins it.
@@ -44,9 +45,9 @@ pub(crate) enum Closure {
 
 impl Apt {
     /// Finds apt and gives it a directory to keep its state in.
-    pub(crate) fn new(directory: PathBuf) -> Result<Self, Error> {
-        let get = find("apt-get")?;
-        let cache = find("apt-cache")?;
+    pub(crate) fn new(programs: &Programs, directory: PathBuf) -> Result<Self, Error> {
+        let get = programs.find("apt-get", "apt")?;
+        let cache = programs.find("apt-cache", "apt")?;
         std::fs::create_dir_all(&directory).map_err(Error::file("make", &directory))?;
         let status = directory.join("status");
         std::fs::write(&status, "").map_err(Error::file("write", &status))?;
@@ -158,10 +159,6 @@ impl Apt {
         }
         Error::Apt { what, reason, log: self.log() }
     }
-}
-
-fn find(tool: &'static str) -> Result<PathBuf, Error> {
-    which::which(tool).map_err(|_| Error::ToolMissing { tool, package: "apt" })
 }
 
 /// The package in apt's words for one that it does not have.

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::base::{Base, BaseOffer, Context, ImageRequest};
 use crate::debian::Debian;
 use crate::error::Error;
+use crate::host::Programs;
 use crate::image::Image;
 use crate::nix::{Failure, Nix, Run};
 use crate::options::{BaseChoice, BuildOptions};
@@ -68,9 +69,12 @@ impl Builder {
         }
         let roots = options.cache_directory.join("roots");
         fs::create_dir_all(&roots).map_err(Error::file("make", roots))?;
-        let nix = Nix::find(&options.cache_directory)?;
+        let programs = Programs(options.search_path.clone());
+        let nix = Nix::find(&programs, options.store, &options.cache_directory)?;
         let base: Box<dyn Base> = match options.base {
-            BaseChoice::Auto | BaseChoice::Debian => Box::new(Debian::new(&options.cache_directory)?),
+            BaseChoice::Auto | BaseChoice::Debian => {
+                Box::new(Debian::new(&options.cache_directory, programs)?)
+            }
         };
         Ok(Self { options, base, nix, authorized_key, known: Mutex::default() })
     }

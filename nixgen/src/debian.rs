@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::apt::{Apt, Package};
 use crate::base::{Base, BaseOffer, Context, ImageRequest};
 use crate::error::Error;
+use crate::host::Programs;
 use crate::lock::{Keep, Locks, Request};
 use crate::process::Limits;
 use crate::progress::Progress;
@@ -87,24 +88,25 @@ const DEFAULT_KERNEL: &str = "linux-image-cloud-amd64";
 pub(crate) struct Debian {
     locks: Locks,
     apt_directory: PathBuf,
+    programs: Programs,
 }
 
 /// A package as `nix/debian/default.nix` takes it.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct File {
     file: String,
     sha256: String,
 }
 
 /// The packages of one kernel.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Kernel {
     version: String,
     packages: Vec<File>,
 }
 
 /// What `templates/network.nix.hbs` is rendered with.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Expression {
     source: String,
     system: &'static str,
@@ -119,12 +121,12 @@ struct Expression {
 }
 
 impl Debian {
-    pub(crate) fn new(cache: &Path) -> Result<Self, Error> {
-        Ok(Self { locks: Locks::new(cache)?, apt_directory: cache.join("apt") })
+    pub(crate) fn new(cache: &Path, programs: Programs) -> Result<Self, Error> {
+        Ok(Self { locks: Locks::new(cache)?, apt_directory: cache.join("apt"), programs })
     }
 
     fn apt(&self) -> Result<Apt, Error> {
-        Apt::new(self.apt_directory.clone())
+        Apt::new(&self.programs, self.apt_directory.clone())
     }
 
     /// The pinned packages of a part that every guest needs.
@@ -189,7 +191,7 @@ impl Base for Debian {
         authorized_key: &str,
         context: &Context<'_>,
     ) -> Result<String, Error> {
-        let (shell, path) = host::tools(&HOST_TOOLS)?;
+        let (shell, path) = host::tools(&self.programs, &HOST_TOOLS)?;
         let tools = self.common("tools", &TOOLS, context)?;
         let userland = self.common("userland", &USERLAND, context)?;
         let kernels: Vec<_> =
@@ -270,21 +272,4 @@ fn numbers(version: &KernelVersion) -> Vec<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kernels_are_ordered_by_number() {
-        let version = |text| KernelVersion::new(text).unwrap();
-        let mut kernels = [version("6.12"), version("6.9"), version("6.1"), version("5.10")];
-        kernels.sort_by_key(numbers);
-        let names: Vec<_> = kernels.iter().map(KernelVersion::as_str).collect();
-        assert_eq!(names, ["5.10", "6.1", "6.9", "6.12"]);
-    }
-
-    #[test]
-    fn the_tools_are_named_in_order() {
-        // The order is part of the request, so that it must not change by accident.
-        assert!(USERLAND.is_sorted() && TOOLS.is_sorted() && LEFT_OUT.is_sorted());
-    }
-}
+mod tests;

@@ -1,16 +1,35 @@
 //! What is found on the host: programs, and the texts that paths have to be.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 
+/// Where programs are looked for: in these directories, or in those of `PATH` where there are none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Programs(pub(crate) Option<OsString>);
+
+impl Programs {
+    /// Finds a program that is in the package.
+    pub(crate) fn find(&self, tool: &'static str, package: &'static str) -> Result<PathBuf, Error> {
+        let found = match &self.0 {
+            None => which::which(tool),
+            Some(path) => which::which_in(tool, Some(path), "/"),
+        };
+        found.map_err(|_| Error::ToolMissing { tool, package })
+    }
+}
+
 /// The shell, and the directories of all the programs as a search path. The first program named
 /// is the shell. Only directories get into derivations, so the user's own search path does not.
-pub(crate) fn tools(programs: &[(&'static str, &'static str)]) -> Result<(String, String), Error> {
+pub(crate) fn tools(
+    programs: &Programs,
+    wanted: &[(&'static str, &'static str)],
+) -> Result<(String, String), Error> {
     let mut directories: Vec<String> = Vec::new();
     let mut shell = String::new();
-    for &(tool, package) in programs {
-        let found = which::which(tool).map_err(|_| Error::ToolMissing { tool, package })?;
+    for &(tool, package) in wanted {
+        let found = programs.find(tool, package)?;
         if shell.is_empty() {
             shell = text("the path of the shell", &found)?;
         }
@@ -45,7 +64,8 @@ mod tests {
 
     #[test]
     fn a_missing_program_names_its_package() {
-        let error = tools(&[("sh", "dash"), ("no-such-program", "its-package")]).unwrap_err();
+        let error =
+            tools(&Programs::default(), &[("sh", "dash"), ("no-such-program", "its-package")]).unwrap_err();
         assert!(error.to_string().contains("apt-get install its-package"), "{error}");
     }
 

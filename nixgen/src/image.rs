@@ -29,15 +29,21 @@ pub struct Image {
 pub(crate) const COMMAND_LINE: &str = "console=ttyS0 quiet panic=-1 net.ifnames=0";
 
 impl Image {
+    /// An image of files that were built in another way, with the usual command line.
+    #[must_use]
+    pub fn of_files(
+        kernel: impl Into<PathBuf>,
+        initrd: impl Into<PathBuf>,
+        root: impl Into<PathBuf>,
+        scratch: BTreeMap<FileSystem, PathBuf>,
+    ) -> Self {
+        let (kernel, initrd, root) = (kernel.into(), initrd.into(), root.into());
+        Self { kernel, initrd, root, command_line: COMMAND_LINE.to_owned(), scratch }
+    }
+
     /// Puts an image together from the store.
     pub(crate) fn new(image: &Path, scratch: &BTreeMap<FileSystem, PathBuf>) -> Self {
-        Self {
-            kernel: image.join("kernel"),
-            initrd: image.join("initrd"),
-            root: image.join("root"),
-            command_line: COMMAND_LINE.to_owned(),
-            scratch: scratch.clone(),
-        }
+        Self::of_files(image.join("kernel"), image.join("initrd"), image.join("root"), scratch.clone())
     }
 
     /// The first file that is not what it should be, and why.

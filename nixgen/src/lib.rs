@@ -49,6 +49,6 @@ pub use base::BaseOffer;
 pub use builder::{Builder, Built};
 pub use error::Error;
 pub use image::Image;
-pub use options::{BaseChoice, BuildOptions};
+pub use options::{BaseChoice, BuildOptions, StoreChoice};
 pub use progress::{Cancel, Observer, Progress};
 pub use xml::{Accelerator, Console, Control, Data, Management, Wiring, domain_xml, mac};

@@ -6,6 +6,8 @@ use std::process::Command;
 use rustix::fs::{Access, access};
 
 use crate::error::Error;
+use crate::host::Programs;
+use crate::options::StoreChoice;
 use crate::process::{Job, Limits};
 use crate::progress::{Observer, Progress};
 
@@ -67,11 +69,10 @@ pub(crate) enum Failure {
 
 impl Nix {
     /// Finds `nix-build` and decides on the store.
-    pub(crate) fn find(cache: &Path) -> Result<Self, Error> {
-        let missing = |_| Error::ToolMissing { tool: "nix-build", package: "nix-bin" };
-        let program = which::which("nix-build").map_err(missing)?;
-        let chosen = std::env::var_os("NIX_STORE_DIR").is_some();
-        let store = if chosen || default_store_works() {
+    pub(crate) fn find(programs: &Programs, choice: StoreChoice, cache: &Path) -> Result<Self, Error> {
+        let program = programs.find("nix-build", "nix-bin")?;
+        let chosen = || std::env::var_os("NIX_STORE_DIR").is_some();
+        let store = if choice == StoreChoice::Auto && (chosen() || default_store_works()) {
             Store::Default
         } else {
             let directory = cache.join("nix");

@@ -1,5 +1,6 @@
 //! Where and how builds run.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +24,17 @@ pub enum BaseChoice {
     Debian,
 }
 
+/// Where Nix keeps what it builds.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum StoreChoice {
+    /// In `/nix/store`, or where `NIX_STORE_DIR` says, if this user can write there; else as
+    /// [`StoreChoice::Private`].
+    #[default]
+    Auto,
+    /// In a store below the cache directory that belongs to this user.
+    Private,
+}
+
 /// Everything that a [`crate::Builder`] has to be told.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -35,6 +47,10 @@ pub struct BuildOptions {
     /// Where builders work and logs go. It belongs to one run; it is in the environment of every
     /// child, as `NETPROP_RUN` and `TMPDIR`, so that whoever cleans up after the run finds them.
     pub run_directory: PathBuf,
+    /// Where Nix keeps what it builds.
+    pub store: StoreChoice,
+    /// Where programs are looked for, written as in `PATH`; none stands for `PATH` itself.
+    pub search_path: Option<OsString>,
     /// The file with the public key that guests accept; none stands for the public test key.
     pub authorized_key: Option<PathBuf>,
     /// How long one call of [`crate::Builder::build`] may take, downloads included.
@@ -56,6 +72,8 @@ impl BuildOptions {
             base: BaseChoice::default(),
             cache_directory: default_cache_directory()?,
             run_directory: run_directory.into(),
+            store: StoreChoice::default(),
+            search_path: None,
             authorized_key: None,
             deadline: Duration::from_secs(3600),
             observer: Arc::new(|_| {}),
@@ -77,6 +95,8 @@ impl fmt::Debug for BuildOptions {
         f.debug_struct("BuildOptions")
             .field("base", &self.base)
             .field("cache_directory", &self.cache_directory)
+            .field("store", &self.store)
+            .field("search_path", &self.search_path)
             .field("run_directory", &self.run_directory)
             .field("authorized_key", &self.authorized_key)
             .field("deadline", &self.deadline)

@@ -1,0 +1,149 @@
+//! Logic of the base, and the proof by the real Nix that no text breaks out of its place.
+
+use std::process::Command;
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+
+use super::*;
+
+#[test]
+fn kernels_are_ordered_by_number() {
+    let version = |text| KernelVersion::new(text).unwrap();
+    let mut kernels = [version("6.12"), version("6.9"), version("6.1"), version("5.10")];
+    kernels.sort_by_key(numbers);
+    let names: Vec<_> = kernels.iter().map(KernelVersion::as_str).collect();
+    assert_eq!(names, ["5.10", "6.1", "6.9", "6.12"]);
+}
+
+#[test]
+fn the_tools_are_named_in_order() {
+    // The order is part of the request, so that it must not change by accident.
+    assert!(USERLAND.is_sorted() && TOOLS.is_sorted() && LEFT_OUT.is_sorted());
+}
+
+/// Texts that mean something to Nix, between ones that mean nothing.
+fn text() -> impl Strategy<Value = String> {
+    let special = prop::sample::select(vec![
+        "${",
+        "}",
+        "$",
+        "$$",
+        "''",
+        "''${",
+        "\"",
+        "\\",
+        "\\\"",
+        "\n",
+        "\r",
+        "\r\n",
+        "\t",
+        "#",
+        "/*",
+        "*/",
+        "'",
+        "''\\",
+        "<nixpkgs>",
+        "${builtins.abort \"x\"}",
+        "//",
+        ";",
+        "in",
+        "\u{1}",
+        "\u{7f}",
+        "ä",
+        "\u{2028}",
+        "\u{feff}",
+        "𝄞",
+        "\\${",
+        "\\u0000",
+    ]);
+    let piece =
+        prop_oneof![special.prop_map(str::to_owned), any::<char>().prop_map(String::from), "[a-z /]{0,4}"];
+    let text = prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat());
+    // Nix strings cannot hold NUL: such texts are refused before (`host::speakable`).
+    text.prop_map(|text| text.replace('\0', ""))
+}
+
+fn file() -> impl Strategy<Value = File> {
+    (text(), text()).prop_map(|(file, sha256)| File { file, sha256 })
+}
+
+fn expression() -> impl Strategy<Value = Expression> {
+    let files = || prop::collection::vec(file(), 0..3);
+    let kernel = (text(), files()).prop_map(|(version, packages)| Kernel { version, packages });
+    let kernels = prop::collection::vec(kernel, 0..3);
+    let rest = (text(), text(), text(), files(), files(), kernels);
+    rest.prop_map(|(shell, path, authorized_key, tools, userland, kernels)| Expression {
+        source: String::new(),
+        system: "x86_64-linux",
+        shell,
+        path,
+        authorized_key,
+        boot_modules: BOOT_MODULES,
+        tools,
+        userland,
+        kernels,
+        file_systems: FileSystem::ALL.map(FileSystem::as_str).to_vec(),
+    })
+}
+
+/// What evaluating the expression has to give where `source` is a function that returns what it
+/// is called with.
+fn arguments(expression: &Expression) -> Value {
+    json!({
+        "system": expression.system,
+        "shell": expression.shell,
+        "path": expression.path,
+        "authorizedKey": expression.authorized_key,
+        "bootModules": expression.boot_modules,
+        "tools": expression.tools,
+        "userland": expression.userland,
+        "kernels": expression.kernels,
+        "fileSystems": expression.file_systems,
+    })
+}
+
+#[test]
+fn no_text_changes_the_shape_of_the_expression() {
+    let Ok(nix) = which::which("nix-instantiate") else {
+        return skip("nix-instantiate", "nix-bin");
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let identity = directory.path().join("it's ${a} \"source\".nix");
+    std::fs::write(&identity, "arguments: arguments").unwrap();
+    let batch = prop::collection::vec(expression(), 32);
+    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
+    let check = |mut expressions: Vec<Expression>| {
+        let mut list = "[".to_owned();
+        for expression in &mut expressions {
+            expression.source = identity.to_str().unwrap().to_owned();
+            list.push_str(&format!("(\n{})\n", template::expression(expression).unwrap()));
+        }
+        list.push(']');
+        let file = directory.path().join("batch.nix");
+        std::fs::write(&file, list).unwrap();
+        let store = |name: &str| directory.path().join(name);
+        let output = Command::new(&nix)
+            .args(["--eval", "--strict", "--json"])
+            .arg(&file)
+            .envs([("NIX_STORE_DIR", store("store")), ("NIX_STATE_DIR", store("state"))])
+            .output()
+            .unwrap();
+        prop_assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let expected: Value = expressions.iter().map(arguments).collect();
+        prop_assert_eq!(found, expected);
+        Ok(())
+    };
+    TestRunner::new(config).run(&batch, check).unwrap();
+}
+
+/// A missing component is a loud skip on a laptop and a failure where everything has to be there.
+fn skip(component: &str, package: &str) {
+    assert!(
+        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+        "{component} is missing: install {package}"
+    );
+    eprintln!("SKIPPED: {component} is missing: install Debian's package {package}");
+}

@@ -1,0 +1,190 @@
+//! The XML of a machine: complete by default, true to every wiring, and taken by libvirt itself.
+
+#![expect(clippy::unwrap_used, reason = "these are helpers of tests")]
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use model::{Machine, Network};
+use nixgen::{Accelerator, Console, Control, Data, Image, Management, Wiring, domain_xml};
+use proptest::prelude::*;
+use roxmltree::{Document, Node};
+
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+fn network() -> Network {
+    serde_json::from_str(include_str!("../examples/network.json")).unwrap()
+}
+
+fn image(kernel: &str) -> Image {
+    Image::of_files(kernel, "/store/initrd", "/store/root", BTreeMap::new())
+}
+
+fn xml(wiring: &Wiring) -> std::result::Result<String, nixgen::Error> {
+    let network = network();
+    let machine: &Machine = &network.machines()[0];
+    domain_xml(machine, &network, &image("/store/kernel"), wiring)
+}
+
+fn full(directory: &Path) -> Wiring {
+    Wiring {
+        console: Console::Socket(directory.join("console")),
+        control: Control::Socket(directory.join("control")),
+        scratch: Some(directory.join("scratch.qcow2")),
+        management: Management::Forwarded { port: 2222 },
+        data: Data::Switch(directory.join("switch")),
+        accelerator: Accelerator::Kvm,
+        emulator: Some(PathBuf::from("/usr/bin/qemu-system-x86_64")),
+    }
+}
+
+fn nodes<'a>(document: &'a Document<'_>, name: &str) -> Vec<Node<'a, 'a>> {
+    document.descendants().filter(|node| node.has_tag_name(name)).collect()
+}
+
+fn text<'a>(document: &'a Document<'_>, name: &str) -> Option<&'a str> {
+    nodes(document, name).first()?.text()
+}
+
+/// QEMU's own arguments, which carry the NICs.
+fn arguments(document: &Document<'_>) -> Vec<String> {
+    let values = document.descendants().filter(|node| node.tag_name().name() == "arg");
+    values.filter_map(|node| node.attribute("value")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_default_is_complete_by_itself() -> Result {
+    let xml = xml(&Wiring::default())?;
+    let document = Document::parse(&xml)?;
+    assert_eq!(document.root_element().attribute("type"), Some("qemu"));
+    assert_eq!(text(&document, "name"), Some("alphaaaa"));
+    assert_eq!(text(&document, "uuid"), Some("5f1c6f0e-6d0c-4f53-9d6e-0d6f7e1f2a01"));
+    assert_eq!(text(&document, "memory"), Some("128"));
+    assert_eq!(text(&document, "kernel"), Some("/store/kernel"));
+    assert_eq!(nodes(&document, "disk").len(), 1, "no scratch disk");
+    assert_eq!(nodes(&document, "serial")[0].attribute("type"), None, "the disk's serial comes first");
+    assert!(xml.contains("org.netprop.control") && xml.contains("<serial type='pty'>"));
+    assert!(!xml.contains("qemu:commandline>"), "no NICs");
+    Ok(())
+}
+
+#[test]
+fn a_full_wiring_is_all_there() -> Result {
+    let xml = xml(&full(Path::new("/run/a,b")))?;
+    let document = Document::parse(&xml)?;
+    assert_eq!(document.root_element().attribute("type"), Some("kvm"));
+    let sources: Vec<_> =
+        nodes(&document, "source").iter().filter_map(|node| node.attribute("path")).collect();
+    assert_eq!(sources, ["/run/a,b/console", "/run/a,b/control"]);
+    assert_eq!(nodes(&document, "disk").len(), 2);
+    let arguments = arguments(&document);
+    assert!(arguments[1].contains("hostfwd=tcp:127.0.0.1:2222-169.254.77.15:22"), "{arguments:?}");
+    assert!(arguments[1].contains("restrict=on"), "{arguments:?}");
+    assert_eq!(arguments[5], "vde,id=data,sock=/run/a,,b/switch");
+    assert!(arguments[7].contains("mac=52:54:00:10:02:02"), "{arguments:?}");
+    Ok(())
+}
+
+#[test]
+fn devices_share_no_slot_and_management_comes_first() -> Result {
+    let xml = xml(&full(Path::new("/run")))?;
+    let document = Document::parse(&xml)?;
+    let hexadecimal = |text: &str| u32::from_str_radix(text.trim_start_matches("0x"), 16).unwrap();
+    let mut slots: Vec<_> = nodes(&document, "address")
+        .iter()
+        .filter_map(|node| node.attribute("slot"))
+        .map(hexadecimal)
+        .collect();
+    let nics: Vec<_> = arguments(&document)
+        .iter()
+        .filter_map(|argument| Some(hexadecimal(argument.split_once(",addr=")?.1.split(',').next()?)))
+        .collect();
+    assert!(nics.is_sorted() && nics.len() == 2, "eth0 is the first by slot");
+    slots.extend(nics);
+    let count = slots.len();
+    slots.sort_unstable();
+    slots.dedup();
+    assert_eq!(slots.len(), count);
+    Ok(())
+}
+
+#[test]
+fn paths_that_cannot_be_told_are_refused() {
+    use std::os::unix::ffi::OsStrExt;
+    let scratch = |path: PathBuf| Wiring { scratch: Some(path), ..Wiring::default() };
+    let long = PathBuf::from(format!("/{}", "x".repeat(107)));
+    let not_text = PathBuf::from(std::ffi::OsStr::from_bytes(b"/\xff"));
+    for (wiring, why) in [
+        (scratch("relative".into()), "not absolute"),
+        (scratch("/a\u{1}".into()), "control character"),
+        (scratch(not_text), "UTF-8"),
+        (Wiring { console: Console::Socket(long.clone()), ..Wiring::default() }, "too long"),
+        (Wiring { data: Data::Switch(long), ..Wiring::default() }, "too long"),
+    ] {
+        let error = xml(&wiring).unwrap_err().to_string();
+        assert!(error.contains(why) && error.contains("alphaaaa"), "{error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_path_changes_the_shape_of_the_xml(tail in "[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\u{fffe}\u{ffff}]{0,40}") {
+        let path = format!("/{tail}");
+        let wiring = Wiring { scratch: Some(path.clone().into()), ..Wiring::default() };
+        let network = network();
+        let xml = domain_xml(&network.machines()[0], &network, &image(&path), &wiring).unwrap();
+        let document = Document::parse(&xml).unwrap();
+        prop_assert_eq!(text(&document, "kernel"), Some(path.as_str()));
+        prop_assert_eq!(nodes(&document, "source")[1].attribute("file"), Some(path.as_str()));
+        let plain = xml_shape(&wiring_shape());
+        prop_assert_eq!(shape(&document), plain);
+    }
+}
+
+fn wiring_shape() -> String {
+    xml(&Wiring { scratch: Some("/plain".into()), ..Wiring::default() }).unwrap()
+}
+
+fn xml_shape(xml: &str) -> Vec<String> {
+    shape(&Document::parse(xml).unwrap())
+}
+
+fn shape(document: &Document<'_>) -> Vec<String> {
+    document.descendants().filter(Node::is_element).map(|node| node.tag_name().name().to_owned()).collect()
+}
+
+#[test]
+fn libvirt_takes_it() -> Result {
+    if which::which("virsh").is_err() {
+        assert!(
+            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+            "virsh is missing: install libvirt-clients"
+        );
+        eprintln!("SKIPPED: virsh is missing: install Debian's package libvirt-clients");
+        return Ok(());
+    }
+    let directory = tempfile::tempdir()?;
+    let etc = directory.path().join("root/etc");
+    std::fs::create_dir_all(&etc)?;
+    // As root, libvirt would have QEMU run as another user, whom this directory keeps out.
+    let user = if rustix::process::geteuid().is_root() { "user = \"root\"\ngroup = \"root\"\n" } else { "" };
+    std::fs::write(
+        etc.join("qemu.conf"),
+        format!("security_driver = \"none\"\nstdio_handler = \"file\"\n{user}"),
+    )?;
+    let root = directory.path().join("root");
+    for accelerator in [Accelerator::Tcg, Accelerator::Kvm] {
+        let wiring = Wiring { accelerator, ..full(directory.path()) };
+        let file = directory.path().join("domain.xml");
+        std::fs::write(&file, xml(&wiring)?)?;
+        let output = Command::new("virsh")
+            .args(["-q", "-c", &format!("qemu:///embed?root={}", root.display())])
+            .args(["define", "--validate"])
+            .arg(&file)
+            .output()?;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
