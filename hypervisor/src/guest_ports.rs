@@ -15,6 +15,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::net::sockopt::socket_peercred;
+use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::Error;
 use crate::console::Console;
@@ -52,6 +54,8 @@ struct Inbox {
     console: Console,
     panic: Option<String>,
     console_connected: bool,
+    /// The process at the other end of the console, held such that it cannot be mistaken.
+    process: Option<Arc<OwnedFd>>,
     control: Option<UnixStream>,
     ended: bool,
     dropped: bool,
@@ -74,6 +78,7 @@ impl GuestPorts {
                 console,
                 panic: None,
                 console_connected: false,
+                process: None,
                 control: None,
                 ended: false,
                 dropped: false,
@@ -124,6 +129,13 @@ impl GuestPorts {
     #[must_use]
     pub fn ended(&self) -> bool {
         self.shared.lock().ended
+    }
+
+    /// The process that has connected the console, as a handle that stays its own after its end;
+    /// nothing where it has not connected, or where the kernel does not tell.
+    #[must_use]
+    pub fn process(&self) -> Option<Arc<OwnedFd>> {
+        self.shared.lock().process.clone()
     }
 
     /// Whether the guest's kernel has panicked.
@@ -308,8 +320,10 @@ impl Reader {
 
     /// Takes what the console said; false at its end.
     fn take_console(&mut self) -> io::Result<bool> {
-        if self.console.accept()?.is_some() {
-            self.shared.lock().console_connected = true;
+        if let Some(stream) = self.console.accept()? {
+            let mut inbox = self.shared.lock();
+            inbox.console_connected = true;
+            inbox.process = process_behind(&stream).map(Arc::new);
             self.shared.changed.notify_all();
         }
         let Port::Connected(stream) = &mut self.console else { return Ok(true) };
@@ -361,6 +375,12 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+/// The process that has opened the other end.
+fn process_behind(stream: &UnixStream) -> Option<OwnedFd> {
+    let pid = socket_peercred(stream).ok()?.pid;
+    pidfd_open(pid, PidfdFlags::empty()).ok()
 }
 
 /// Reads what is there, at most a block; false with it at the end of the stream.

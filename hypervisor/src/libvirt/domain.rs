@@ -8,6 +8,7 @@ use virt::error::Error as VirtError;
 use virt::sys;
 
 use super::message;
+use super::reaper::Reaper;
 use crate::Error;
 use crate::guest_ports::GuestPorts;
 use crate::machine::{Definition, Event, Machine, State, Transition};
@@ -32,6 +33,7 @@ pub(super) struct LibvirtMachine {
 struct Life {
     domain: Domain,
     ports: GuestPorts,
+    reaper: Option<Reaper>,
     suspended: bool,
 }
 
@@ -76,7 +78,10 @@ impl LibvirtMachine {
 
     /// Ends the domain of this life, whatever it is doing, until libvirt has let go of it.
     fn end(&mut self, action: Transition) -> Result<(), Error> {
-        let Some(life) = &self.life else { return Ok(()) };
+        let Some(life) = &mut self.life else { return Ok(()) };
+        if let Some(reaper) = life.reaper.take() {
+            reaper.kill();
+        }
         match life.domain.destroy() {
             Ok(()) => {}
             // It ended by itself meanwhile: there is no such domain then, or it is not running.
@@ -112,7 +117,8 @@ impl Machine for LibvirtMachine {
             let _ = domain.destroy();
             return Err(error);
         }
-        self.life = Some(Life { domain, ports, suspended: false });
+        let reaper = ports.process().and_then(Reaper::start);
+        self.life = Some(Life { domain, ports, reaper, suspended: false });
         Ok(())
     }
 

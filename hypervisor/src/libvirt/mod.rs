@@ -3,12 +3,14 @@
 //! - `embedded.rs`: the directory that the embedded driver lives in;
 //! - `event_loop.rs`: the thread that libvirt's events run on;
 //! - `definition.rs`: what is wrong with an XML, as far as can be known before the start;
-//! - `domain.rs`: one machine.
+//! - `domain.rs`: one machine;
+//! - `reaper.rs`: what becomes of its process.
 
 mod definition;
 mod domain;
 mod embedded;
 mod event_loop;
+mod reaper;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -67,6 +69,7 @@ impl Libvirt {
                 let cache =
                     options.cache.clone().or_else(|| Some(cache_directory()?.join("libvirt-capabilities")));
                 let root = EmbeddedRoot::prepare(run, cache)?;
+                reaper::adopt_orphans();
                 (root.uri(), Some(root))
             }
             Driver::Uri(uri) => (uri.clone(), None),
