@@ -18,6 +18,7 @@ pub mod execute;
 pub mod exit;
 pub mod machines;
 pub mod observe;
+pub mod prelude;
 pub mod regressions;
 pub mod replay;
 pub mod report;

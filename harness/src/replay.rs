@@ -117,7 +117,7 @@ impl<M: Model> Replay<M> {
         Self {
             format: FORMAT.to_owned(),
             version: VERSION,
-            specification: model.name().to_owned(),
+            specification: model.name(),
             netprop: env!("CARGO_PKG_VERSION").to_owned(),
             seed: seed.to_owned(),
             smallest: false,
@@ -173,7 +173,7 @@ impl<M: Model> Replay<M> {
             return Err(ReplayError::Specification {
                 path: path_owned,
                 found: header.specification,
-                expected: model.name().to_owned(),
+                expected: model.name(),
             });
         }
         let replay: Self = serde_json::from_slice(&text).map_err(shape)?;

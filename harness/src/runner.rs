@@ -103,7 +103,11 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         let saved = self.saved()?;
         let total = u32::try_from(saved.len()).unwrap_or(u32::MAX).saturating_add(self.config.cases);
         let specification = self.executor.model.name();
-        self.tell(&Event::RunStarted { specification, cases: total, seed: &first.to_string() });
+        self.tell(&Event::RunStarted {
+            specification: &specification,
+            cases: total,
+            seed: &first.to_string(),
+        });
         let generated = seeds(first).take(self.config.cases as usize).map(Origin::Seed);
         let mut summary = Summary { held: 0, inconclusive: 0, failure: None, stopped: false };
         let mut in_a_row = 0;

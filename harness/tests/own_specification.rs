@@ -1,29 +1,18 @@
 //! A specification of one's own, as the README shows it.
 
-use harness::machines::{Lab, LiveNetwork};
-use harness::model::{MachineId, Network, NetworkParameters};
-use harness::proptest::{prelude::*, sample::select};
-use harness::{Config, Model, Outcome, System, SystemError, check_with, remote};
+use harness::prelude::*;
 
 /// Every machine knows its own name. The one command: ask this machine.
 struct Names(BoxedStrategy<Network>);
-
 impl Model for Names {
     type State = Network;
     type Command = MachineId;
     type Response = String;
-
-    fn name(&self) -> &str {
-        "names"
-    }
     fn gen_initial_state(&self) -> BoxedStrategy<Network> {
         self.0.clone().prop_map(Network::all_running).boxed()
     }
     fn gen_command(&self, network: &Network) -> BoxedStrategy<MachineId> {
-        select(network.machines().iter().map(|machine| machine.id.clone()).collect::<Vec<_>>()).boxed()
-    }
-    fn pre_condition(&self, network: &Network, id: &MachineId) -> bool {
-        network.is_running(id)
+        select(network.ids()).boxed()
     }
     fn next_state(&self, network: &Network, _: &MachineId) -> Network {
         network.clone()
@@ -32,12 +21,9 @@ impl Model for Names {
         name == id.as_str()
     }
 }
-
 struct Machines<'lab>(&'lab Lab);
-
 impl<'lab> System<Names> for Machines<'lab> {
     type Sut = LiveNetwork<'lab>;
-
     fn new_sut(&self, network: &Network) -> Result<LiveNetwork<'lab>, SystemError> {
         LiveNetwork::create(self.0, network)
     }
@@ -46,7 +32,6 @@ impl<'lab> System<Names> for Machines<'lab> {
         Ok(Outcome::Answered(String::from_utf8_lossy(&output.stdout).trim().to_owned()))
     }
 }
-
 #[test]
 fn machines_know_their_names() -> Result<(), Box<dyn std::error::Error>> {
     let Some(lab) = Lab::for_test()? else { return Ok(()) };

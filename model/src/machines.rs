@@ -117,8 +117,8 @@ impl Model for MachineSpec {
     type Command = Command;
     type Response = Response;
 
-    fn name(&self) -> &str {
-        "machines"
+    fn name(&self) -> String {
+        "machines".to_owned()
     }
 
     fn gen_initial_state(&self) -> BoxedStrategy<Network> {

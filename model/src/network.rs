@@ -266,6 +266,12 @@ impl Network {
         &self.machines
     }
 
+    /// The names of the machines, in their order.
+    #[must_use]
+    pub fn ids(&self) -> Vec<MachineId> {
+        self.machines.iter().map(|machine| machine.id.clone()).collect()
+    }
+
     /// The machine of that name.
     #[must_use]
     pub fn machine(&self, id: &MachineId) -> Option<&Machine> {

@@ -21,8 +21,11 @@ pub trait Model {
     /// What the system says to a command.
     type Response: Clone + Debug + Serialize + DeserializeOwned;
 
-    /// A short name for files and reports: letters, digits and hyphens.
-    fn name(&self) -> &str;
+    /// A short name for files and reports: letters, digits and hyphens. By default it is made
+    /// from the name of the type: `my_crate::EveryName` becomes `every-name`.
+    fn name(&self) -> String {
+        hyphenated(std::any::type_name::<Self>())
+    }
 
     /// Generates the state in which a case begins.
     fn gen_initial_state(&self) -> BoxedStrategy<Self::State>;
@@ -83,5 +86,30 @@ pub trait Model {
     /// strategy of [`Model::gen_command`] shrinks to.
     fn simpler_commands(&self, _command: &Self::Command) -> Vec<Self::Command> {
         Vec::new()
+    }
+}
+
+/// The last part of a type's path, in lower case with hyphens between its words.
+fn hyphenated(path: &str) -> String {
+    let path = path.split('<').next().unwrap_or(path);
+    let mut name = String::new();
+    for letter in path.rsplit("::").next().unwrap_or(path).chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.extend(letter.to_lowercase().filter(|letter| letter.is_alphanumeric()));
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hyphenated;
+
+    #[test]
+    fn names_come_from_types() {
+        assert_eq!(hyphenated("my_crate::EveryName"), "every-name");
+        assert_eq!(hyphenated("a::B<c::D>"), "b");
+        assert_eq!(hyphenated("register"), "register");
     }
 }

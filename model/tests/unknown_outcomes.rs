@@ -18,10 +18,6 @@ impl Model for Register {
     type Command = Command;
     type Response = u8;
 
-    fn name(&self) -> &str {
-        "register"
-    }
-
     fn gen_initial_state(&self) -> BoxedStrategy<u8> {
         Just(0).boxed()
     }

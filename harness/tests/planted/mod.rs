@@ -32,10 +32,6 @@ impl Model for EverybodyAnswers {
     type Command = Command;
     type Response = Response;
 
-    fn name(&self) -> &str {
-        "everybody-answers"
-    }
-
     fn gen_initial_state(&self) -> BoxedStrategy<Network> {
         self.0.gen_initial_state()
     }
