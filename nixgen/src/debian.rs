@@ -63,8 +63,9 @@ const LEFT_OUT: [&str; 20] = [
     "ucf",
     "usrmerge",
 ];
-/// What the initramfs loads before the root is there; what these need comes by itself.
-const BOOT_MODULES: &str = "virtio_pci virtio_console virtio_blk virtio_net erofs overlay";
+/// What the initramfs loads: the ways to the root, the host and the power button. What these need
+/// comes by itself; what of them is built in has no file.
+const BOOT_MODULES: &str = "virtio_pci virtio_console virtio_blk virtio_net erofs overlay button evdev";
 /// The programs of the host that `build.sh` runs, with the packages that have them.
 const HOST_TOOLS: [(&str, &str); 11] = [
     ("sh", "dash"),

@@ -30,10 +30,14 @@ pub(crate) fn tools(
     let mut shell = String::new();
     for &(tool, package) in wanted {
         let found = programs.find(tool, package)?;
+        // One directory may have two names, such as /bin and /usr/bin: one of them is enough, so
+        // that the same host gives the same derivations.
+        let directory = found.parent().unwrap_or(Path::new("/"));
+        let directory = directory.canonicalize().map_err(Error::file("read", directory))?;
         if shell.is_empty() {
-            shell = text("the path of the shell", &found)?;
+            shell = text("the path of the shell", &directory.join(tool))?;
         }
-        let directory = text("the path of a program", found.parent().unwrap_or(Path::new("/")))?;
+        let directory = text("the path of a program", &directory)?;
         if !directories.contains(&directory) {
             directories.push(directory);
         }
