@@ -5,12 +5,18 @@
 mod planted;
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use harness::machines::{Boot, Lab, LiveNetwork, MachineSystem};
+use harness::machines::identity::{self, NetworkKey};
+use harness::machines::{Boot, Lab, LabOptions, LiveNetwork, MachineSystem};
 use harness::{Config, Failure, Runner, Silent, Stop, Summary, System, SystemError};
+use hypervisor::{BootError, Definition, boot};
 use model::machines::{Command, Response};
 use model::{FileSystem, MachineId, MachineSpec, Model, Network, NetworkParameters, Outcome};
+use nixgen::{Console, Control, Image, Wiring};
 use planted::{EverybodyAnswers, Judged, shape};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
@@ -94,13 +100,13 @@ fn a_guest_that_goes_deaf_is_caught_on_machines() {
     assert!(failure.smallest);
 }
 
-/// A network of one machine for each kernel and file system, so that all are seen.
+/// A network of one machine for each kernel and file system, so that all are seen; names are drawn
+/// anew, since the tests of this process share what libvirt knows them by.
 fn every_kind(lab: &Lab) -> Network {
     let kernels = lab.kernels().unwrap();
     let parameters =
         NetworkParameters { machines: 3..=3, ..NetworkParameters::new(kernels.clone()).unwrap() };
-    let network =
-        parameters.strategy().unwrap().new_tree(&mut TestRunner::deterministic()).unwrap().current();
+    let network = parameters.strategy().unwrap().new_tree(&mut TestRunner::default()).unwrap().current();
     let mut machines = network.machines().to_vec();
     for (index, machine) in machines.iter_mut().enumerate() {
         machine.kernel = kernels[index % kernels.len()].clone();
@@ -163,4 +169,88 @@ fn a_machine_of_another_network_is_wrong_use() {
     let error = live.boot(&stranger).err().unwrap();
     assert!(matches!(error, SystemError::WrongUse(_)), "{error}");
     assert!(error.to_string().contains("no machine stranger"), "{error}");
+}
+
+/// Boots the first machine of [`every_kind`] from an image that was tampered with, and gives what
+/// is said about that.
+fn boot_spoiled(lab: &Lab, spoil: impl FnOnce(&mut Image, &Path)) -> BootError {
+    let network = every_kind(lab);
+    let machine = &network.machines()[0];
+    let directory = tempfile::tempdir().unwrap();
+    let mut image = lab.images(&network).unwrap().swap_remove(0);
+    spoil(&mut image, directory.path());
+    let endpoints = lab.run_directory().endpoints("spoiled").unwrap();
+    let scratch = directory.path().join("scratch");
+    hypervisor::create_overlay(&image.scratch[&machine.file_system], &scratch).unwrap();
+    let wiring = Wiring {
+        console: Console::Socket(endpoints.console.clone()),
+        control: Control::Socket(endpoints.control.clone()),
+        scratch: Some(scratch),
+        accelerator: lab.accelerator(),
+        ..Wiring::default()
+    };
+    let xml = nixgen::domain_xml(machine, &network, &image, &wiring).unwrap();
+    let definition = Definition { name: machine.id.to_string(), xml, endpoints };
+    let mut defined = lab.hypervisor().define(&definition).unwrap();
+    let identity = identity::lines(&network, machine, &NetworkKey::generate().unwrap());
+    boot(defined.as_mut(), &identity, Duration::from_secs(120)).unwrap_err()
+}
+
+/// The image's initial file system with another `/init`: of two archives, the second one counts.
+fn with_init(image: &mut Image, directory: &Path, script: &str) {
+    let mut archive = std::fs::read(&image.initrd).unwrap();
+    archive.resize(archive.len().next_multiple_of(512), 0);
+    let init = cpio::NewcBuilder::new("init").mode(0o100_755);
+    let mut writer = init.write(&mut archive, script.len().try_into().unwrap());
+    writer.write_all(script.as_bytes()).unwrap();
+    cpio::newc::trailer(writer.finish().unwrap()).unwrap();
+    image.initrd = directory.join("initrd");
+    std::fs::write(&image.initrd, archive).unwrap();
+}
+
+#[test]
+fn a_guest_without_an_ssh_server_says_so() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let error = boot_spoiled(&lab, |image, directory| {
+        let init = include_str!("../../nix/debian/initramfs-init");
+        let without = init.replace(
+            "exec /bin/busybox switch_root",
+            "rm /root/usr/sbin/sshd\nexec /bin/busybox switch_root",
+        );
+        assert_ne!(init, without);
+        with_init(image, directory, &without);
+    });
+    assert!(matches!(error, BootError::Failed { .. }), "{error}");
+    assert!(error.to_string().contains("sshd"), "{error}");
+}
+
+#[test]
+fn a_guest_that_panics_is_told_at_once_with_its_console() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let error = boot_spoiled(&lab, |image, directory| with_init(image, directory, "#!/bin/busybox false\n"));
+    assert!(matches!(error, BootError::Panic { .. }), "{error}");
+    assert!(error.to_string().contains("Attempted to kill init"), "{error}");
+}
+
+#[test]
+fn a_corrupt_root_is_told_with_its_console() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let error = boot_spoiled(&lab, |image, directory| {
+        image.root = directory.join("root");
+        std::fs::write(&image.root, vec![0; 1 << 20]).unwrap();
+    });
+    assert!(matches!(error, BootError::Ended { .. } | BootError::Panic { .. }), "{error}");
+    assert!(error.to_string().contains("the root on /dev/vda cannot be mounted"), "{error}");
+}
+
+#[test]
+fn a_guest_that_never_speaks_is_given_up_at_the_limit() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let options = LabOptions { boot_limit: Duration::from_millis(300), ..LabOptions::default() };
+    let impatient = Lab::open(options, Arc::new(Silent), Stop::default()).unwrap();
+    let network = every_kind(&lab);
+    let mut live = LiveNetwork::create(&impatient, &network).unwrap();
+    let error = live.boot(&network.machines()[0].id).err().unwrap();
+    assert!(matches!(error, SystemError::Infrastructure(_)), "{error}");
+    assert!(error.to_string().contains("was not ready after 300ms"), "{error}");
 }
