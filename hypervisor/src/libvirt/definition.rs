@@ -14,8 +14,9 @@ use super::message;
 use crate::Error;
 use crate::machine::Definition;
 
-/// Refuses a definition that could not start, with the first reason why.
-pub(super) fn check(connection: &Connect, definition: &Definition) -> Result<(), Error> {
+/// Refuses a definition that could not start, with the first reason why, and returns the name that
+/// libvirt will know the machine by.
+pub(super) fn check(connection: &Connect, definition: &Definition) -> Result<String, Error> {
     let refused = |message: String| Error::Definition { machine: definition.name.clone(), message };
     let document =
         Document::parse(&definition.xml).map_err(|error| refused(format!("it is not XML: {error}")))?;
@@ -26,6 +27,8 @@ pub(super) fn check(connection: &Connect, definition: &Definition) -> Result<(),
             domain.tag_name().name()
         )));
     }
+    let name = domain.children().find(|child| child.has_tag_name("name")).and_then(|name| name.text());
+    let name = name.map(str::trim).ok_or_else(|| refused("it has no <name>".to_owned()))?;
     check_port(domain, "serial", &definition.endpoints.console).map_err(refused)?;
     check_port(domain, "channel", &definition.endpoints.control).map_err(refused)?;
     let uri = connection.uri().unwrap_or_default();
@@ -33,9 +36,9 @@ pub(super) fn check(connection: &Connect, definition: &Definition) -> Result<(),
         check_files(domain).map_err(refused)?;
     }
     match connection.domain_xml_to_native("qemu-argv", &definition.xml, 0) {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(name.to_owned()),
         // A driver that cannot tell says so at the start.
-        Err(error) if error.code().known() == Some(ErrorNumber::NoSupport) => Ok(()),
+        Err(error) if error.code().known() == Some(ErrorNumber::NoSupport) => Ok(name.to_owned()),
         Err(error) => Err(refused(message(&error))),
     }
 }

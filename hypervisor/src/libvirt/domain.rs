@@ -1,14 +1,14 @@
 //! One machine under libvirt: a transient domain for each life.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::error::Error as VirtError;
 use virt::sys;
 
-use super::message;
-use super::reaper::Reaper;
+use super::reaper::{Adoption, Reaper};
+use super::{Session, message};
 use crate::Error;
 use crate::guest_ports::GuestPorts;
 use crate::machine::{Definition, Event, Machine, State, Transition};
@@ -22,11 +22,11 @@ const ENDS: Duration = Duration::from_secs(10);
 /// A machine defined over a libvirt connection.
 #[derive(Debug)]
 pub(super) struct LibvirtMachine {
-    connection: Connect,
-    definition: Definition,
-    /// Whether libvirt is asked to destroy the domain when the connection closes.
-    lives_with_connection: bool,
     life: Option<Life>,
+    /// What libvirt calls it.
+    domain: String,
+    definition: Definition,
+    session: Arc<Session>,
 }
 
 #[derive(Debug)]
@@ -38,14 +38,25 @@ struct Life {
 }
 
 impl LibvirtMachine {
-    pub(super) fn new(connection: Connect, definition: Definition, lives_with_connection: bool) -> Self {
-        Self { connection, definition, lives_with_connection, life: None }
+    pub(super) fn new(session: Arc<Session>, definition: Definition, domain: String) -> Self {
+        Self { life: None, domain, definition, session }
     }
 
-    fn create(&self) -> Result<Domain, VirtError> {
-        let create = |flags| self.connection.create_domain_xml(&self.definition.xml, flags);
-        if !self.lives_with_connection {
-            return create(sys::VIR_DOMAIN_NONE);
+    /// Has libvirt start a domain, which it destroys when the connection closes where it can.
+    fn create(&self) -> Result<(Domain, Option<Reaper>), VirtError> {
+        let create = |flags| self.session.connection.create_domain_xml(&self.definition.xml, flags);
+        if let Some(root) = &self.session.embedded {
+            let _ours = Adoption::begin();
+            let reaper = Reaper::of_pid_file(root.pid_file(&self.domain));
+            return match create(sys::VIR_DOMAIN_NONE) {
+                Ok(domain) => Ok((domain, reaper)),
+                Err(error) => {
+                    if let Some(reaper) = reaper {
+                        reaper.kill(None);
+                    }
+                    Err(error)
+                }
+            };
         }
         match create(sys::VIR_DOMAIN_START_AUTODESTROY) {
             Err(error) if error.message().to_lowercase().contains("autodestroy") => {
@@ -53,6 +64,7 @@ impl LibvirtMachine {
             }
             created => created,
         }
+        .map(|domain| (domain, None))
     }
 
     fn refused(&self, action: Transition, error: &VirtError) -> Error {
@@ -80,7 +92,7 @@ impl LibvirtMachine {
     fn end(&mut self, action: Transition) -> Result<(), Error> {
         let Some(life) = &mut self.life else { return Ok(()) };
         if let Some(reaper) = life.reaper.take() {
-            reaper.kill();
+            reaper.kill(life.ports.process().as_deref());
         }
         match life.domain.destroy() {
             Ok(()) => {}
@@ -112,14 +124,14 @@ impl Machine for LibvirtMachine {
         self.end(Transition::Start)?;
         self.life = None;
         let ports = GuestPorts::listen(&self.definition.name, &self.definition.endpoints)?;
-        let domain = self.create().map_err(|error| self.refused(Transition::Start, &error))?;
-        if let Err(error) = ports.wait_connected(CONNECTS) {
-            let _ = domain.destroy();
-            return Err(error);
-        }
-        let reaper = ports.process().and_then(Reaper::start);
+        let (domain, reaper) = self.create().map_err(|error| self.refused(Transition::Start, &error))?;
+        let connected = ports.wait_connected(CONNECTS);
+        let reaper = reaper.or_else(|| ports.process().and_then(Reaper::of_process));
         self.life = Some(Life { domain, ports, reaper, suspended: false });
-        Ok(())
+        if connected.is_err() {
+            self.end(Transition::Start)?;
+        }
+        connected
     }
 
     fn power_cut(&mut self) -> Result<(), Error> {

@@ -100,6 +100,11 @@ impl EmbeddedRoot {
         format!("qemu:///embed?root={}", escape(&self.root))
     }
 
+    /// The file that the process of this domain writes its id to.
+    pub(super) fn pid_file(&self, domain: &str) -> PathBuf {
+        self.root.join("run/qemu").join(format!("{domain}.pid"))
+    }
+
     /// Copies what the driver has found out about QEMU to the cache. The driver looks when it
     /// first checks a definition, so this is called after that; most calls find nothing new.
     pub(super) fn keep_capabilities(&self) {

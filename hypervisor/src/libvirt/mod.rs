@@ -13,7 +13,7 @@ mod event_loop;
 mod reaper;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::geteuid;
@@ -49,12 +49,18 @@ pub struct ConnectOptions {
 /// Its domains are transient: what the run does not hold any longer, libvirt does not know either.
 /// Behind a daemon they are destroyed when the connection closes, however it closes; under the
 /// embedded driver the run directory's guardian does that.
+///
+/// The names and uuids of running machines are distinct over all that one driver runs: the
+/// embedded driver is one for each process, a daemon is one for all who use it.
 #[derive(Debug)]
-pub struct Libvirt {
+pub struct Libvirt(Arc<Session>);
+
+/// What a connection and the machines defined over it hold together; dropped in this order.
+#[derive(Debug)]
+struct Session {
     connection: Connect,
-    /// Holds the run for as long as machines can be started in it.
-    _run: RunDirectory,
     embedded: Option<EmbeddedRoot>,
+    _run: RunDirectory,
 }
 
 impl Libvirt {
@@ -69,7 +75,6 @@ impl Libvirt {
                 let cache =
                     options.cache.clone().or_else(|| Some(cache_directory()?.join("libvirt-capabilities")));
                 let root = EmbeddedRoot::prepare(run, cache)?;
-                reaper::adopt_orphans();
                 (root.uri(), Some(root))
             }
             Driver::Uri(uri) => (uri.clone(), None),
@@ -85,15 +90,15 @@ impl Libvirt {
             // A daemon that stops answering is noticed; the embedded driver has no use for this.
             let _ = connection.set_keep_alive(KEEP_ALIVE.as_secs() as i32, 3);
         }
-        Ok(Self { connection, _run: run.clone(), embedded })
+        Ok(Self(Arc::new(Session { connection, embedded, _run: run.clone() })))
     }
 }
 
-/// Opens a connection, one at a time: while the embedded driver starts for the first, libvirt takes
-/// it for started already and would fail the second ("qemu state driver is not active").
+/// Opens a connection, one at a time in a process: the embedded driver, when it is opened for the
+/// first time, hands itself to others that open it before it is complete, and libvirt crashes.
 fn open(uri: &str) -> Result<Connect, virt::error::Error> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    static OPENING: Mutex<()> = Mutex::new(());
+    let _opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     Connect::open(Some(uri))
 }
 
@@ -103,16 +108,14 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 impl Hypervisor for Libvirt {
     fn define(&self, definition: &Definition) -> Result<Box<dyn Machine>, Error> {
         definition.endpoints.check()?;
-        definition::check(&self.connection, definition)?;
-        if let Some(root) = &self.embedded {
+        let domain = {
+            let _alone = reaper::hold_starts();
+            definition::check(&self.0.connection, definition)?
+        };
+        if let Some(root) = &self.0.embedded {
             root.keep_capabilities();
         }
-        let lives_with_connection = self.embedded.is_none();
-        Ok(Box::new(domain::LibvirtMachine::new(
-            self.connection.clone(),
-            definition.clone(),
-            lives_with_connection,
-        )))
+        Ok(Box::new(domain::LibvirtMachine::new(Arc::clone(&self.0), definition.clone(), domain)))
     }
 }
 

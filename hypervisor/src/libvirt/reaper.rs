@@ -3,48 +3,149 @@
 //! libvirt lets its QEMU processes go to the system's first process, asks the kernel again and
 //! again whether one that it killed is gone, and counts one that nobody has waited for as still
 //! there. In a container the first process may wait late, or never, and each end of a machine
-//! takes seconds then, or fails. So, where libvirt runs inside our process, we adopt what it lets
-//! go and wait for it.
+//! takes seconds then, or fails. So, where libvirt runs inside our process, we adopt the machines
+//! that it lets go and wait for them.
 
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 use rustix::process::{
-    Signal, WaitId, WaitIdOptions, getpid, pidfd_send_signal, set_child_subreaper, waitid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, pidfd_open, pidfd_send_signal,
+    set_child_subreaper, waitid,
 };
 
-/// Makes processes that lose their parent ours, if they come from us.
-pub(super) fn adopt_orphans() {
-    if let Err(error) = set_child_subreaper(Some(getpid())) {
-        tracing::debug!(%error, "the ends of machines may take long");
+/// How long a process that was killed may take to be gone.
+const DIES: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+
+/// How many [`Adoption`]s there are.
+static ADOPTING: Mutex<usize> = Mutex::new(0);
+/// Held shared by each [`Adoption`], and exclusively while none may be.
+static STARTS: RwLock<()> = RwLock::new(());
+
+/// While it is there, processes that come from us and lose their parent become ours.
+///
+/// It is there while a machine starts, and no longer: whatever else comes from us and loses its
+/// parent would be ours too, and we would not know to wait for it.
+#[derive(Debug)]
+pub(super) struct Adoption {
+    _starting: RwLockReadGuard<'static, ()>,
+}
+
+impl Adoption {
+    pub(super) fn begin() -> Self {
+        let starting = STARTS.read().unwrap_or_else(PoisonError::into_inner);
+        let mut adopting = ADOPTING.lock().unwrap_or_else(PoisonError::into_inner);
+        *adopting += 1;
+        if *adopting == 1
+            && let Err(error) = set_child_subreaper(Some(getpid()))
+        {
+            tracing::debug!(%error, "the ends of machines may take long");
+        }
+        Self { _starting: starting }
     }
 }
 
-/// Waits for one process beside everything else.
+impl Drop for Adoption {
+    fn drop(&mut self) {
+        let mut adopting = ADOPTING.lock().unwrap_or_else(PoisonError::into_inner);
+        *adopting -= 1;
+        if *adopting == 0 {
+            let _ = set_child_subreaper(None);
+        }
+    }
+}
+
+/// Lets no machine start for as long as it is held. libvirt starts and lets go QEMU processes to
+/// learn about QEMU when it first looks at a definition, and these must not become ours.
+pub(super) fn hold_starts() -> RwLockWriteGuard<'static, ()> {
+    STARTS.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for the end of one QEMU process beside everything else, and takes it off the process
+/// table where it is ours.
 #[derive(Debug)]
 pub(super) struct Reaper {
-    process: Arc<OwnedFd>,
     waiting: JoinHandle<()>,
+    stop: Arc<OwnedFd>,
 }
 
 impl Reaper {
-    /// Begins to wait.
-    pub(super) fn start(process: Arc<OwnedFd>) -> Option<Self> {
-        let handle = Arc::clone(&process);
-        let wait = move || {
-            while let Err(Errno::INTR) = waitid(WaitId::PidFd(handle.as_fd()), WaitIdOptions::EXITED) {}
-        };
-        let waiting = std::thread::Builder::new().name("qemu reaper".to_owned()).spawn(wait).ok()?;
-        Some(Self { process, waiting })
+    /// Waits for the process that writes its id to `file`, from when it does so: a QEMU that
+    /// fails as it starts has to be waited for too.
+    pub(super) fn of_pid_file(file: PathBuf) -> Option<Self> {
+        let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()?;
+        inotify::add_watch(&inotify, file.parent()?, WatchFlags::MODIFY).ok()?;
+        Self::spawn(move |stop| {
+            if let Some(process) = appears(&inotify, &file, stop) {
+                reap(&process, stop);
+            }
+        })
     }
 
-    /// Kills the process, as cutting its power does, and waits until it is gone where it is ours.
-    /// A process that belongs to another user is left to libvirt.
-    pub(super) fn kill(self) {
-        if pidfd_send_signal(&*self.process, Signal::KILL) != Err(Errno::PERM) {
-            let _ = self.waiting.join();
+    /// Waits for this process.
+    pub(super) fn of_process(process: Arc<OwnedFd>) -> Option<Self> {
+        Self::spawn(move |stop| reap(&process, stop))
+    }
+
+    fn spawn(wait: impl FnOnce(&OwnedFd) + Send + 'static) -> Option<Self> {
+        let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).ok()?);
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("qemu reaper".to_owned());
+        Some(Self { waiting: thread.spawn(move || wait(&stopped)).ok()?, stop })
+    }
+
+    /// Kills the process, as cutting its power does, and waits until it is gone. A process that
+    /// belongs to another user is left to libvirt.
+    pub(super) fn kill(self, process: Option<&OwnedFd>) {
+        if let Some(process) = process
+            && pidfd_send_signal(process, Signal::KILL) != Err(Errno::PERM)
+        {
+            let _ = poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&DIES));
+        }
+        let _ = rustix::io::write(&self.stop, &1_u64.to_ne_bytes());
+        let _ = self.waiting.join();
+    }
+}
+
+/// Waits until the file names a process; nothing where it is to stop before that.
+fn appears(inotify: &OwnedFd, file: &Path, stop: &OwnedFd) -> Option<OwnedFd> {
+    let mut buffer = [MaybeUninit::uninit(); 1024];
+    loop {
+        let stopped = !either(inotify, stop)?;
+        let mut events = inotify::Reader::new(inotify, &mut buffer);
+        while events.next().is_ok() {}
+        let process = std::fs::read_to_string(file)
+            .ok()
+            .and_then(|pid| Pid::from_raw(pid.trim().parse().ok()?))
+            .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        if process.is_some() || stopped {
+            return process;
+        }
+    }
+}
+
+/// Waits for the end of the process, or until it is to stop.
+fn reap(process: &OwnedFd, stop: &OwnedFd) {
+    // A process that is not ours is not to be waited for in the narrower sense, but is gone too.
+    if either(process, stop) == Some(true) {
+        let _ = waitid(WaitId::PidFd(process.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+    }
+}
+
+/// Waits for one of them and says whether it was the first.
+fn either(first: &OwnedFd, stop: &OwnedFd) -> Option<bool> {
+    loop {
+        let mut fds = [PollFd::new(first, PollFlags::IN), PollFd::new(stop, PollFlags::IN)];
+        match poll(&mut fds, None) {
+            Ok(_) => return Some(!fds[0].revents().is_empty()),
+            Err(Errno::INTR) => {}
+            Err(_) => return None,
         }
     }
 }

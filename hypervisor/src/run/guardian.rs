@@ -1,5 +1,6 @@
 //! The process that cleans up when this one cannot.
 
+use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -31,7 +32,7 @@ impl Guardian {
         let failed = |source| Error::Guardian { path: directory.to_owned(), program, source };
         command
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()))
+            .env("PATH", search_path())
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -66,6 +67,13 @@ impl Guardian {
         drop(self.pipe);
         let _ = self.process.wait();
     }
+}
+
+/// Where the script finds its programs, also where our own PATH is a poor one.
+fn search_path() -> OsString {
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    path.push(":/usr/bin:/bin");
+    path
 }
 
 /// The shell, in a session of its own where the system has `setsid`, and in a process group of

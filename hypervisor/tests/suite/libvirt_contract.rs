@@ -7,7 +7,7 @@ use hypervisor::{Access, ConnectOptions, Driver, Libvirt, RunDirectory};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use crate::guest::Guest;
-use crate::support::{Again, is_child, mentioning, missing, within};
+use crate::support::{Again, in_own_process, is_child, mentioning, missing, within};
 
 /// Holds a driver to the contract, as whoever we are.
 fn keeps_the_contract(driver: Driver) {
@@ -50,7 +50,9 @@ fn embedded_keeps_the_contract() {
     if geteuid().is_root() && !users_contain("libvirt-qemu") {
         return missing("the user libvirt-qemu, for root", "apt-get install libvirt-daemon-system");
     }
-    keeps_the_contract(Driver::Embedded);
+    in_own_process("libvirt_contract::embedded_keeps_the_contract", || {
+        keeps_the_contract(Driver::Embedded);
+    });
 }
 
 fn users_contain(name: &str) -> bool {

@@ -33,6 +33,17 @@ pub(crate) fn is_child(name: &str) -> bool {
     std::env::var(CHILD).is_ok_and(|child| child == name)
 }
 
+/// Runs the body of the test `name` in a process of its own: libvirt's embedded driver is one for
+/// each process, and so are its machines' names.
+pub(crate) fn in_own_process(name: &str, body: impl FnOnce()) {
+    if is_child(name) {
+        return body();
+    }
+    if Guest::find().is_some() {
+        Again::same_user(name).passes();
+    }
+}
+
 /// A test of this program that runs again in a process of its own, with files of its own.
 pub(crate) struct Again {
     pub(crate) directory: TempDir,
@@ -93,8 +104,43 @@ impl Again {
             fs::copy(&guest.initrd, place("guest/initrd")).unwrap();
             command.env("NETPROP_TEST_GUEST", place("guest"));
         }
+        copy_capabilities(&place("cache/netprop/libvirt-capabilities"));
         own(directory.path(), user);
         Self { directory, command }
+    }
+
+    /// Gives the process mounts of its own, over which it is root; false after a loud word where
+    /// that is not allowed.
+    pub(crate) fn with_own_mounts(&mut self) -> bool {
+        const OPTIONS: [&str; 3] = ["--mount", "--user", "--map-root-user"];
+        let options = if geteuid().is_root() { &OPTIONS[..1] } else { &OPTIONS[..] };
+        if !Command::new("unshare").args(options).arg("true").status().is_ok_and(|status| status.success()) {
+            missing("mounts of its own for a test", "run it as root, or allow user namespaces");
+            return false;
+        }
+        let mut command = Command::new("unshare");
+        command.args(options).arg(self.command.get_program()).args(self.command.get_args()).env_clear();
+        command.envs(self.command.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        command.current_dir(self.directory.path());
+        self.command = command;
+        true
+    }
+
+    /// Runs the test and expects it to pass.
+    pub(crate) fn passes(&mut self) {
+        let output = self.command.output().unwrap();
+        let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+        assert!(output.status.success(), "{}", said.concat());
+        eprint!("{}", said[1]);
+    }
+}
+
+/// Gives a process what libvirt knows of QEMU here, which takes seconds to find out.
+fn copy_capabilities(to: &Path) {
+    let Some(cache) = hypervisor::cache_directory() else { return };
+    for file in fs::read_dir(cache.join("libvirt-capabilities")).into_iter().flatten().flatten() {
+        fs::create_dir_all(to).unwrap();
+        fs::copy(file.path(), to.join(file.file_name())).unwrap();
     }
 }
 
@@ -110,7 +156,7 @@ fn own(path: &Path, user: Option<u32>) {
 }
 
 /// Waits until it is so, and says what was waited for where it takes longer than `limit`.
-pub(crate) fn within(limit: Duration, what: &str, so: impl Fn() -> bool) {
+pub(crate) fn within(limit: Duration, what: &str, mut so: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !so() {
         assert!(begin.elapsed() < limit, "not within {limit:?}: {what}");
