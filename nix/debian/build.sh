@@ -141,6 +141,9 @@ build_image() {
 	chmod -R u+w root
 	mkdir -p root/usr/lib/modules
 	cp -a "$modules" root/usr/lib/modules/
+	# All of the root is in memory once it is written to: these need no file systems of their own.
+	mkdir -p root/run/netprop root/run/sshd
+	chmod 1777 root/tmp
 	chmod 700 root/root
 	chmod 600 root/etc/shadow
 	mkfs.erofs --quiet -T 0 -U $uuid --all-root "$result/root" root >/dev/null
