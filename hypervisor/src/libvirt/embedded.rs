@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -88,6 +89,9 @@ impl EmbeddedRoot {
         let mut configuration = CONFIGURATION.to_owned();
         if geteuid().is_root() {
             configuration.push_str("user = \"+0\"\ngroup = \"+0\"\n");
+            // For root, libvirt keeps a few locks here wherever its root is. Where it makes the
+            // directory itself, it shuts ordinary users out of a system daemon's sockets.
+            let _ = fs::DirBuilder::new().mode(0o755).create("/run/libvirt");
         }
         fs::write(&file, configuration).map_err(Error::file("write", &file))?;
         let root = Self { root, cache, kept: Mutex::default(), _holder: holder };

@@ -9,14 +9,16 @@
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, pidfd_open, pidfd_send_signal,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, getsid, pidfd_open, pidfd_send_signal,
     set_child_subreaper, waitid,
 };
 
@@ -31,9 +33,11 @@ static STARTS: RwLock<()> = RwLock::new(());
 /// While it is there, processes that come from us and lose their parent become ours.
 ///
 /// It is there while a machine starts, and no longer: whatever else comes from us and loses its
-/// parent would be ours too, and we would not know to wait for it.
+/// parent would be ours too, and we would not know to wait for it. What libvirt starts meanwhile
+/// to learn about QEMU is known, by [`Foundlings`].
 #[derive(Debug)]
 pub(super) struct Adoption {
+    _foundlings: Option<Foundlings>,
     _starting: RwLockReadGuard<'static, ()>,
 }
 
@@ -47,7 +51,7 @@ impl Adoption {
         {
             tracing::debug!(%error, "the ends of machines may take long");
         }
-        Self { _starting: starting }
+        Self { _foundlings: Foundlings::collect(), _starting: starting }
     }
 }
 
@@ -59,6 +63,68 @@ impl Drop for Adoption {
             let _ = set_child_subreaper(None);
         }
     }
+}
+
+/// How often dead QEMUs that nobody waits for are looked for while a machine starts. Nothing tells
+/// of them that would not take away what others of this process wait for.
+const LOOKS: Duration = Duration::from_millis(25);
+
+/// Takes QEMUs off the process table that libvirt has let go and killed: it starts some to learn
+/// about QEMU, sometimes anew for each machine, and waits half a minute for each that stays there.
+#[derive(Debug)]
+struct Foundlings {
+    stop: Sender<()>,
+    collector: Option<JoinHandle<()>>,
+}
+
+impl Foundlings {
+    fn collect() -> Option<Self> {
+        let (stop, stopped) = channel();
+        let collector = std::thread::Builder::new().name("qemu foundlings".to_owned()).spawn(move || {
+            while stopped.recv_timeout(LOOKS) == Err(RecvTimeoutError::Timeout) {
+                bury_foundlings();
+            }
+        });
+        Some(Self { stop, collector: Some(collector.ok()?) })
+    }
+}
+
+impl Drop for Foundlings {
+    fn drop(&mut self) {
+        let _ = self.stop.send(());
+        if let Some(collector) = self.collector.take() {
+            let _ = collector.join();
+        }
+    }
+}
+
+/// Waits for each dead child that is a QEMU in a session of its own: those that this process
+/// starts itself are in its session, and somebody else waits for them.
+fn bury_foundlings() {
+    let (us, session) = (getpid().as_raw_nonzero().get(), getsid(None).ok());
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    for pid in pids {
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
+        if is_foundling(&stat, us, session.map(|session| session.as_raw_nonzero().get()))
+            && let Some(pid) = Pid::from_raw(pid)
+        {
+            let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        }
+    }
+}
+
+/// Whether a line of `/proc/PID/stat` tells of a dead QEMU that is our child but not of our session.
+fn is_foundling(stat: &str, us: i32, session: Option<i32>) -> bool {
+    let Some((name, rest)) = stat.split_once(" (").and_then(|(_, rest)| rest.rsplit_once(") ")) else {
+        return false;
+    };
+    let fields: Vec<&str> = rest.split(' ').take(4).collect();
+    let number = |index: usize| fields.get(index).and_then(|field| field.parse::<i32>().ok());
+    name.starts_with("qemu-system")
+        && fields.first() == Some(&"Z")
+        && number(1) == Some(us)
+        && number(3).is_some_and(|theirs| Some(theirs) != session)
 }
 
 /// Lets no machine start for as long as it is held. libvirt starts and lets go QEMU processes to
@@ -147,5 +213,21 @@ fn either(first: &OwnedFd, stop: &OwnedFd) -> Option<bool> {
             Err(Errno::INTR) => {}
             Err(_) => return None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_foundling;
+
+    #[test]
+    fn only_dead_qemus_of_other_sessions_are_foundlings() {
+        let stat = "12 (qemu-system-x86) Z 7 12 12 0 -1";
+        assert!(is_foundling(stat, 7, Some(5)));
+        assert!(!is_foundling(stat, 7, Some(12)), "of our session: somebody waits for it");
+        assert!(!is_foundling(stat, 8, Some(5)), "another's child");
+        assert!(!is_foundling("12 (qemu-system-x86) S 7 12 12 0 -1", 7, Some(5)), "alive");
+        assert!(!is_foundling("12 (vde_switch) Z 7 12 12 0 -1", 7, Some(5)), "no QEMU");
+        assert!(!is_foundling("", 7, Some(5)));
     }
 }

@@ -1,22 +1,24 @@
 //! Run directories come, go, and are cleaned up by the next start.
 
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use hypervisor::{Access, Error, RunDirectory, clean};
+use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
 use crate::support::{lives, within};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// A process that sleeps, without a terminal and without what we have in our environment.
+/// A process that stops itself, without a terminal and without what we have in our environment.
 fn sleeper(prepare: impl FnOnce(&mut Command) -> &mut Command) -> Child {
     let mut command = Command::new("setsid");
-    command.args(["sh", "-c", "sleep 1000; :", "sleeper"]).env_clear().env("PATH", "/usr/bin:/bin");
+    command.args(["sh", "-c", "kill -STOP $$", "sleeper"]).env_clear().env("PATH", "/usr/bin:/bin");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     prepare(&mut command).spawn().unwrap()
 }
@@ -46,6 +48,26 @@ fn innocents(run: &Path) -> Vec<Child> {
     ]
 }
 
+/// Somebody at a terminal who looks at the run, and the terminal.
+fn onlooker(run: &Path) -> (Child, OwnedFd) {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+    let other_end = fs::OpenOptions::new().read(true).write(true).open(name).unwrap();
+    let child = Command::new("setsid")
+        .args(["--ctty", "sh", "-c", "kill -STOP $$", "onlooker"])
+        .arg(run.join("m.log"))
+        .current_dir(run)
+        .stdin(other_end)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    within(LIMIT, "the onlooker", || {
+        fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap().contains("(sh) T")
+    });
+    (child, terminal)
+}
+
 /// Checks that the run's processes have ended and the others live, and ends these.
 fn check(run: &Path, ours: Vec<Child>, innocents: Vec<Child>) {
     within(LIMIT, "the end of the run's directory", || !run.exists());
@@ -55,9 +77,6 @@ fn check(run: &Path, ours: Vec<Child>, innocents: Vec<Child>) {
     }
     for mut child in innocents {
         assert!(lives(child.id()), "processes of others live");
-        // The shell and its sleep are a group of their own.
-        let group = rustix::process::Pid::from_child(&child);
-        rustix::process::kill_process_group(group, rustix::process::Signal::KILL).ok();
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -71,7 +90,9 @@ fn dropping_ends_all_of_a_run_and_nothing_else() {
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
     let guardian = run.guardian().unwrap();
     assert!(lives(guardian));
-    let (ours, innocents) = (ours(&path), innocents(&path));
+    let (ours, mut innocents) = (ours(&path), innocents(&path));
+    let (onlooker, _terminal) = onlooker(&path);
+    innocents.push(onlooker);
     // What a build leaves behind may forbid its owner to remove it.
     fs::write(path.join("build/file"), "").unwrap();
     fs::set_permissions(path.join("build"), PermissionsExt::from_mode(0o500)).unwrap();
@@ -109,7 +130,9 @@ fn the_guardian_ends_all_of_a_run_and_nothing_else() {
     let file = again.directory.path().join("path");
     within(LIMIT, "a run", || fs::read_to_string(&file).is_ok_and(|path| !path.is_empty()));
     let path = std::path::PathBuf::from(fs::read_to_string(&file).unwrap());
-    let (ours, innocents) = (ours(&path), innocents(&path));
+    let (ours, mut innocents) = (ours(&path), innocents(&path));
+    let (onlooker, _terminal) = onlooker(&path);
+    innocents.push(onlooker);
     drop(child.stdin.take());
     child.wait().unwrap();
     check(&path, ours, innocents);
@@ -135,7 +158,7 @@ fn cleaning_spares_live_runs_and_what_is_no_run() {
     report.removed.sort();
     assert_eq!(report.removed, [empty, dead]);
     assert_eq!(report.live, [live.path()]);
-    assert_eq!(report.ended, 2, "a shell and its sleep");
+    assert_eq!(report.ended, 1);
     assert!(report.failed.is_empty());
     left.wait().unwrap();
     assert!(lives(marked.id()));
