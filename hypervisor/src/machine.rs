@@ -88,7 +88,7 @@ pub trait Machine: Send {
     fn name(&self) -> &str;
 
     /// Begins a life: powers the machine on. Returns when its processor runs and both ports are
-    /// connected, which is long before the guest is ready; [`boot`](crate::boot) waits for that.
+    /// connected, which is long before the guest is ready; [`boot`](crate::boot()) waits for that.
     ///
     /// # Errors
     /// [`Error::WrongState`] unless the machine is off, [`Error::PortTaken`] where a port that

@@ -5,7 +5,7 @@
 //!
 //! - [`machine`]: one machine and the types of its parts;
 //! - [`network`]: machines on a subnet;
-//! - [`generate`]: strategies for networks;
+//! - [`mod@generate`]: strategies for networks;
 //! - [`specification`]: the [`Model`] trait that every specification implements: start here;
 //! - [`case`]: a state and commands, generated for a model;
 //! - [`outcome`]: answered, refused or unknown;

@@ -127,7 +127,7 @@ pub struct Mebibytes(u64);
 
 impl Mebibytes {
     /// The least memory that a guest's kernel, root and SSH server start in.
-    pub const MIN: Self = Self(64);
+    pub const MIN: Self = Self(96);
     /// More than any host that networks of machines are tested on has (1 TiB).
     pub const MAX: Self = Self(1 << 20);
 
@@ -267,8 +267,8 @@ mod tests {
 
     #[test]
     fn memory_has_bounds() {
-        assert_eq!(Mebibytes::new(63), Err(MachineError::Memory(63)));
-        assert_eq!(Mebibytes::new(64).unwrap().get(), 64);
+        assert_eq!(Mebibytes::new(95), Err(MachineError::Memory(95)));
+        assert_eq!(Mebibytes::new(96).unwrap().get(), 96);
         assert!(Mebibytes::new((1 << 20) + 1).is_err());
     }
 

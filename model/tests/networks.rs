@@ -140,8 +140,8 @@ fn impossible_bounds_are_refused() {
     refused(&|parameters| parameters.machines = 1..=254, "254 machines do not fit into subnet 172.16.2.0/24");
     refused(&|parameters| parameters.kernels.clear(), "no kernel is offered");
     refused(&|parameters| parameters.file_systems.clear(), "no file system is offered");
-    let (least, most) = (Mebibytes::new(64).unwrap(), Mebibytes::new(128).unwrap());
-    refused(&|parameters| parameters.memory = most..=least, "no machine has 128 MiB to 64 MiB");
+    let (least, most) = (Mebibytes::new(96).unwrap(), Mebibytes::new(128).unwrap());
+    refused(&|parameters| parameters.memory = most..=least, "no machine has 128 MiB to 96 MiB");
 }
 
 #[test]

@@ -177,6 +177,9 @@ impl Builder {
         let concerns =
             |machine: &&Machine| end.contains(&format!("-netprop-image-{}.drv", store_name(&machine.kernel)));
         let machines = network.machines().iter().filter(concerns).map(|machine| machine.id.clone()).collect();
+        // The run's directory goes with the run; whoever reads the message looks later.
+        let kept = self.options.cache_directory.join("nix-build.log");
+        let log = if fs::copy(&log, &kept).is_ok() { kept } else { log };
         Error::Build { machines, log, end }
     }
 
