@@ -89,11 +89,21 @@ struct Kept {
 /// # Errors
 /// [`Error::File`] where the kernel cannot be read, [`Error::Spawn`] where QEMU does not run.
 pub fn choose(run: &RunDirectory, kernel: &Path, qemu: &Path, cache: Option<&Path>) -> Result<Choice, Error> {
+    choose_on(Path::new("/dev/kvm"), run, kernel, qemu, cache)
+}
+
+/// As [`choose`], with another device in place of `/dev/kvm`.
+fn choose_on(
+    device: &Path,
+    run: &RunDirectory,
+    kernel: &Path,
+    qemu: &Path,
+    cache: Option<&Path>,
+) -> Result<Choice, Error> {
     File::open(kernel).map_err(Error::file("read the kernel", kernel))?;
     let host = Host { qemu: version(qemu)?, kernel: host_kernel(), processor: processor() };
-    let device = OpenOptions::new().read(true).write(true).open("/dev/kvm");
     // That takes no time to find out, and the user may change it at any time: it is not kept.
-    if let Err(error) = device {
+    if let Err(error) = OpenOptions::new().read(true).write(true).open(device) {
         let why = match error.kind() {
             io::ErrorKind::NotFound => "this host has no /dev/kvm".to_owned(),
             io::ErrorKind::PermissionDenied => {
@@ -224,4 +234,70 @@ fn write(file: &Path, kept: &Kept) -> io::Result<PathBuf> {
     serde_json::to_writer_pretty(&mut new, kept)?;
     new.persist(file)?;
     Ok(file.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Access;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use tempfile::TempDir;
+
+    /// A device that opens, also where there is no KVM.
+    const OPENS: &str = "/dev/null";
+
+    /// A program that answers as QEMU does where it is asked for its version, and does `body` else.
+    fn playing_qemu(directory: &Path, body: &str) -> PathBuf {
+        let program = directory.join("qemu");
+        let script =
+            format!("#!/bin/sh\n[ \"$1\" = --version ] && echo 'QEMU emulator version 0' && exit\n{body}\n");
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        program
+    }
+
+    #[test]
+    fn a_canary_that_sings_means_kvm_and_a_damaged_cache_means_nothing() {
+        let directory = TempDir::new().unwrap();
+        let run = RunDirectory::create(None, Access::Owner).unwrap();
+        let qemu = playing_qemu(directory.path(), "echo 'Kernel panic - not syncing'; exec sleep 1000");
+        let cache = directory.path().join("cache/below");
+        let file = cache.join("accelerator.json");
+        let choose = || choose_on(OPENS.as_ref(), &run, &qemu, &qemu, Some(&cache)).unwrap();
+        for damage in [None, Some(""), Some("{\"host\": 3}"), Some("\0\0\0")] {
+            if let Some(damage) = damage {
+                fs::write(&file, damage).unwrap();
+            }
+            let choice = choose();
+            assert_eq!((choice.accelerator, choice.cached), (Accelerator::Kvm, false), "{damage:?}");
+            assert!(choose().cached);
+        }
+        let kept = fs::read_to_string(&file).unwrap();
+        fs::write(&file, kept.replace("version 0", "version 1")).unwrap();
+        assert!(!choose().cached, "another QEMU is asked anew");
+        assert_eq!(fs::read_dir(&cache).unwrap().count(), 1, "no half-written file is left");
+        assert_eq!(run.end_processes().unwrap(), 0, "the canaries have ended");
+    }
+
+    #[test]
+    fn a_qemu_that_refuses_kvm_means_tcg() {
+        let directory = TempDir::new().unwrap();
+        let run = RunDirectory::create(None, Access::Owner).unwrap();
+        let qemu = playing_qemu(directory.path(), "echo 'qemu: failed to initialize kvm' >&2; exit 1");
+        let choice = choose_on(OPENS.as_ref(), &run, &qemu, &qemu, None).unwrap();
+        assert_eq!(choice.accelerator, Accelerator::Tcg);
+        assert_eq!(choice.why, "QEMU does not run under KVM: qemu: failed to initialize kvm");
+    }
+
+    #[test]
+    fn a_host_without_kvm_means_tcg() {
+        let directory = TempDir::new().unwrap();
+        let run = RunDirectory::create(None, Access::Owner).unwrap();
+        let qemu = playing_qemu(directory.path(), "exit 1");
+        let choice = choose_on("/nonexistent".as_ref(), &run, &qemu, &qemu, Some(directory.path())).unwrap();
+        assert_eq!(choice.accelerator, Accelerator::Tcg);
+        assert_eq!(choice.why, "this host has no /dev/kvm");
+        assert!(!directory.path().join(FILE).exists(), "what may change at any time is not kept");
+    }
 }

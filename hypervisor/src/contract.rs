@@ -6,7 +6,7 @@
 //! [`Simulated`](crate::Simulated) plays it.
 //!
 //! # The guest
-//! It does what [`boot`] says of a guest. A line of its identity may be one of
+//! It does what the module [`boot`](mod@crate::boot) says of a guest. A line of its identity may be one of
 //! these, and it gets ready where none is:
 //!
 //! | identity | what the guest does |
