@@ -67,13 +67,16 @@ impl<'lab> LiveNetwork<'lab> {
         let switch = lab.switch(&name)?;
         let key = NetworkKey::generate().map_err(SystemError::Infrastructure)?;
         let shared = Shared { lab, network: network.clone(), key, switch };
-        let mut live = Self { machines: HashMap::new(), shared };
-        for (machine, image) in network.machines().iter().zip(images) {
-            let endpoints = lab.run.endpoints(&format!("{name}-{}", machine.id))?;
-            let scratch = lab.scratch(&image, machine, &endpoints.console.with_extension("qcow2"))?;
-            let live_machine = live.shared.define(machine, image, endpoints, scratch)?;
-            live.machines.insert(machine.id.clone(), live_machine);
-        }
+        let prepared = thread::scope(|scope| {
+            let machines = network.machines().iter().zip(images);
+            let (shared, name) = (&shared, &name);
+            let threads: Vec<_> = machines
+                .map(|(machine, image)| scope.spawn(move || shared.prepare(machine, image, name)))
+                .collect();
+            threads.into_iter().map(join).collect::<Result<Vec<_>, _>>()
+        })?;
+        let machines = network.ids().into_iter().zip(prepared).collect();
+        let mut live = Self { machines, shared };
         live.boot_running()?;
         Ok(live)
     }
@@ -180,6 +183,13 @@ impl<'lab> LiveNetwork<'lab> {
 }
 
 impl Shared<'_> {
+    /// Makes what a machine of the network `name` needs besides its image, and defines it.
+    fn prepare(&self, machine: &Machine, image: Image, name: &str) -> Result<LiveMachine, SystemError> {
+        let endpoints = self.lab.run.endpoints(&format!("{name}-{}", machine.id))?;
+        let scratch = self.lab.scratch(&image, machine, &endpoints.console.with_extension("qcow2"))?;
+        self.define(machine, image, endpoints, scratch)
+    }
+
     fn define(
         &self,
         machine: &Machine,
