@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use harness::hypervisor::{Definition, Event};
 use harness::machines::{Lab, LiveNetwork};
-use harness::model::{Network, NetworkParameters};
+use harness::model::{FileSystem, Network, NetworkParameters};
 use harness::nixgen::{Console, Control, Image, Wiring, domain_xml};
 use harness::proptest::strategy::{Strategy as _, ValueTree as _};
 use harness::proptest::test_runner::TestRunner;
@@ -23,12 +23,25 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 /// A kernel that has not reached `/init` by then never will.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// The networks of the table. ext4 is built into the kernel; the others are modules of one to two
+/// megabytes, which a guest loads on its way.
+const NETWORKS: [(usize, FileSystem); 7] = [
+    (1, FileSystem::Ext4),
+    (2, FileSystem::Ext4),
+    (4, FileSystem::Ext4),
+    (1, FileSystem::Xfs),
+    (4, FileSystem::Xfs),
+    (1, FileSystem::Btrfs),
+    (4, FileSystem::Btrfs),
+];
+
 fn main() -> Result<()> {
     let rounds = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(5);
     let Some(lab) = Lab::for_test()? else { return Ok(()) };
-    println!("| machines | bare /init, median s | ready, median s | ratio |\n| --- | --- | --- | --- |");
-    for count in [1, 2, 4] {
-        let network = network(&lab, count)?;
+    println!("| machines | file system | bare /init, median s | ready, median s | ratio |");
+    println!("| --- | --- | --- | --- | --- |");
+    for (count, file_system) in NETWORKS {
+        let network = network(&lab, count, file_system)?;
         let images = lab.images(&network)?;
         let initrd = bare_initrd(lab.run_directory().path())?;
         let (mut bare, mut ready) = (Vec::new(), Vec::new());
@@ -41,17 +54,17 @@ fn main() -> Result<()> {
             }
         }
         let (bare, ready) = (median(bare), median(ready));
-        println!("| {count} | {bare:.2} | {ready:.2} | {:.2} |", ready / bare);
+        println!("| {count} | {file_system} | {bare:.2} | {ready:.2} | {:.2} |", ready / bare);
     }
     Ok(())
 }
 
 /// A network of machines with the first kernel and as little memory as is generated.
-fn network(lab: &Lab, count: usize) -> Result<Network> {
+fn network(lab: &Lab, count: usize, file_system: FileSystem) -> Result<Network> {
     let kernels = lab.kernels()?.into_iter().take(1).collect();
     let parameters = NetworkParameters { machines: count..=count, ..NetworkParameters::new(kernels)? };
     let memory = *parameters.memory.start()..=*parameters.memory.start();
-    let strategy = NetworkParameters { memory, ..parameters }.strategy()?;
+    let strategy = NetworkParameters { memory, file_systems: vec![file_system], ..parameters }.strategy()?;
     let tree = strategy.new_tree(&mut TestRunner::deterministic()).map_err(|why| why.to_string())?;
     Ok(tree.current())
 }
