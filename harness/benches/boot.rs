@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use harness::hypervisor::{Definition, Event};
 use harness::machines::{Lab, LiveNetwork};
-use harness::model::{FileSystem, Network, NetworkParameters};
+use harness::model::{FileSystem, Mebibytes, Network, NetworkParameters, Parameter};
 use harness::nixgen::{Console, Control, Image, Wiring, domain_xml};
 use harness::proptest::strategy::{Strategy as _, ValueTree as _};
 use harness::proptest::test_runner::TestRunner;
@@ -62,9 +62,12 @@ fn main() -> Result<()> {
 /// A network of machines with the first kernel and as little memory as is generated.
 fn network(lab: &Lab, count: usize, file_system: FileSystem) -> Result<Network> {
     let kernels = lab.kernels()?.into_iter().take(1).collect();
-    let parameters = NetworkParameters { machines: count..=count, ..NetworkParameters::new(kernels)? };
-    let memory = *parameters.memory.start()..=*parameters.memory.start();
-    let strategy = NetworkParameters { memory, file_systems: vec![file_system], ..parameters }.strategy()?;
+    let least = Mebibytes::new(96)?;
+    let bounds = NetworkParameters::new(kernels)?
+        .with(Parameter::memory(least..=least)?)
+        .with(Parameter::scratches([file_system])?)
+        .with_machines(count..=count);
+    let strategy = bounds.strategy()?;
     let tree = strategy.new_tree(&mut TestRunner::deterministic()).map_err(|why| why.to_string())?;
     Ok(tree.current())
 }

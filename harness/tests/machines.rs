@@ -104,8 +104,7 @@ fn a_guest_that_goes_deaf_is_caught_on_machines() {
 /// anew, since the tests of this process share what libvirt knows them by.
 fn every_kind(lab: &Lab) -> Network {
     let kernels = lab.kernels().unwrap();
-    let parameters =
-        NetworkParameters { machines: 3..=3, ..NetworkParameters::new(kernels.clone()).unwrap() };
+    let parameters = NetworkParameters::new(kernels.clone()).unwrap().with_machines(3..=3);
     let network = parameters.strategy().unwrap().new_tree(&mut TestRunner::default()).unwrap().current();
     let mut machines = network.machines().to_vec();
     for (index, machine) in machines.iter_mut().enumerate() {
@@ -181,7 +180,7 @@ fn boot_spoiled(lab: &Lab, spoil: impl FnOnce(&mut Image, &Path)) -> BootError {
     spoil(&mut image, directory.path());
     let endpoints = lab.run_directory().endpoints("spoiled").unwrap();
     let scratch = directory.path().join("scratch");
-    hypervisor::create_overlay(&image.scratch[&machine.file_system], &scratch).unwrap();
+    hypervisor::create_overlay(&image.scratch[&machine.format()], &scratch).unwrap();
     let wiring = Wiring {
         console: Console::Socket(endpoints.console.clone()),
         control: Control::Socket(endpoints.control.clone()),

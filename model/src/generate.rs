@@ -4,29 +4,23 @@ use std::ops::RangeInclusive;
 
 use proptest::collection::vec;
 use proptest::prelude::any;
-use proptest::sample::select;
 use proptest::strategy::{BoxedStrategy, Strategy};
 use uuid::Builder;
 
 use crate::machine::{FileSystem, KernelVersion, Machine, MachineError, MachineId, Mebibytes};
 use crate::network::{Network, NetworkError, Subnet};
+use crate::parameter::{Parameter, ParameterError, Scope};
 
 /// Why no network can be generated within the given bounds.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ParameterError {
+pub enum BoundsError {
     /// The range of sizes is empty or has no machine in it.
     #[error("no network has {start}..{end} machines: give a range from at least 1 that does not end before it starts", start = .0.start(), end = .0.end())]
     Machines(RangeInclusive<usize>),
-    /// The range of memory is empty.
-    #[error("no machine has {start} to {end}: give a range of memory that does not end before it starts", start = .0.start(), end = .0.end())]
-    Memory(RangeInclusive<Mebibytes>),
-    /// There is no kernel to choose from.
-    #[error("no kernel is offered: name at least one")]
-    NoKernel,
-    /// There is no file system to choose from.
-    #[error("no file system is offered: name at least one")]
-    NoFileSystem,
+    /// A parameter is not one.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
     /// The subnet is too small.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -35,61 +29,71 @@ pub enum ParameterError {
     Machine(#[from] MachineError),
 }
 
-/// The bounds within which networks are generated.
+/// The bounds within which networks are generated: how many machines, and what they vary in.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NetworkParameters {
     /// The subnet of every network.
     pub subnet: Subnet,
     /// How many machines a network has.
     pub machines: RangeInclusive<usize>,
-    /// How much memory each has, in steps of 32 MiB from the least.
-    pub memory: RangeInclusive<Mebibytes>,
-    /// The kernels to choose from, plain to suspect.
-    pub kernels: Vec<KernelVersion>,
-    /// The file systems to choose from, plain to suspect.
-    pub file_systems: Vec<FileSystem>,
+    /// The kernel of a machine that no parameter gives another.
+    kernel: KernelVersion,
+    parameters: Vec<Parameter>,
 }
 
-/// Memory is generated in steps of this many mebibytes.
-const MEMORY_STEP: u64 = 32;
-
 impl NetworkParameters {
-    /// 1 to 4 machines with 96 to 256 MiB on 172.16.2.0/24, all file systems, and these kernels.
+    /// 1 to 4 machines with 96 to 256 MiB on 172.16.2.0/24, all file systems, and these kernels,
+    /// plain to suspect.
     ///
     /// # Errors
-    /// [`ParameterError::NoKernel`] for an empty list.
-    pub fn new(kernels: Vec<KernelVersion>) -> Result<Self, ParameterError> {
-        let parameters = Self {
-            subnet: Subnet::default(),
-            machines: 1..=4,
-            memory: Mebibytes::new(96)?..=Mebibytes::new(256)?,
-            kernels,
-            file_systems: FileSystem::ALL.to_vec(),
-        };
-        parameters.check()?;
-        Ok(parameters)
+    /// [`ParameterError::NoValues`] for an empty list.
+    pub fn new(kernels: Vec<KernelVersion>) -> Result<Self, BoundsError> {
+        let none = || ParameterError::NoValues("kernel".to_owned());
+        let kernel = kernels.first().cloned().ok_or_else(none)?;
+        let memory = Mebibytes::new(96)?..=Mebibytes::new(256)?;
+        let parameters = vec![
+            Parameter::kernels(kernels)?,
+            Parameter::memory(memory)?,
+            Parameter::scratches(FileSystem::ALL)?,
+        ];
+        Ok(Self { subnet: Subnet::default(), machines: 1..=4, kernel, parameters })
+    }
+
+    /// The same bounds with one more parameter, or with this one in the place of another of its
+    /// name.
+    #[must_use]
+    pub fn with(mut self, parameter: Parameter) -> Self {
+        match self.parameters.iter_mut().find(|other| other.name() == parameter.name()) {
+            Some(other) => *other = parameter,
+            None => self.parameters.push(parameter),
+        }
+        self
+    }
+
+    /// The same bounds with another number of machines.
+    #[must_use]
+    pub fn with_machines(mut self, machines: RangeInclusive<usize>) -> Self {
+        self.machines = machines;
+        self
+    }
+
+    /// What machines vary in: kernel, memory and file system first.
+    #[must_use]
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
     }
 
     /// Whether at least one network lies within the bounds, and every one fits the subnet.
     ///
     /// # Errors
     /// The first bound that allows nothing.
-    pub fn check(&self) -> Result<(), ParameterError> {
+    pub fn check(&self) -> Result<(), BoundsError> {
         let (most, room) = (*self.machines.end(), self.subnet.room());
         if self.machines.is_empty() || *self.machines.start() == 0 {
-            return Err(ParameterError::Machines(self.machines.clone()));
+            return Err(BoundsError::Machines(self.machines.clone()));
         }
         if u32::try_from(most).map_or(true, |most| most > room) {
             return Err(NetworkError::Full { machines: most, subnet: self.subnet, room }.into());
-        }
-        if self.memory.is_empty() {
-            return Err(ParameterError::Memory(self.memory.clone()));
-        }
-        if self.kernels.is_empty() {
-            return Err(ParameterError::NoKernel);
-        }
-        if self.file_systems.is_empty() {
-            return Err(ParameterError::NoFileSystem);
         }
         Ok(())
     }
@@ -101,30 +105,43 @@ impl NetworkParameters {
     ///
     /// # Errors
     /// What [`NetworkParameters::check`] says.
-    pub fn strategy(&self) -> Result<BoxedStrategy<Network>, ParameterError> {
+    pub fn strategy(&self) -> Result<BoxedStrategy<Network>, BoundsError> {
         self.check()?;
-        let parameters = self.clone();
-        let steps = (self.memory.end().get() - self.memory.start().get()) / MEMORY_STEP;
-        let machine = (0..=steps, select(self.kernels.clone()), select(self.file_systems.clone()));
-        let strategy = (any::<Names>(), vec(machine, self.machines.clone()))
-            .prop_map(move |(names, parts)| parameters.assemble(&names, parts))
-            .no_shrink()
-            .boxed();
+        let bounds = self.clone();
+        let drawn = |scope| {
+            let drawn = self.parameters.iter().filter(move |parameter| parameter.scope() == scope);
+            drawn.map(|parameter| 0..parameter.values().len()).collect::<Vec<_>>()
+        };
+        let strategy =
+            (any::<Names>(), drawn(Scope::Network), vec(drawn(Scope::Machine), self.machines.clone()))
+                .prop_map(move |(names, shared, own)| bounds.assemble(&names, &shared, &own))
+                .no_shrink()
+                .boxed();
         Ok(strategy)
     }
 
-    fn assemble(&self, names: &Names, parts: Vec<(u64, KernelVersion, FileSystem)>) -> Network {
-        let machines = (0..).zip(parts).map(|(index, (steps, kernel, file_system))| Machine {
-            id: names.id(index),
-            uuid: names.uuid(index),
-            address: names.address(index, self.subnet),
-            kernel,
-            memory: Mebibytes::new(self.memory.start().get() + steps * MEMORY_STEP)
-                .expect("lies between two sizes that were checked"),
-            file_system,
-            running: false,
+    fn assemble(&self, names: &Names, shared: &[usize], own: &[Vec<usize>]) -> Network {
+        let machines = (0..).zip(own).map(|(index, own)| {
+            let mut machine =
+                self.plainest(names.id(index), names.uuid(index), names.address(index, self.subnet));
+            let (mut shared, mut own) = (shared.iter(), own.iter());
+            for parameter in &self.parameters {
+                let value = match parameter.scope() {
+                    Scope::Machine => own.next(),
+                    Scope::Network => shared.next(),
+                };
+                parameter.set(&mut machine, *value.expect("one was drawn for each parameter"));
+            }
+            machine
         });
         Network::new(self.subnet, machines.collect()).expect("names are distinct and fit the subnet")
+    }
+
+    /// A machine with the first value of each parameter.
+    fn plainest(&self, id: MachineId, uuid: uuid::Uuid, address: std::net::Ipv4Addr) -> Machine {
+        let mut machine = Machine::new(id, uuid, address, self.kernel.clone());
+        self.parameters.iter().for_each(|parameter| parameter.set(&mut machine, 0));
+        machine
     }
 }
 

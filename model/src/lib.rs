@@ -5,27 +5,36 @@
 //!
 //! - [`machine`]: one machine and the types of its parts;
 //! - [`network`]: machines on a subnet;
+//! - [`parameter`]: what machines are varied in, from plain to suspect;
 //! - [`mod@generate`]: strategies for networks;
+//! - [`factor`]: what of any state is varied, as coverage and the search for causes know it;
 //! - [`specification`]: the [`Model`] trait that every specification implements: start here;
 //! - [`case`]: a state and commands, generated for a model;
 //! - [`outcome`]: answered, refused or unknown;
 //! - [`possible`]: which states the outcomes so far allow, and so which answers are wrong;
-//! - [`machines`]: Boot, Shutdown and Ping, the specification that netprop runs by itself.
+//! - [`machines`]: Boot, Shutdown, Ping and more, the specification that netprop runs by itself.
 
 pub mod case;
+pub mod factor;
 pub mod generate;
 pub mod machine;
 pub mod machines;
 pub mod network;
 pub mod outcome;
+pub mod parameter;
 pub mod possible;
 pub mod specification;
 
 pub use case::{Case, GenerateError, GeneratedCase, InvalidCase, generate};
-pub use generate::{NetworkParameters, ParameterError};
-pub use machine::{FileSystem, KernelVersion, Machine, MachineError, MachineId, Mebibytes};
+pub use factor::{Choice, Factor};
+pub use generate::{BoundsError, NetworkParameters};
+pub use machine::{
+    FileSystem, Format, KernelVersion, Machine, MachineError, MachineId, Mebibytes, PackageName,
+    PackageVersion, Scratch, Service, Software,
+};
 pub use machines::MachineSpec;
 pub use network::{Network, NetworkError, Subnet};
 pub use outcome::Outcome;
+pub use parameter::{Parameter, ParameterError, Scope, Setting, Value};
 pub use possible::{Judgement, Possible};
 pub use specification::Model;

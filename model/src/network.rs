@@ -293,6 +293,18 @@ impl Network {
         self
     }
 
+    /// The same network with one machine changed, but for what tells it from its neighbours;
+    /// unchanged where it has no such machine.
+    #[must_use]
+    pub fn with_changed(mut self, id: &MachineId, change: impl FnOnce(&mut Machine)) -> Self {
+        if let Some(machine) = self.machines.iter_mut().find(|machine| machine.id == *id) {
+            let (uuid, address) = (machine.uuid, machine.address);
+            change(machine);
+            (machine.id, machine.uuid, machine.address) = (id.clone(), uuid, address);
+        }
+        self
+    }
+
     /// The same network with every machine on.
     #[must_use]
     pub fn all_running(mut self) -> Self {

@@ -6,6 +6,8 @@ use proptest::strategy::BoxedStrategy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::factor::Choice;
+
 /// Predicts a system: its states, the commands it takes, and what it may answer.
 ///
 /// The names are those of ScalaCheck's `Commands`. Everything here is a pure function of its
@@ -76,10 +78,25 @@ pub trait Model {
         format!("{state:?}")
     }
 
-    /// States to try instead while shrinking, the greatest steps first; each must be smaller in
-    /// some order that has an end.
-    fn simpler_states(&self, _state: &Self::State) -> Vec<Self::State> {
+    /// What of an initial state is varied: the value that it has of each factor at each site.
+    ///
+    /// Cases are generated so that all values and pairs of values are met soon, a failing case
+    /// shrinks toward the first values, and then each choice is probed: does it matter?
+    fn choices(&self, _state: &Self::State) -> Vec<Choice> {
         Vec::new()
+    }
+
+    /// The state with another value in one place, as [`Model::choices`] names it; none where
+    /// there is no such place or value.
+    fn with_choice(&self, _state: &Self::State, _choice: &Choice) -> Option<Self::State> {
+        None
+    }
+
+    /// States to try instead while shrinking, the greatest steps first; each must be smaller in
+    /// some order that has an end. By default, those with plainer values: all at once, those of
+    /// a site, then one by one.
+    fn simpler_states(&self, state: &Self::State) -> Vec<Self::State> {
+        plainer_states(self, state)
     }
 
     /// Commands to try instead while shrinking, the greatest steps first, beside those that the
@@ -87,6 +104,27 @@ pub trait Model {
     fn simpler_commands(&self, _command: &Self::Command) -> Vec<Self::Command> {
         Vec::new()
     }
+}
+
+/// The states that [`Model::choices`] has plainer values for: all plain, all of one site plain,
+/// then each choice by itself, from the plainest value on.
+pub fn plainer_states<M: Model + ?Sized>(model: &M, state: &M::State) -> Vec<M::State> {
+    let suspect: Vec<_> = model.choices(state).into_iter().filter(|choice| choice.value > 0).collect();
+    let plain = |choices: &[Choice]| {
+        let plain = choices.iter().map(|choice| Choice { value: 0, ..choice.clone() });
+        plain.into_iter().try_fold(state.clone(), |state, choice| model.with_choice(&state, &choice))
+    };
+    let sites = suspect.chunk_by(|one, other| one.site == other.site).filter(|site| site.len() > 1);
+    let mut states = Vec::new();
+    if suspect.len() > 1 {
+        states.extend(plain(&suspect));
+    }
+    states.extend(sites.filter(|site| site.len() < suspect.len()).filter_map(plain));
+    states.extend(suspect.iter().flat_map(|choice| {
+        let plainer = (0..choice.value).map(|value| Choice { value, ..choice.clone() });
+        plainer.filter_map(|choice| model.with_choice(state, &choice)).collect::<Vec<_>>()
+    }));
+    states
 }
 
 /// The last part of a type's path, in lower case with hyphens between its words.

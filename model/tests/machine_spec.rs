@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use model::machines::{Command, Response};
+use model::machines::{Command, Facts, Response};
 use model::{Case, KernelVersion, MachineSpec, Model, Network, NetworkParameters, generate};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -27,6 +27,8 @@ fn right(network: &Network, command: &Command) -> Response {
         Command::Boot(_) => Response::Booted,
         Command::Shutdown(_) => Response::ShutDown,
         Command::Ping { to, .. } => Response::Pinged { answered: network.is_running(to) },
+        Command::Inspect(id) => Response::Inspected(Box::new(Facts::of(network.machine(id).unwrap()))),
+        Command::Upgrade { .. } | Command::Downgrade { .. } => Response::Changed { scratch_kept: true },
     }
 }
 
@@ -50,6 +52,7 @@ proptest! {
             let answer = right(network, command);
             let wrong = match &answer {
                 Response::Pinged { answered } => Response::Pinged { answered: !answered },
+                Response::Changed { .. } => Response::Changed { scratch_kept: false },
                 _ => Response::Failed("kernel panic".to_owned()),
             };
             prop_assert!(model.post_condition(network, command, &answer));
@@ -81,10 +84,7 @@ proptest! {
 fn drawn(on: usize) -> HashMap<&'static str, u32> {
     let model = specification();
     let mut runner = TestRunner::deterministic();
-    let networks = NetworkParameters {
-        machines: 2..=2,
-        ..NetworkParameters::new(vec!["6.1".parse().unwrap()]).unwrap()
-    };
+    let networks = NetworkParameters::new(vec!["6.1".parse().unwrap()]).unwrap().with_machines(2..=2);
     let mut network = networks.strategy().unwrap().new_tree(&mut runner).unwrap().current();
     for machine in network.clone().machines().iter().take(on) {
         network = network.with_running(&machine.id, true);
@@ -97,6 +97,8 @@ fn drawn(on: usize) -> HashMap<&'static str, u32> {
             Command::Shutdown(_) => "shutdown",
             Command::Ping { to, .. } if network.is_running(&to) => "ping on",
             Command::Ping { .. } => "ping off",
+            Command::Inspect(_) => "inspect",
+            Command::Upgrade { .. } | Command::Downgrade { .. } => "change",
         };
         *counts.entry(kind).or_insert(0) += 1;
     }
@@ -107,8 +109,18 @@ fn drawn(on: usize) -> HashMap<&'static str, u32> {
 fn commands_come_in_the_promised_proportions() {
     assert_eq!(drawn(0), HashMap::from([("boot", 7_000)]));
     let weights = [
-        (2, vec![("shutdown", 1), ("ping on", 4)]),
-        (1, vec![("boot", 2), ("shutdown", 1), ("ping on", 4), ("ping off", 4)]),
+        (2, vec![("shutdown", 2), ("ping on", 8), ("inspect", 2), ("change", 1)]),
+        (
+            1,
+            vec![
+                ("boot", 4),
+                ("shutdown", 2),
+                ("ping on", 8),
+                ("ping off", 8),
+                ("inspect", 2),
+                ("change", 1),
+            ],
+        ),
     ];
     for (on, weights) in weights {
         let counts = drawn(on);

@@ -4,7 +4,9 @@
 
 use std::collections::HashSet;
 
-use model::{FileSystem, KernelVersion, Mebibytes, Network, NetworkError, NetworkParameters, Subnet};
+use model::{
+    FileSystem, KernelVersion, Mebibytes, Network, NetworkError, NetworkParameters, Parameter, Subnet,
+};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -15,6 +17,13 @@ fn kernels() -> Vec<KernelVersion> {
 
 fn parameters() -> NetworkParameters {
     NetworkParameters::new(kernels()).unwrap()
+}
+
+/// As many machines as the subnet has addresses for.
+fn full() -> NetworkParameters {
+    let mut bounds = parameters().with_machines(61..=61);
+    bounds.subnet = "10.9.8.0/26".parse().unwrap();
+    bounds
 }
 
 proptest! {
@@ -36,11 +45,7 @@ proptest! {
     /// that the strategies never repeat an id, uuid or address.
     #[test]
     fn a_full_subnet_has_distinct_names(
-        network in NetworkParameters {
-            subnet: "10.9.8.0/26".parse().unwrap(),
-            machines: 61..=61,
-            ..parameters()
-        }.strategy().unwrap(),
+        network in full().strategy().unwrap(),
     ) {
         let addresses: HashSet<_> = network.machines().iter().map(|machine| machine.address).collect();
         prop_assert_eq!(addresses.len(), 61);
@@ -138,10 +143,14 @@ fn impossible_bounds_are_refused() {
     refused(&|parameters| parameters.machines = 4..=1, "no network has 4..1 machines");
     refused(&|parameters| parameters.machines = 0..=1, "give a range from at least 1");
     refused(&|parameters| parameters.machines = 1..=254, "254 machines do not fit into subnet 172.16.2.0/24");
-    refused(&|parameters| parameters.kernels.clear(), "no kernel is offered");
-    refused(&|parameters| parameters.file_systems.clear(), "no file system is offered");
+    let refused = |error: &dyn std::error::Error, said: &str| {
+        assert!(error.to_string().contains(said), "{error}");
+    };
+    refused(&NetworkParameters::new(Vec::new()).unwrap_err(), "parameter \"kernel\" has no values");
+    let none: [FileSystem; 0] = [];
+    refused(&Parameter::scratches(none).unwrap_err(), "parameter \"file system\" has no values");
     let (least, most) = (Mebibytes::new(96).unwrap(), Mebibytes::new(128).unwrap());
-    refused(&|parameters| parameters.memory = most..=least, "no machine has 128 MiB to 96 MiB");
+    refused(&Parameter::memory(most..=least).unwrap_err(), "has the empty range 128..96");
 }
 
 #[test]

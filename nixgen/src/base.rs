@@ -1,22 +1,28 @@
 //! What a guest can be made of. A base fills the guest contract (`nix/guest/README.md`) in its own
 //! way; the rest of this crate knows it by the trait here.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use model::{FileSystem, KernelVersion};
+use model::{FileSystem, Format, KernelVersion, Machine, MachineId, Software};
 
 use crate::error::Error;
 use crate::process::Limits;
 use crate::progress::Observer;
 
-/// The software of an image: machines that ask for the same share one.
+/// What decides on an image: machines that ask for the same share one.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct ImageRequest {
-    /// The kernel that it boots.
-    pub(crate) kernel: KernelVersion,
-    /// What it has beyond what every guest has; no machine can ask for any yet.
-    pub(crate) packages: BTreeSet<String>,
+    /// The kernel and the packages.
+    pub(crate) software: Software,
+    /// What else a base makes its images depend on, such as the modules of a user.
+    pub(crate) details: BTreeMap<String, String>,
+}
+
+/// What is to be built: each image with the machines that boot it, and templates of scratch disks.
+pub(crate) struct Wanted {
+    pub(crate) images: BTreeMap<ImageRequest, Vec<MachineId>>,
+    pub(crate) formats: Vec<Format>,
 }
 
 /// What a base offers on this host, as far as it can tell without a network.
@@ -40,12 +46,17 @@ pub(crate) trait Base: Send + Sync {
     /// What it offers here.
     fn offer(&self, limits: &Limits) -> Result<BaseOffer, Error>;
 
+    /// What a machine's image depends on.
+    fn request(&self, machine: &Machine) -> ImageRequest {
+        ImageRequest { software: machine.software(), details: BTreeMap::new() }
+    }
+
     /// Gets ready whatever the images need and renders the expression whose value is a list of
-    /// derivations: an image for each request, then a scratch disk for each of
-    /// [`FileSystem::ALL`]. `sources` is where the Nix files of [`crate::sources`] lie.
+    /// derivations: the image of each request, then a disk of each format, in their order.
+    /// `sources` is where the Nix files of [`crate::sources`] lie.
     fn expression(
         &self,
-        requests: &[ImageRequest],
+        wanted: &Wanted,
         sources: &Path,
         authorized_key: &str,
         context: &Context<'_>,

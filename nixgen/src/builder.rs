@@ -1,16 +1,16 @@
 //! From a network to its images: one expression, one `nix-build`, whatever the machines differ in.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use data_encoding::HEXLOWER;
-use model::{FileSystem, KernelVersion, Machine, MachineId, Network};
+use model::{Format, KernelVersion, Machine, MachineId, Network};
 use sha2::{Digest, Sha256};
 
-use crate::base::{Base, BaseOffer, Context, ImageRequest};
+use crate::base::{Base, BaseOffer, Context, ImageRequest, Wanted};
 use crate::debian::Debian;
 use crate::error::Error;
 use crate::host::Programs;
@@ -27,8 +27,15 @@ pub struct Builder {
     base: Box<dyn Base>,
     nix: Nix,
     authorized_key: String,
-    /// The images of the expressions that this builder has had built.
-    known: Mutex<HashMap<String, BTreeMap<KernelVersion, Image>>>,
+    /// What this builder has had built.
+    known: Mutex<Known>,
+}
+
+/// Results in the store: the directory of each image, and the file of each formatted disk.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    images: BTreeMap<ImageRequest, PathBuf>,
+    disks: BTreeMap<Format, PathBuf>,
 }
 
 /// A network with the image of each machine.
@@ -94,45 +101,63 @@ impl Builder {
     /// What went wrong with which machine; see [`Error`]. Nothing half-built is left then.
     pub fn build(&self, network: &Network) -> Result<Built, Error> {
         let limits = self.limits();
-        let requests = requests(network);
-        let sources = self.options.run_directory.join("nix");
-        sources::write(&sources)?;
-        let context = Context { limits: &limits, observer: &self.options.observer };
-        let expression = self.base.expression(&requests, &sources, &self.authorized_key, &context);
-        let expression = expression.map_err(|error| with_machines(error, network))?;
-
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&expression).cloned();
-        let (images, built) = match known {
-            Some(images) => (images, Vec::new()),
-            None => self.run_nix(&expression, &requests, network, &limits)?,
+        // One build at a time: what one network needs, the next finds.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = self.wanted(network, &known);
+        let mut built = Vec::new();
+        if !wanted.images.is_empty() || !wanted.formats.is_empty() {
+            built = self.run_nix(&wanted, &mut known, network, &limits)?;
+        }
+        let image = |machine: &Machine| {
+            let directory = known.images.get(&self.base.request(machine))?;
+            Some(Image::new(directory, &known.disks))
         };
-        for image in images.values() {
+        let images: Vec<_> = network.machines().iter().filter_map(image).collect();
+        for image in &images {
             if let Some((path, reason)) = image.flaw() {
-                self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&expression);
+                *known = Known::default();
                 let remedy = self.nix.deletion(path.parent().unwrap_or(&path));
                 return Err(Error::CorruptImage { path, reason, remedy });
             }
         }
-        let machine = |machine: &Machine| Some((machine.clone(), images.get(&machine.kernel)?.clone()));
-        let machines = network.machines().iter().filter_map(machine).collect();
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(expression, images);
+        let machines = network.machines().iter().cloned().zip(images).collect();
         (self.options.observer)(Progress::Done);
         Ok(Built { machines, built })
     }
 
+    /// What a network needs of what is not known yet.
+    fn wanted(&self, network: &Network, known: &Known) -> Wanted {
+        let mut images: BTreeMap<ImageRequest, Vec<MachineId>> = BTreeMap::new();
+        for machine in network.machines() {
+            let request = self.base.request(machine);
+            if !known.images.contains_key(&request) {
+                images.entry(request).or_default().push(machine.id.clone());
+            }
+        }
+        let formats: BTreeSet<_> = network.machines().iter().map(Machine::format).collect();
+        let formats = formats.into_iter().filter(|format| !known.disks.contains_key(format)).collect();
+        Wanted { images, formats }
+    }
+
+    /// Builds what is wanted, and tells what of it was not there before.
     fn run_nix(
         &self,
-        expression: &str,
-        requests: &[ImageRequest],
+        wanted: &Wanted,
+        known: &mut Known,
         network: &Network,
         limits: &Limits,
-    ) -> Result<(BTreeMap<KernelVersion, Image>, Vec<String>), Error> {
+    ) -> Result<Vec<String>, Error> {
+        let sources = self.options.run_directory.join("nix");
+        sources::write(&sources)?;
+        let context = Context { limits, observer: &self.options.observer };
+        let expression = self.base.expression(wanted, &sources, &self.authorized_key, &context);
+        let expression = expression.map_err(|error| with_machines(error, network))?;
         let file = self.options.run_directory.join("network.nix");
         fs::write(&file, expression).map_err(Error::file("write", &file))?;
         let log = self.options.run_directory.join("nix-build.log");
         let run = Run {
             expression: &file,
-            link: &self.link(requests),
+            link: &self.link(wanted),
             log: &log,
             run_directory: &self.options.run_directory,
         };
@@ -141,31 +166,24 @@ impl Builder {
             Err(Failure::Other(error)) => return Err(error),
             Err(Failure::Failed { end }) => return Err(self.failure(end, log, network)),
         };
-        if outcome.paths.len() != requests.len() + FileSystem::ALL.len() {
-            let end = format!("it names {} results for {} parts", outcome.paths.len(), requests.len() + 3);
+        let parts = wanted.images.len() + wanted.formats.len();
+        if outcome.paths.len() != parts {
+            let end = format!("it names {} results for {parts} parts", outcome.paths.len());
             return Err(Error::Build { machines: Vec::new(), log, end });
         }
-        let (images, disks) = outcome.paths.split_at(requests.len());
-        let disk = |(file_system, path): (FileSystem, &PathBuf)| (file_system, path.join("scratch"));
-        let scratch = FileSystem::ALL.into_iter().zip(disks).map(disk).collect();
-        let kernels = requests.iter().map(|request| request.kernel.clone());
-        let images = kernels.zip(images.iter().map(|path| Image::new(path, &scratch))).collect();
-        Ok((images, outcome.built))
+        let (images, disks) = outcome.paths.split_at(wanted.images.len());
+        known.images.extend(wanted.images.keys().cloned().zip(images.iter().cloned()));
+        let disks = disks.iter().map(|path| path.join("scratch"));
+        known.disks.extend(wanted.formats.iter().cloned().zip(disks));
+        Ok(outcome.built)
     }
 
     /// The link that keeps the results alive. It is named for what was asked, so that what a
     /// newer expression builds replaces what an older one did.
-    fn link(&self, requests: &[ImageRequest]) -> PathBuf {
-        let mut hasher = Sha256::new();
-        for ImageRequest { kernel, packages } in requests {
-            hasher.update(kernel.as_str());
-            for package in packages {
-                hasher.update([0]);
-                hasher.update(package);
-            }
-            hasher.update([0, 0]);
-        }
-        let key = HEXLOWER.encode(&hasher.finalize()[..8]);
+    fn link(&self, wanted: &Wanted) -> PathBuf {
+        let asked: Vec<_> = wanted.images.keys().collect();
+        let asked = format!("{asked:?} {:?}", wanted.formats);
+        let key = HEXLOWER.encode(&Sha256::digest(asked)[..8]);
         self.options.cache_directory.join("roots").join(key)
     }
 
@@ -192,14 +210,6 @@ impl Builder {
 /// A version as it is in the names of the store: `nix/debian/default.nix` does the same.
 fn store_name(kernel: &KernelVersion) -> String {
     kernel.as_str().replace('~', "-")
-}
-
-/// What the machines of a network ask for, once each and in order.
-fn requests(network: &Network) -> Vec<ImageRequest> {
-    let request =
-        |machine: &Machine| ImageRequest { kernel: machine.kernel.clone(), packages: BTreeSet::new() };
-    let requests: BTreeSet<_> = network.machines().iter().map(request).collect();
-    requests.into_iter().collect()
 }
 
 /// Adds which machines ask for a kernel that there is not.

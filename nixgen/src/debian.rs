@@ -7,7 +7,7 @@ use model::{FileSystem, KernelVersion};
 use serde::Serialize;
 
 use crate::apt::{Apt, Package};
-use crate::base::{Base, BaseOffer, Context, ImageRequest};
+use crate::base::{Base, BaseOffer, Context, ImageRequest, Wanted};
 use crate::error::Error;
 use crate::host::Programs;
 use crate::lock::{Keep, Locks, Request};
@@ -187,7 +187,7 @@ impl Base for Debian {
 
     fn expression(
         &self,
-        requests: &[ImageRequest],
+        wanted: &Wanted,
         sources: &Path,
         authorized_key: &str,
         context: &Context<'_>,
@@ -195,14 +195,17 @@ impl Base for Debian {
         let (shell, path) = host::tools(&self.programs, &HOST_TOOLS)?;
         let tools = self.common("tools", &TOOLS, context)?;
         let userland = self.common("userland", &USERLAND, context)?;
-        let kernels: Vec<_> =
-            requests.iter().map(|request| self.kernel(&request.kernel, context)).collect::<Result<_, _>>()?;
+        let kernels: Vec<_> = wanted
+            .images
+            .keys()
+            .map(|request| self.kernel(&request.software.kernel, context))
+            .collect::<Result<_, _>>()?;
         let all: Vec<_> = tools.iter().chain(&userland).chain(kernels.iter().flatten()).collect();
         self.locks.fetch(&all, || self.apt(), context.limits, context.observer)?;
 
-        let versions = requests.iter().zip(&kernels);
+        let versions = wanted.images.keys().zip(&kernels);
         let kernel = |(request, packages): (&ImageRequest, &Vec<Package>)| {
-            Ok(Kernel { version: request.kernel.to_string(), packages: self.files(packages)? })
+            Ok(Kernel { version: request.software.kernel.to_string(), packages: self.files(packages)? })
         };
         template::expression(&Expression {
             source: host::text("the path of the Nix files", &sources.join("debian"))?,
@@ -214,7 +217,7 @@ impl Base for Debian {
             tools: self.files(&tools)?,
             userland: self.files(&userland)?,
             kernels: versions.map(kernel).collect::<Result<_, Error>>()?,
-            file_systems: FileSystem::ALL.map(FileSystem::as_str).to_vec(),
+            file_systems: wanted.formats.iter().map(|format| format.file_system.as_str()).collect(),
         })
     }
 }

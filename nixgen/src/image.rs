@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use model::FileSystem;
+use model::{FileSystem, Format};
 
 /// What boots a machine: shared, read-only, and the same for all machines of equal software.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,9 +19,9 @@ pub struct Image {
     pub root: PathBuf,
     /// The kernel's command line.
     pub command_line: String,
-    /// A formatted disk (sparse, raw) for each file system. A machine gets an overlay on one, such
+    /// A formatted disk (sparse, raw) for each format that was asked for. A machine gets an overlay on one, such
     /// as `qemu-img create -f qcow2 -F raw -b TEMPLATE FILE` makes.
-    pub scratch: BTreeMap<FileSystem, PathBuf>,
+    pub scratch: BTreeMap<Format, PathBuf>,
 }
 
 /// What every guest's kernel is told: where to write, to reboot after a panic (whose text is out
@@ -35,21 +35,21 @@ impl Image {
         kernel: impl Into<PathBuf>,
         initrd: impl Into<PathBuf>,
         root: impl Into<PathBuf>,
-        scratch: BTreeMap<FileSystem, PathBuf>,
+        scratch: BTreeMap<Format, PathBuf>,
     ) -> Self {
         let (kernel, initrd, root) = (kernel.into(), initrd.into(), root.into());
         Self { kernel, initrd, root, command_line: COMMAND_LINE.to_owned(), scratch }
     }
 
     /// Puts an image together from the store.
-    pub(crate) fn new(image: &Path, scratch: &BTreeMap<FileSystem, PathBuf>) -> Self {
+    pub(crate) fn new(image: &Path, scratch: &BTreeMap<Format, PathBuf>) -> Self {
         Self::of_files(image.join("kernel"), image.join("initrd"), image.join("root"), scratch.clone())
     }
 
     /// The first file that is not what it should be, and why.
     pub(crate) fn flaw(&self) -> Option<(PathBuf, String)> {
         let flaw = |path: &PathBuf, check: Check| check(path).err().map(|why| (path.clone(), why));
-        let scratch = |(file_system, path): (&FileSystem, &PathBuf)| flaw(path, scratch_check(*file_system));
+        let scratch = |(format, path): (&Format, &PathBuf)| flaw(path, scratch_check(format.file_system));
         flaw(&self.kernel, check_kernel)
             .or_else(|| flaw(&self.initrd, check_initrd))
             .or_else(|| flaw(&self.root, check_root))
@@ -137,7 +137,7 @@ mod tests {
     fn each_broken_file_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
-        let scratch = BTreeMap::from([(FileSystem::Xfs, path("xfs"))]);
+        let scratch = BTreeMap::from([(FileSystem::Xfs.into(), path("xfs"))]);
         let image = Image::new(directory.path(), &scratch);
         let good: [(&str, &[u8]); 4] =
             [("kernel", b"\x7fELF"), ("initrd", b"070701"), ("root", &root(8192)), ("xfs", b"XFSB")];

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use model::{FileSystem, KernelVersion, MachineSpec, Mebibytes, NetworkParameters};
+use model::{KernelVersion, MachineSpec, Mebibytes, NetworkParameters, Parameter};
 
 use super::Fatal;
 use super::args::{OutputOptions, RunOptions, SystemKind};
@@ -79,14 +79,12 @@ fn specification(options: &RunOptions, offered: Vec<KernelVersion>) -> Result<Ma
     let memory = |mebibytes: usize| {
         Mebibytes::new(u64::try_from(mebibytes).unwrap_or(u64::MAX)).map_err(|error| usage(&error))
     };
-    let parameters = NetworkParameters {
-        subnet: options.subnet,
-        machines: options.machines.clone(),
-        memory: memory(*options.memory.start())?..=memory(*options.memory.end())?,
-        kernels,
-        file_systems: FileSystem::ALL.to_vec(),
-    };
-    MachineSpec::new(parameters).map_err(|error| usage(&error))
+    let memory = memory(*options.memory.start())?..=memory(*options.memory.end())?;
+    let memory = Parameter::memory(memory).map_err(|error| usage(&error))?;
+    let bounds = NetworkParameters::new(kernels).map_err(|error| usage(&error))?;
+    let mut bounds = bounds.with(memory).with_machines(options.machines.clone());
+    bounds.subnet = options.subnet;
+    MachineSpec::new(bounds).map_err(|error| usage(&error))
 }
 
 fn config(options: &RunOptions) -> Config {

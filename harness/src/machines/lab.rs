@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hypervisor::accelerator::{self, Accelerator};
 use hypervisor::{Access, ConnectOptions, Driver, Hypervisor, Libvirt, RunDirectory, Switch};
-use model::{KernelVersion, Machine, Network, NetworkParameters, ParameterError};
+use model::{BoundsError, KernelVersion, Machine, Network, NetworkParameters};
 use nixgen::{BaseChoice, BuildOptions, Builder, Image, Progress};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
@@ -189,8 +189,7 @@ impl Lab {
 
     fn plainest(&self) -> Result<Network, SystemError> {
         let kernel = self.kernels()?.into_iter().next();
-        let parameters =
-            NetworkParameters { machines: 1..=1, ..NetworkParameters::new(kernel.into_iter().collect())? };
+        let parameters = NetworkParameters::new(kernel.into_iter().collect())?.with_machines(1..=1);
         let tree = parameters.strategy()?.new_tree(&mut TestRunner::deterministic());
         tree.map(|tree| tree.current()).map_err(|why| SystemError::WrongUse(why.to_string().into()))
     }
@@ -250,7 +249,7 @@ impl Lab {
         machine: &Machine,
         path: &Path,
     ) -> Result<PathBuf, SystemError> {
-        let template = image.scratch.get(&machine.file_system).ok_or_else(|| {
+        let template = image.scratch.get(&machine.format()).ok_or_else(|| {
             let file_system = machine.file_system;
             SystemError::WrongUse(
                 format!(
@@ -340,8 +339,8 @@ fn unusable_key(action: &str, path: &Path, error: &io::Error) -> SystemError {
     )
 }
 
-impl From<ParameterError> for SystemError {
-    fn from(error: ParameterError) -> Self {
+impl From<BoundsError> for SystemError {
+    fn from(error: BoundsError) -> Self {
         Self::WrongUse(Box::new(error))
     }
 }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use hypervisor::{BootError, Definition, Endpoints, State, Switch, boot, free_loopback_port};
-use model::{Machine, MachineId, Network};
+use model::{Machine, MachineId, Network, Setting};
 use nixgen::{Console, Control, Data, Image, Management, Wiring};
 use remote::{Command, Output, Session, Target};
 
@@ -17,6 +17,8 @@ use crate::system::SystemError;
 
 /// How long a login may take on a machine that says it is ready.
 const LOGIN_LIMIT: Duration = Duration::from_secs(60);
+/// How long a machine may take to shut down in order.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
 /// How often a machine is started on another port where its own was taken meanwhile.
 const PORT_TRIES: u32 = 5;
 
@@ -140,6 +142,38 @@ impl<'lab> LiveNetwork<'lab> {
         let live = self.live(id)?;
         live.session = None;
         Ok(live.machine.power_cut()?)
+    }
+
+    /// Shuts a machine down in order and boots it with other software, on the scratch disk that
+    /// it had; a machine that is off gets it for its next boot.
+    ///
+    /// # Errors
+    /// [`SystemError`] as for [`LiveNetwork::boot`], and where the software cannot be built; the
+    /// machine goes on as it is then.
+    pub fn change_software(&mut self, id: &MachineId, to: &Setting) -> Result<Boot, SystemError> {
+        let network = self.shared.network.clone().with_changed(id, |machine| to.apply(machine));
+        let machine = network.machine(id).ok_or_else(|| unknown(id))?.clone();
+        let images = self.shared.lab.images(&network)?;
+        let image =
+            network.ids().into_iter().zip(images).find_map(|(other, image)| (other == *id).then_some(image));
+        let image = image.ok_or_else(|| unknown(id))?;
+        let mut live = self.machines.remove(id).ok_or_else(|| unknown(id))?;
+        let was_on = live.machine.state() == State::Running;
+        live.session = None;
+        if was_on {
+            live.machine.shut_down(SHUTDOWN_LIMIT)?;
+        }
+        live.machine.undefine()?;
+        let (endpoints, scratch) = (live.endpoints, live.scratch);
+        self.shared.network = network;
+        let mut live = self.shared.define(&machine, image, endpoints, scratch)?;
+        let result = if was_on {
+            self.shared.boot_machine(&machine, &mut live)
+        } else {
+            Ok(Boot::Ready(Duration::ZERO))
+        };
+        self.machines.insert(id.clone(), live);
+        result
     }
 
     /// What the hypervisor says a machine is doing.

@@ -3,10 +3,12 @@
 //! - [`lab`]: what all networks of a run share;
 //! - [`live`]: a network of real machines: use this for a specification of your own;
 //! - [`identity`]: what a machine is told of itself when it boots;
-//! - [`system`]: Boot, Shutdown and Ping on real machines;
+//! - [`system`]: the commands of [`model::MachineSpec`] on real machines;
 //! - [`simulated`]: the same in memory, to test the runner with.
 
+mod change;
 pub mod identity;
+mod inspect;
 pub mod lab;
 pub mod live;
 pub mod simulated;

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use model::machines::{Command, Response};
-use model::{MachineId, MachineSpec, Network, Outcome};
+use model::machines::{Command, Facts, Response};
+use model::{Machine, MachineId, MachineSpec, Network, Outcome};
 
 use crate::system::{System, SystemError};
 
@@ -11,16 +11,16 @@ use crate::system::{System, SystemError};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SimulatedSystem;
 
-/// A network in memory: for each machine how often it was booted, and whether it is on.
+/// A network in memory: what each machine is, how often it was booted, and whether it is on.
 #[derive(Clone, Debug, Default)]
 pub struct SimulatedNetwork {
-    machines: HashMap<MachineId, Power>,
+    machines: HashMap<MachineId, Simulated>,
 }
 
-/// The power of one simulated machine.
-#[derive(Clone, Copy, Debug, Default)]
-struct Power {
-    on: bool,
+/// One simulated machine, whose `running` says whether it is on.
+#[derive(Clone, Debug)]
+struct Simulated {
+    machine: Machine,
     boots: u32,
 }
 
@@ -28,44 +28,61 @@ impl SimulatedNetwork {
     /// How often a machine was booted so far.
     #[must_use]
     pub fn boots(&self, id: &MachineId) -> u32 {
-        self.machines.get(id).map_or(0, |power| power.boots)
+        self.machines.get(id).map_or(0, |simulated| simulated.boots)
     }
 
-    fn switch(&mut self, id: &MachineId, on: bool) -> Option<Result<(), String>> {
-        let power = self.machines.get_mut(id)?;
-        if power.on == on {
-            return Some(Err(format!("{id} is {} already", if on { "on" } else { "off" })));
-        }
-        power.on = on;
-        power.boots += u32::from(on);
-        Some(Ok(()))
-    }
-
-    fn is_on(&self, id: &MachineId) -> bool {
-        self.machines.get(id).is_some_and(|power| power.on)
+    /// What a machine is by now.
+    #[must_use]
+    pub fn machine(&self, id: &MachineId) -> Option<&Machine> {
+        self.machines.get(id).map(|simulated| &simulated.machine)
     }
 
     /// Gives the network a command; what makes no sense is answered with a failure.
     pub fn run(&mut self, command: &Command) -> Response {
-        let switched = |result: Option<Result<(), String>>, done| match result {
-            Some(Ok(())) => done,
-            Some(Err(why)) => Response::Failed(why),
-            None => Response::Failed("there is no such machine".to_owned()),
-        };
+        self.answer(command).unwrap_or_else(Response::Failed)
+    }
+
+    fn answer(&mut self, command: &Command) -> Result<Response, String> {
         match command {
-            Command::Boot(id) => switched(self.switch(id, true), Response::Booted),
-            Command::Shutdown(id) => switched(self.switch(id, false), Response::ShutDown),
-            Command::Ping { from, .. } if !self.is_on(from) => Response::Failed(format!("{from} is off")),
-            Command::Ping { to, .. } => Response::Pinged { answered: self.is_on(to) },
+            Command::Boot(id) => self.switch(id, true).map(|()| Response::Booted),
+            Command::Shutdown(id) => self.switch(id, false).map(|()| Response::ShutDown),
+            Command::Ping { from, to } => {
+                self.on(from)?;
+                Ok(Response::Pinged { answered: self.machine(to).is_some_and(|machine| machine.running) })
+            }
+            Command::Inspect(id) => Ok(Response::Inspected(Box::new(Facts::of(&self.on(id)?.machine)))),
+            Command::Upgrade { machine, to } | Command::Downgrade { machine, to } => {
+                let simulated = self.on(machine)?;
+                to.apply(&mut simulated.machine);
+                simulated.boots += 1;
+                Ok(Response::Changed { scratch_kept: true })
+            }
         }
+    }
+
+    fn switch(&mut self, id: &MachineId, on: bool) -> Result<(), String> {
+        let simulated = self.machines.get_mut(id).ok_or("there is no such machine")?;
+        if simulated.machine.running == on {
+            return Err(format!("{id} is {} already", if on { "on" } else { "off" }));
+        }
+        simulated.machine.running = on;
+        simulated.boots += u32::from(on);
+        Ok(())
+    }
+
+    /// A machine that is on.
+    fn on(&mut self, id: &MachineId) -> Result<&mut Simulated, String> {
+        let machine = self.machines.get_mut(id).filter(|simulated| simulated.machine.running);
+        machine.ok_or_else(|| format!("{id} is off"))
     }
 }
 
 impl From<&Network> for SimulatedNetwork {
     fn from(network: &Network) -> Self {
-        let power = |on| Power { on, boots: u32::from(on) };
+        let simulated =
+            |machine: &Machine| Simulated { machine: machine.clone(), boots: u32::from(machine.running) };
         let machines = network.machines().iter();
-        Self { machines: machines.map(|machine| (machine.id.clone(), power(machine.running))).collect() }
+        Self { machines: machines.map(|machine| (machine.id.clone(), simulated(machine))).collect() }
     }
 }
 

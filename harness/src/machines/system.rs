@@ -1,4 +1,4 @@
-//! Boot, Shutdown and Ping on real machines.
+//! The commands of [`MachineSpec`] on real machines.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use remote::Ending;
 
 use crate::machines::lab::Lab;
 use crate::machines::live::{Boot, LiveNetwork};
+use crate::machines::{change, inspect};
 use crate::system::{System, SystemError};
 
 /// Networks of real machines, made in a [`Lab`].
@@ -55,6 +56,10 @@ pub fn give(live: &mut LiveNetwork<'_>, command: &Command) -> Result<Outcome<Res
             Ok(Outcome::Answered(Response::ShutDown))
         }
         Command::Ping { from, to } => ping(live, from, to),
+        Command::Inspect(id) => inspect::inspect(live, id),
+        Command::Upgrade { machine, to } | Command::Downgrade { machine, to } => {
+            change::change(live, machine, to)
+        }
     }
 }
 

@@ -20,6 +20,9 @@ pub(crate) fn shape(case: &Case<impl Model<Command = Command>>) -> String {
         Command::Boot(id) => format!("Boot {}", name(id)),
         Command::Shutdown(id) => format!("Shutdown {}", name(id)),
         Command::Ping { from, to } => format!("Ping {} {}", name(from), name(to)),
+        Command::Inspect(id) => format!("Inspect {}", name(id)),
+        Command::Upgrade { machine, to } => format!("Upgrade {} {to}", name(machine)),
+        Command::Downgrade { machine, to } => format!("Downgrade {} {to}", name(machine)),
     });
     shown.by_ref().collect::<Vec<_>>().join(", ")
 }

@@ -1,0 +1,96 @@
+//! Asking a guest what it is made of.
+
+use model::machine::PackageName;
+use model::machines::{Facts, Response};
+use model::{Machine, MachineId, Outcome};
+use remote::{Command, Ending};
+
+use crate::machines::live::LiveNetwork;
+use crate::system::SystemError;
+
+/// Prints a line for each fact: a key, a space and the value. `/etc/netprop/packages` is part of
+/// the guest contract.
+const QUESTIONS: &str = r#"
+echo "name $(cat /proc/sys/kernel/hostname)"
+echo "release $(uname -r)"
+while read -r key value unit; do [ "$key" != MemTotal: ] || echo "memory $value"; done </proc/meminfo
+while read -r device place type options rest; do
+	[ "$place" != /scratch ] || echo "scratch $type $options"
+done </proc/mounts
+echo "command_line $(cat /proc/cmdline)"
+echo "processors $(grep -c '^processor' /proc/cpuinfo)"
+echo "clock_source $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
+echo "mtu $(cat /sys/class/net/eth1/mtu)"
+while read -r name version; do echo "package $name $version"; done </etc/netprop/packages
+"#;
+
+/// Asks a machine that is on for its facts.
+pub(super) fn inspect(live: &mut LiveNetwork<'_>, id: &MachineId) -> Result<Outcome<Response>, SystemError> {
+    let machine = live.network().machine(id).cloned();
+    let machine = machine.ok_or_else(|| SystemError::WrongUse(format!("there is no machine {id}").into()))?;
+    let mut script = QUESTIONS.to_owned();
+    for path in machine.files.keys() {
+        // The path has no signs that the shell would take for its own.
+        script.push_str(&format!("[ ! -e {path} ] || echo \"file {path} $(base64 -w 0 {path})\"\n"));
+    }
+    let output = live.run(id, &Command::new(&script))?;
+    match output.ending {
+        Ending::Exited(0) => {
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let facts = read(&text, &machine).map_err(|line| {
+                SystemError::infrastructure(format!(
+                    "machine {id} answered to Inspect what is not understood: {line:?}"
+                ))
+            })?;
+            Ok(Outcome::Answered(Response::Inspected(Box::new(facts))))
+        }
+        Ending::TimedOut | Ending::ConnectionLost => {
+            Ok(Outcome::Unknown(format!("Inspect of {id}: {}", output.ending)))
+        }
+        ending => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Ok(Outcome::Answered(Response::Failed(format!("{ending}: {}", said.trim()))))
+        }
+    }
+}
+
+/// Reads what [`QUESTIONS`] prints; the error is a line that it never prints.
+fn read(text: &str, machine: &Machine) -> Result<Facts, String> {
+    let mut facts = Facts::default();
+    for line in text.lines() {
+        read_line(&mut facts, line, machine).ok_or_else(|| line.to_owned())?;
+    }
+    Ok(facts)
+}
+
+fn read_line(facts: &mut Facts, line: &str, machine: &Machine) -> Option<()> {
+    let (key, value) = line.split_once(' ')?;
+    match key {
+        "name" => value.clone_into(&mut facts.name),
+        "release" => value.clone_into(&mut facts.release),
+        "memory" => facts.memory = value.parse().ok()?,
+        "scratch" => {
+            let (file_system, options) = value.split_once(' ')?;
+            file_system.clone_into(&mut facts.file_system);
+            facts.mount_options = options.split(',').map(str::to_owned).collect();
+        }
+        "command_line" => facts.command_line = value.split_whitespace().map(str::to_owned).collect(),
+        "processors" => facts.processors = value.parse().ok()?,
+        "clock_source" => value.clone_into(&mut facts.clock_source),
+        "mtu" => facts.mtu = value.parse().ok()?,
+        "package" => {
+            let (name, version) = value.split_once(' ')?;
+            let name = PackageName::new(name).ok()?;
+            if machine.packages.contains_key(&name) {
+                facts.packages.insert(name, version.to_owned());
+            }
+        }
+        "file" => {
+            let (path, content) = value.split_once(' ')?;
+            let content = data_encoding::BASE64.decode(content.as_bytes()).ok()?;
+            facts.files.insert(path.to_owned(), String::from_utf8_lossy(&content).into_owned());
+        }
+        _ => return None,
+    }
+    Some(())
+}

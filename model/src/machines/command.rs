@@ -1,0 +1,96 @@
+//! What machines can be told, and what they say to it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::Facts;
+use crate::machine::MachineId;
+use crate::parameter::Setting;
+
+/// Something to do to a network of machines.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Switch a machine on and wait until it serves SSH.
+    Boot(MachineId),
+    /// Cut a machine's power.
+    Shutdown(MachineId),
+    /// Send ICMP echo requests from one machine to the address of another.
+    Ping {
+        /// Who sends.
+        from: MachineId,
+        /// Whose address they go to.
+        to: MachineId,
+    },
+    /// Ask a machine what it is made of.
+    Inspect(MachineId),
+    /// Shut a machine down in order and boot it with later software; its scratch disk stays.
+    Upgrade {
+        /// Which.
+        machine: MachineId,
+        /// The kernel or the package that is another then.
+        to: Setting,
+    },
+    /// As [`Command::Upgrade`], with earlier software.
+    Downgrade {
+        /// Which.
+        machine: MachineId,
+        /// The kernel or the package that is another then.
+        to: Setting,
+    },
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boot(id) => write!(f, "Boot {id}"),
+            Self::Shutdown(id) => write!(f, "Shutdown {id}"),
+            Self::Ping { from, to } => write!(f, "Ping {from} -> {to}"),
+            Self::Inspect(id) => write!(f, "Inspect {id}"),
+            Self::Upgrade { machine, to } => write!(f, "Upgrade {machine} to {to}"),
+            Self::Downgrade { machine, to } => write!(f, "Downgrade {machine} to {to}"),
+        }
+    }
+}
+
+/// What a network says to a [`Command`].
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Response {
+    /// The machine is up and serves SSH.
+    Booted,
+    /// The machine is off.
+    ShutDown,
+    /// Whether the ping was answered.
+    Pinged {
+        /// True where an echo reply came.
+        answered: bool,
+    },
+    /// What the machine is made of.
+    Inspected(Box<Facts>),
+    /// The machine is up with its new software.
+    Changed {
+        /// Whether what was written to its scratch disk before is still there.
+        scratch_kept: bool,
+    },
+    /// The machine could not do it, for the reason given (such as a kernel panic).
+    Failed(String),
+}
+
+impl fmt::Display for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Booted => f.write_str("booted"),
+            Self::ShutDown => f.write_str("shut down"),
+            Self::Pinged { answered: true } => f.write_str("answered"),
+            Self::Pinged { answered: false } => f.write_str("not answered"),
+            Self::Inspected(facts) => write!(f, "{facts}"),
+            Self::Changed { scratch_kept: true } => f.write_str("changed, with its scratch disk as it was"),
+            Self::Changed { scratch_kept: false } => {
+                f.write_str("changed, and its scratch disk lost what it held")
+            }
+            Self::Failed(reason) => write!(f, "failed: {reason}"),
+        }
+    }
+}
