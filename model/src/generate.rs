@@ -1,5 +1,6 @@
 //! Strategies for networks: distinct ids, uuids and addresses by construction.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use proptest::collection::vec;
@@ -18,6 +19,16 @@ pub enum BoundsError {
     /// The range of sizes is empty or has no machine in it.
     #[error("no network has {start}..{end} machines: give a range from at least 1 that does not end before it starts", start = .0.start(), end = .0.end())]
     Machines(RangeInclusive<usize>),
+    /// Two parameters set one thing, so that one of them would be without effect.
+    #[error("parameters {one:?} and {other:?} both set the {subject}: leave one out, or give both one name")]
+    Overlap {
+        /// One parameter.
+        one: String,
+        /// The other.
+        other: String,
+        /// What both set.
+        subject: String,
+    },
     /// A parameter is not one.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
@@ -91,6 +102,15 @@ impl NetworkParameters {
         let (most, room) = (*self.machines.end(), self.subnet.room());
         if self.machines.is_empty() || *self.machines.start() == 0 {
             return Err(BoundsError::Machines(self.machines.clone()));
+        }
+        let mut owners = BTreeMap::new();
+        for parameter in &self.parameters {
+            for subject in parameter.subjects() {
+                let other = parameter.name().to_owned();
+                if let Some(one) = owners.insert(subject.clone(), other.clone()) {
+                    return Err(BoundsError::Overlap { one, other, subject });
+                }
+            }
         }
         if u32::try_from(most).map_or(true, |most| most > room) {
             return Err(NetworkError::Full { machines: most, subnet: self.subnet, room }.into());

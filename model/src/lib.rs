@@ -15,6 +15,7 @@
 //! - [`machines`]: Boot, Shutdown, Ping and more, the specification that netprop runs by itself.
 
 pub mod case;
+mod choices;
 pub mod factor;
 pub mod generate;
 pub mod machine;

@@ -2,7 +2,6 @@
 //! made of, and given other software.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 use proptest::sample::select;
 use proptest::strategy::{BoxedStrategy, Strategy, Union};
@@ -11,7 +10,7 @@ use crate::factor::Choice;
 use crate::generate::{BoundsError, NetworkParameters};
 use crate::machine::{KernelVersion, Machine, MachineId};
 use crate::network::Network;
-use crate::parameter::{Parameter, Scope, Setting};
+use crate::parameter::{Scope, Setting};
 use crate::specification::{Model, plainer_states};
 
 mod command;
@@ -26,7 +25,7 @@ pub use facts::Facts;
 /// what the machine was given; an Upgrade or Downgrade succeeds and keeps the scratch disk.
 #[derive(Clone, Debug)]
 pub struct MachineSpec {
-    parameters: Arc<[Parameter]>,
+    bounds: NetworkParameters,
     networks: BoxedStrategy<Network>,
 }
 
@@ -36,13 +35,13 @@ impl MachineSpec {
     /// # Errors
     /// What [`NetworkParameters::check`] says.
     pub fn new(bounds: NetworkParameters) -> Result<Self, BoundsError> {
-        Ok(Self { networks: bounds.strategy()?, parameters: bounds.parameters().into() })
+        Ok(Self { networks: bounds.strategy()?, bounds })
     }
 
     /// What the machine could be changed to: each other value of a parameter of its own that is
     /// one piece of software.
     fn changes(&self, machine: &Machine) -> Vec<Command> {
-        let own = self.parameters.iter().filter(|parameter| parameter.scope() == Scope::Machine);
+        let own = self.bounds.parameters().iter().filter(|parameter| parameter.scope() == Scope::Machine);
         let settings =
             own.flat_map(|parameter| parameter.values()).filter_map(|value| match &value.settings[..] {
                 [setting] if setting.is_software() && !setting.holds(machine) => Some(setting.clone()),
@@ -76,14 +75,6 @@ fn direction(machine: &Machine, to: &Setting) -> Option<Ordering> {
 fn kernel_numbers(version: &KernelVersion) -> Vec<u64> {
     let parts = version.as_str().split(|letter: char| !letter.is_ascii_digit());
     parts.filter_map(|part| part.parse().ok()).collect()
-}
-
-/// The site of the parameters that all machines share.
-const NETWORK: &str = "network";
-
-/// The site of a machine's parameters.
-fn site(machine: &Machine) -> String {
-    format!("machine {}", machine.id)
 }
 
 /// A machine in one line, without what is as in any other.
@@ -236,38 +227,11 @@ impl Model for MachineSpec {
     }
 
     fn choices(&self, network: &Network) -> Vec<Choice> {
-        let choice = |site: &str, parameter: &Parameter, machine: &Machine| {
-            let factor = Arc::clone(parameter.factor());
-            parameter.value_of(machine).map(|value| Choice { site: site.to_owned(), factor, value })
-        };
-        let of_scope = |scope| self.parameters.iter().filter(move |parameter| parameter.scope() == scope);
-        let first = network.machines().first().into_iter();
-        let shared = first.flat_map(|machine| {
-            of_scope(Scope::Network).filter_map(|parameter| choice(NETWORK, parameter, machine))
-        });
-        let own = network.machines().iter().flat_map(|machine| {
-            let site = site(machine);
-            of_scope(Scope::Machine)
-                .filter_map(|parameter| choice(&site, parameter, machine))
-                .collect::<Vec<_>>()
-        });
-        shared.chain(own).collect()
+        self.bounds.choices(network)
     }
 
     fn with_choice(&self, network: &Network, choice: &Choice) -> Option<Network> {
-        let parameter = self.parameters.iter().find(|parameter| parameter.name() == choice.factor.name)?;
-        let at = |machine: &&Machine| match parameter.scope() {
-            Scope::Machine => site(machine) == choice.site,
-            Scope::Network => choice.site == NETWORK,
-        };
-        let ids = ids(network.machines().iter().filter(at));
-        let possible = choice.value < parameter.values().len() && !ids.is_empty();
-        possible.then(|| {
-            let change = |network: Network, id| {
-                network.with_changed(id, |machine| parameter.set(machine, choice.value))
-            };
-            ids.iter().fold(network.clone(), change)
-        })
+        self.bounds.with_choice(network, choice)
     }
 
     /// Networks with one machine less, then those with plainer values.
