@@ -11,11 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use harness::machines::identity::{self, NetworkKey};
+use harness::machines::system::give;
 use harness::machines::{Boot, Lab, LabOptions, LiveNetwork, MachineSystem};
 use harness::{Config, Failure, Runner, Silent, Stop, Summary, System, SystemError};
 use hypervisor::{BootError, Definition, boot};
 use model::machines::{Command, Response};
-use model::{FileSystem, MachineId, MachineSpec, Model, Network, NetworkParameters, Outcome};
+use model::{
+    FileSystem, KernelVersion, MachineId, MachineSpec, Model, Network, NetworkParameters, Outcome, Setting,
+};
 use nixgen::{Console, Control, Image, Wiring};
 use planted::{EverybodyAnswers, Judged, shape};
 use proptest::strategy::{Strategy as _, ValueTree as _};
@@ -252,4 +255,29 @@ fn a_guest_that_never_speaks_is_given_up_at_the_limit() {
     let error = live.boot(&network.machines()[0].id).err().unwrap();
     assert!(matches!(error, SystemError::Infrastructure(_)), "{error}");
     assert!(error.to_string().contains("was not ready after 300ms"), "{error}");
+}
+
+#[test]
+fn other_software_leaves_the_scratch_disk_as_it_was() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let kernels = lab.kernels().unwrap();
+    let machine = every_kind(&lab).machines()[0].clone();
+    let network = Network::new("172.16.2.0/24".parse().unwrap(), vec![machine]).unwrap();
+    let id = &network.machines()[0].id;
+    let mut live = LiveNetwork::create(&lab, &network).unwrap();
+    let mut give = |command| match give(&mut live, &command).unwrap() {
+        Outcome::Answered(response) => response,
+        other => panic!("{command}: {other:?}"),
+    };
+    assert_eq!(give(Command::Boot(id.clone())), Response::Booted);
+    let to = |kernel: &KernelVersion| Setting::Kernel(kernel.clone());
+    let upgrade = Command::Upgrade { machine: id.clone(), to: to(&kernels[1]) };
+    assert_eq!(give(upgrade), Response::Changed { scratch_kept: true });
+    let upgraded = network.clone().with_changed(id, |machine| to(&kernels[1]).apply(machine));
+    match give(Command::Inspect(id.clone())) {
+        Response::Inspected(facts) => assert_eq!(facts.differences(&upgraded.machines()[0]), [""; 0]),
+        other => panic!("{other}"),
+    }
+    let downgrade = Command::Downgrade { machine: id.clone(), to: to(&kernels[0]) };
+    assert_eq!(give(downgrade), Response::Changed { scratch_kept: true });
 }
