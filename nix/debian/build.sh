@@ -1,11 +1,18 @@
-# Builds the parts of the `debian` base, one a call: tools, userland, image or scratch. It is the
-# builder of the derivations in default.nix, which set the variables read here. The same inputs
-# give the same bytes: everything is sorted, and times and uuids are fixed.
+# Builds the parts of the `debian` base, one a call: tools, userland, kernel, packages, image or
+# disk. It is the builder of the derivations in default.nix, which set the variables read here. The
+# same inputs give the same bytes: everything is sorted, and times and uuids are fixed.
 set -eu
 umask 022
 export LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH=0
 # A uuid for what needs one; nothing finds its disks by uuid.
 uuid=6e657470-726f-4f70-8000-000000000001
+
+# Prints the name and the version of each package.
+list() {
+	for deb in "$@"; do
+		dpkg-deb --show --showformat='${Package} ${Version}\n' "$deb"
+	done
+}
 
 # Unpacks packages into a directory where /bin, /sbin and /lib* are merged into /usr. Nix lets no
 # builder set a set-uid bit, and a guest whose only user is root needs none.
@@ -58,8 +65,8 @@ build_userland() {
 	# shellcheck disable=SC2086 # split on purpose
 	unpack "$result" $packages
 	chmod -R u+w "$result"
-	rm -rf "$result/usr/share/doc" "$result/usr/share/man" "$result/usr/share/locale" "$result/usr/share/info" \
-		"$result/usr/share/lintian" "$result/usr/share/bug" "$result/usr/lib/systemd" "$result/etc/init.d"
+	trim "$result"
+	rm -rf "$result/usr/lib/systemd" "$result/etc/init.d"
 	mkdir -p "$result/proc" "$result/sys" "$result/dev" "$result/run" "$result/tmp" "$result/root" "$result/scratch" \
 		"$result/etc/netprop" "$result/var/log" "$result/lower" "$result/upper"
 	for applet in $("$result/usr/bin/busybox" --list); do
@@ -77,8 +84,88 @@ build_userland() {
 	sed 's/:.*/:*:19000:0:99999:7:::/' "$result/etc/passwd" >"$result/etc/shadow"
 	sed -i 's/^\([^:]*\):[^:]*:/\1:x:/' "$result/etc/passwd"
 	printf 'passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n' >"$result/etc/nsswitch.conf"
-	ldconfig -r "$result"
-	rm -rf "$result/var/cache/ldconfig"
+	# shellcheck disable=SC2086 # split on purpose
+	list $packages >"$result/etc/netprop/packages"
+}
+
+# Removes what nobody reads in a guest.
+trim() {
+	rm -rf "$1/usr/share/doc" "$1/usr/share/man" "$1/usr/share/locale" "$1/usr/share/info" \
+		"$1/usr/share/lintian" "$1/usr/share/bug"
+}
+
+# Packages beyond the userland. Their maintainer scripts do not run.
+build_packages() {
+	# shellcheck disable=SC2086 # split on purpose
+	unpack "$result" $packages
+	chmod -R u+w "$result"
+	trim "$result"
+	mkdir -p "$result/etc/netprop"
+	# shellcheck disable=SC2086 # split on purpose
+	list $packages >"$result/etc/netprop/packages"
+}
+
+# Makes a directory of the root. It is left out where a link of the root's would lead elsewhere.
+make_directory() {
+	case $(readlink -m "$1$2") in
+	"$(readlink -f "$1")"/*) mkdir -p "$1$2" ;;
+	*) return 1 ;;
+	esac
+}
+
+# Makes the users and groups that packages declare (sysusers.d(5)), with a home directory each.
+add_users() {
+	for file in "$1"/usr/lib/sysusers.d/*.conf; do
+		[ -e "$file" ] || continue
+		# The description is the one field that may have blanks.
+		sed -e '/^#/d' -e 's/"[^"]*"/-/' "$file"
+	done | while read -r type name id _ home shell; do
+		case $type in
+		u* | g*) ;;
+		*) continue ;;
+		esac
+		case ${id:--} in
+		[0-9]*) id=${id%%:*} ;;
+		*)
+			id=101
+			while grep -q "^[^:]*:[^:]*:$id:" "$1/etc/passwd" "$1/etc/group"; do id=$((id + 1)); done
+			;;
+		esac
+		grep -q "^$name:" "$1/etc/group" || printf '%s:x:%s:\n' "$name" "$id" >>"$1/etc/group"
+		[ "${type%"${type#u}"}" = u ] || continue
+		grep -q "^$name:" "$1/etc/passwd" && continue
+		[ "${home:--}" != - ] || home=/
+		[ "${shell:--}" != - ] || shell=/usr/sbin/nologin
+		printf '%s:x:%s:%s::%s:%s\n' "$name" "$id" "$id" "$home" "$shell" >>"$1/etc/passwd"
+		printf '%s:*:19000:0:99999:7:::\n' "$name" >>"$1/etc/shadow"
+		make_directory "$1" "$home" || :
+	done
+}
+
+# Makes the directories that packages declare (tmpfiles.d(5)). Who they would belong to is not
+# kept, as all of the root is its own user's: the mode has to do.
+add_directories() {
+	for file in "$1"/usr/lib/tmpfiles.d/*.conf; do
+		[ -e "$file" ] || continue
+		while read -r type path mode _; do
+			case $type in
+			d* | D* | v* | q* | Q*) ;;
+			*) continue ;;
+			esac
+			case $path in
+			/var/run/*) path=${path#/var} ;;
+			/*) ;;
+			*) continue ;;
+			esac
+			case $path in
+			*%* | */..*) continue ;;
+			esac
+			make_directory "$1" "$path" || continue
+			case ${mode#[~:]} in
+			[0-7]*) chmod "${mode#[~:]}" "$1$path" ;;
+			esac
+		done <"$file"
+	done
 }
 
 # Unpacks the kernel out of a bzImage: a guest that need not do it at each boot starts sooner.
@@ -112,7 +199,8 @@ module_files() {
 	done | awk '!seen[$0]++'
 }
 
-build_image() {
+# A kernel: itself, the initrd that goes with it, and `root`, its modules as they are in the guest.
+build_kernel() {
 	# shellcheck disable=SC2086 # split on purpose
 	unpack kernel $packages
 	release=$(ls kernel/usr/lib/modules)
@@ -137,10 +225,41 @@ build_image() {
 	find initrd -exec touch -h -d @0 {} +
 	(cd initrd && find . | sort | busybox cpio -o -H newc -R 0:0 --renumber-inodes --ignore-devno 2>/dev/null) >"$result/initrd"
 
-	cp -a "$userland" root
-	chmod -R u+w root
-	mkdir -p root/usr/lib/modules
-	cp -a "$modules" root/usr/lib/modules/
+	mkdir -p "$result/root/usr/lib/modules" "$result/root/etc/netprop/modules"
+	mv "$modules" "$result/root/usr/lib/modules/"
+	modules=$result/root/usr/lib/modules/$release
+	# A list for each, so that the guest need not look for what belongs together. All of them take
+	# their checksums from crc32c, by a name that no file of dependencies has.
+	for module in $later_modules; do
+		module_files crc32c_generic "$module" | sed "s,^,/usr/lib/modules/$release/," >"$result/root/etc/netprop/modules/$module"
+	done
+	# shellcheck disable=SC2086 # split on purpose
+	list $packages >"$result/root/etc/netprop/packages"
+}
+
+# Puts together what other parts have unpacked.
+build_image() {
+	mkdir -p "$result" root
+	cp "$kernel/kernel" "$kernel/initrd" "$result/"
+	# shellcheck disable=SC2154 # set by Nix
+	for part in "$userland" ${further:+"$further"} "$kernel/root"; do
+		# Links to the parts' own files where one disk holds both; what is written to is copied first.
+		cp -a --link --remove-destination "$part/." root 2>/dev/null ||
+			cp -a --remove-destination "$part/." root
+		find root -type d ! -perm -u+w -exec chmod u+w {} +
+		cat "$part/etc/netprop/packages" >>packages
+	done
+	sort packages >packages.sorted
+	mv -f packages.sorted root/etc/netprop/packages
+	for file in passwd group shadow; do
+		cp "root/etc/$file" "$file"
+		chmod 644 "$file"
+		mv -f "$file" "root/etc/$file"
+	done
+	add_users root
+	add_directories root
+	ldconfig -r root
+	rm -rf root/var/cache/ldconfig
 	# All of the root is in memory once it is written to: these need no file systems of their own.
 	mkdir -p root/run/netprop root/run/sshd
 	chmod 1777 root/tmp
@@ -149,16 +268,41 @@ build_image() {
 	mkfs.erofs --quiet -T 0 -U $uuid --all-root "$result/root" root >/dev/null
 }
 
-build_scratch() {
+# Runs mkfs, and marks what it says against the user's options for whoever reads the log.
+format() {
+	"$@" "$result/scratch" >said 2>&1 && return
+	cat said
+	[ -z "$options" ] || echo "netprop: mkfs refused: $(grep -v '^ *$' said | head -n 1)"
+	exit 1
+}
+
+build_disk() {
 	mkdir "$result"
 	truncate -s 512M "$result/scratch"
+	extended=hash_seed=$uuid,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0
+	# Of two options -E, mke2fs heeds the last.
+	# shellcheck disable=SC2154,SC2086 # set by Nix; split on purpose
+	if [ "$file_system" = ext4 ]; then
+		set -- $options
+		options=
+		while [ $# -gt 0 ]; do
+			case $1 in
+			-E)
+				extended=$extended,${2-}
+				[ $# -eq 1 ] || shift
+				;;
+			*) options="$options $1" ;;
+			esac
+			shift
+		done
+	fi
 	case $file_system in
 	ext4)
-		MKE2FS_CONFIG=$tools/root/etc/mke2fs.conf E2FSPROGS_FAKE_TIME=1 mke2fs -q -t ext4 -U $uuid \
-			-E hash_seed=$uuid,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0 "$result/scratch"
+		export MKE2FS_CONFIG="$tools/root/etc/mke2fs.conf" E2FSPROGS_FAKE_TIME=1
+		format mke2fs -q -t ext4 -U $uuid -E "$extended" $options
 		;;
-	xfs) mkfs.xfs -q -m uuid=$uuid "$result/scratch" ;;
-	btrfs) mkfs.btrfs -q -U $uuid "$result/scratch" ;;
+	xfs) format mkfs.xfs -q -m uuid=$uuid $options ;;
+	btrfs) format mkfs.btrfs -q -U $uuid $options ;;
 	esac
 }
 

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use model::{FileSystem, Format, KernelVersion, Machine, MachineId, Software};
+use model::machine::PackageName;
+use model::{FileSystem, Format, KernelVersion, Machine, MachineId, Network, Software};
 
 use crate::error::Error;
 use crate::process::Limits;
@@ -35,6 +36,23 @@ pub struct BaseOffer {
     pub file_systems: Vec<FileSystem>,
 }
 
+/// An expression whose value is a list of derivations.
+pub(crate) struct Expression {
+    /// The expression.
+    pub(crate) text: String,
+    /// What each derivation is called in the store and what it is for, as far as a base tells.
+    pub(crate) parts: Vec<(String, Part)>,
+}
+
+/// What a derivation is for.
+#[derive(Clone, Debug)]
+pub(crate) enum Part {
+    /// The image of these machines.
+    Image(Vec<MachineId>),
+    /// The template of disks in this format.
+    Disk(Format),
+}
+
 /// How the tools of a base are called for.
 pub(crate) struct Context<'a> {
     pub(crate) limits: &'a Limits,
@@ -51,6 +69,16 @@ pub(crate) trait Base: Send + Sync {
         ImageRequest { software: machine.software(), details: BTreeMap::new() }
     }
 
+    /// The versions of a package that machines can have, newest first.
+    fn versions(&self, _package: &PackageName, _limits: &Limits) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Refuses what can be told to be impossible before anything is built.
+    fn check(&self, _network: &Network, _context: &Context<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Gets ready whatever the images need and renders the expression whose value is a list of
     /// derivations: the image of each request, then a disk of each format, in their order.
     /// `sources` is where the Nix files of [`crate::sources`] lie.
@@ -60,5 +88,5 @@ pub(crate) trait Base: Send + Sync {
         sources: &Path,
         authorized_key: &str,
         context: &Context<'_>,
-    ) -> Result<String, Error>;
+    ) -> Result<Expression, Error>;
 }

@@ -7,10 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use data_encoding::HEXLOWER;
-use model::{Format, KernelVersion, Machine, MachineId, Network};
+use model::machine::{OptionWord, PackageName};
+use model::{Format, Machine, MachineId, Network};
 use sha2::{Digest, Sha256};
 
-use crate::base::{Base, BaseOffer, Context, ImageRequest, Wanted};
+use crate::base::{Base, BaseOffer, Context, ImageRequest, Part, Wanted};
 use crate::debian::Debian;
 use crate::error::Error;
 use crate::host::Programs;
@@ -94,6 +95,15 @@ impl Builder {
         self.base.offer(&self.limits())
     }
 
+    /// The versions of a package that machines can be given here, newest first; none where there is
+    /// no such package.
+    ///
+    /// # Errors
+    /// Where apt is missing or fails.
+    pub fn versions(&self, package: &PackageName) -> Result<Vec<String>, Error> {
+        self.base.versions(package, &self.limits())
+    }
+
     /// Builds what a network's machines boot. Networks that differ only in what is not software
     /// (ids, uuids, addresses, memory, file systems) have the same images, built once.
     ///
@@ -103,10 +113,12 @@ impl Builder {
         let limits = self.limits();
         // One build at a time: what one network needs, the next finds.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let context = Context { limits: &limits, observer: &self.options.observer };
+        self.base.check(network, &context).map_err(|error| with_machines(error, network))?;
         let wanted = self.wanted(network, &known);
         let mut built = Vec::new();
         if !wanted.images.is_empty() || !wanted.formats.is_empty() {
-            built = self.run_nix(&wanted, &mut known, network, &limits)?;
+            built = self.run_nix(&wanted, &mut known, network, &context)?;
         }
         let image = |machine: &Machine| {
             let directory = known.images.get(&self.base.request(machine))?;
@@ -145,15 +157,14 @@ impl Builder {
         wanted: &Wanted,
         known: &mut Known,
         network: &Network,
-        limits: &Limits,
+        context: &Context<'_>,
     ) -> Result<Vec<String>, Error> {
         let sources = self.options.run_directory.join("nix");
         sources::write(&sources)?;
-        let context = Context { limits, observer: &self.options.observer };
-        let expression = self.base.expression(wanted, &sources, &self.authorized_key, &context);
+        let expression = self.base.expression(wanted, &sources, &self.authorized_key, context);
         let expression = expression.map_err(|error| with_machines(error, network))?;
         let file = self.options.run_directory.join("network.nix");
-        fs::write(&file, expression).map_err(Error::file("write", &file))?;
+        fs::write(&file, &expression.text).map_err(Error::file("write", &file))?;
         let log = self.options.run_directory.join("nix-build.log");
         let run = Run {
             expression: &file,
@@ -161,10 +172,10 @@ impl Builder {
             log: &log,
             run_directory: &self.options.run_directory,
         };
-        let outcome = match self.nix.build(&run, limits, &self.options.observer) {
+        let outcome = match self.nix.build(&run, context.limits, &self.options.observer) {
             Ok(outcome) => outcome,
             Err(Failure::Other(error)) => return Err(error),
-            Err(Failure::Failed { end }) => return Err(self.failure(end, log, network)),
+            Err(Failure::Failed { end }) => return Err(self.failure(end, log, &expression.parts, network)),
         };
         let parts = wanted.images.len() + wanted.formats.len();
         if outcome.paths.len() != parts {
@@ -187,14 +198,32 @@ impl Builder {
         self.options.cache_directory.join("roots").join(key)
     }
 
-    fn failure(&self, end: String, log: PathBuf, network: &Network) -> Error {
+    fn failure(&self, end: String, log: PathBuf, parts: &[(String, Part)], network: &Network) -> Error {
         if end.contains("No space left on device") {
             let places = format!("{} and {}", self.nix.places(), self.options.run_directory.display());
             return Error::DiskFull { what: "nix-build runs".to_owned(), places };
         }
-        let concerns =
-            |machine: &&Machine| end.contains(&format!("-netprop-image-{}.drv", store_name(&machine.kernel)));
-        let machines = network.machines().iter().filter(concerns).map(|machine| machine.id.clone()).collect();
+        let failed = parts.iter().filter(|(name, _)| end.contains(&format!("-netprop-{name}.drv'")));
+        let mut machines = BTreeSet::new();
+        for (_, part) in failed {
+            match part {
+                Part::Image(concerned) => machines.extend(concerned.iter().cloned()),
+                Part::Disk(format) => {
+                    let concerned = network.machines().iter().filter(|machine| machine.format() == *format);
+                    let concerned: Vec<_> = concerned.map(|machine| machine.id.clone()).collect();
+                    if let Some(reason) = refused_by_mkfs(&end) {
+                        return Error::Mkfs {
+                            file_system: format.file_system,
+                            options: words(&format.mkfs_options),
+                            machines: concerned,
+                            reason,
+                        };
+                    }
+                    machines.extend(concerned);
+                }
+            }
+        }
+        let machines = machines.into_iter().collect();
         // The run's directory goes with the run; whoever reads the message looks later.
         let kept = self.options.cache_directory.join("nix-build.log");
         let log = if fs::copy(&log, &kept).is_ok() { kept } else { log };
@@ -207,9 +236,15 @@ impl Builder {
     }
 }
 
-/// A version as it is in the names of the store: `nix/debian/default.nix` does the same.
-fn store_name(kernel: &KernelVersion) -> String {
-    kernel.as_str().replace('~', "-")
+/// What mkfs said when it ended the build of a disk: `nix/debian/build.sh` marks it.
+fn refused_by_mkfs(end: &str) -> Option<String> {
+    end.lines().rev().find_map(|line| {
+        Some(line.split_once("netprop: mkfs refused: ")?.1.trim().trim_end_matches('.').to_owned())
+    })
+}
+
+fn words(options: &[OptionWord]) -> String {
+    options.iter().map(OptionWord::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// Adds which machines ask for a kernel that there is not.

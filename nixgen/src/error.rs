@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::{KernelVersion, MachineId};
+use model::machine::PackageName;
+use model::{FileSystem, KernelVersion, MachineId};
 
 /// Why a network's images were not built, or a machine was not described.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +80,87 @@ pub enum Error {
         /// What there is.
         offered: Vec<KernelVersion>,
     },
+    /// apt has no package of that name.
+    #[error("apt has no package {package} for {}: {}", list(.machines, "any machine"), meant(.nearest))]
+    UnknownPackage {
+        /// What was asked for.
+        package: PackageName,
+        /// The machines that asked.
+        machines: Vec<MachineId>,
+        /// Names much like it that apt has.
+        nearest: Vec<String>,
+    },
+    /// apt has the package, and not in that version.
+    #[error(
+        "apt has no version {version} of {package} for {}: use one of {}, newest, or the path of its .deb file",
+        list(.machines, "any machine"),
+        .offered.join(", ")
+    )]
+    UnknownVersion {
+        /// The package.
+        package: PackageName,
+        /// What was asked for.
+        version: String,
+        /// The machines that asked.
+        machines: Vec<MachineId>,
+        /// The versions that apt has, newest first.
+        offered: Vec<String>,
+    },
+    /// A file that was given as a package is none, or another one.
+    #[error("cannot give {} the package {package} from {path}: {reason}", list(.machines, "any machine"))]
+    PackageFile {
+        /// The package that it should be.
+        package: PackageName,
+        /// The file.
+        path: PathBuf,
+        /// The machines that asked.
+        machines: Vec<MachineId>,
+        /// What is wrong with it, and what would be right.
+        reason: String,
+    },
+    /// Packages cannot be together in one guest.
+    #[error(
+        "the packages {packages} of {} cannot be in one guest: {reason}; choose other versions",
+        list(.machines, "any machine")
+    )]
+    Unsatisfiable {
+        /// The packages, with their versions.
+        packages: String,
+        /// The machines that asked.
+        machines: Vec<MachineId>,
+        /// What apt says of it.
+        reason: String,
+    },
+    /// A kernel cannot do what a machine needs of it.
+    #[error(
+        "the kernel {kernel} has no module {module}, which {} needs for {purpose}: choose another kernel",
+        list(.machines, "any machine")
+    )]
+    MissingModule {
+        /// The kernel.
+        kernel: KernelVersion,
+        /// The module.
+        module: String,
+        /// What the module is for.
+        purpose: &'static str,
+        /// The machines that need it.
+        machines: Vec<MachineId>,
+    },
+    /// A disk cannot be formatted in that way.
+    #[error(
+        "mkfs refuses the options {options:?} for the {file_system} of {}: {reason}; choose others",
+        list(.machines, "any machine")
+    )]
+    Mkfs {
+        /// The file system.
+        file_system: FileSystem,
+        /// The options that were asked for, between blanks.
+        options: String,
+        /// The machines that asked.
+        machines: Vec<MachineId>,
+        /// What mkfs said.
+        reason: String,
+    },
     /// apt failed otherwise, or said what is not understood.
     #[error("apt-get could not {what}: {reason}; see {log}, and try the same by hand")]
     Apt {
@@ -100,6 +182,14 @@ pub enum Error {
         expected: String,
         /// The hash of the file.
         found: String,
+    },
+    /// A downloaded package cannot be read.
+    #[error("the package {path} cannot be read: {reason}; delete the file and try again")]
+    DamagedPackage {
+        /// The file.
+        path: PathBuf,
+        /// What dpkg-deb says.
+        reason: String,
     },
     /// A build went wrong.
     #[error("nix-build failed for {}: see {log}, which ends so:\n{end}", list(.machines, "all machines"))]
@@ -162,6 +252,40 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it is the configuration of [`Error::machines`] that cannot be had, whatever is tried:
+    /// other machines can be built here.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::UnknownKernel { .. }
+            | Self::UnknownPackage { .. }
+            | Self::UnknownVersion { .. }
+            | Self::PackageFile { .. }
+            | Self::Unsatisfiable { .. }
+            | Self::MissingModule { .. }
+            | Self::Mkfs { .. } => true,
+            Self::Build { machines, .. } => !machines.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// The machines that it concerns, where these can be told.
+    #[must_use]
+    pub fn machines(&self) -> &[MachineId] {
+        match self {
+            Self::UnknownKernel { machines, .. }
+            | Self::UnknownPackage { machines, .. }
+            | Self::UnknownVersion { machines, .. }
+            | Self::PackageFile { machines, .. }
+            | Self::Unsatisfiable { machines, .. }
+            | Self::MissingModule { machines, .. }
+            | Self::Mkfs { machines, .. }
+            | Self::Build { machines, .. } => machines,
+            Self::Wiring { machine, .. } => std::slice::from_ref(machine),
+            _ => &[],
+        }
+    }
+
     /// Wraps what the system answered to an action on a path.
     pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
@@ -181,6 +305,13 @@ fn list(machines: &[MachineId], otherwise: &str) -> String {
         [] => otherwise.to_owned(),
         [one] => format!("machine {one}"),
         many => format!("machines {}", many.join(", ")),
+    }
+}
+
+fn meant(names: &[String]) -> String {
+    match names {
+        [] => "check its name, or run `apt-get update` as root".to_owned(),
+        names => format!("did you mean {}?", names.join(" or ")),
     }
 }
 

@@ -2,7 +2,8 @@
 //! apt nor a network and do the same.
 //!
 //! In the cache directory, `locks/PART-KEY.json` holds the packages of one part (KEY is the hash of
-//! the request) and `packages/SHA256-NAME` each file. Both appear whole or not at all.
+//! the request) and `packages/SHA256-NAME` each file. Both appear whole or not at all. What a user
+//! gives as a file is copied there too.
 
 use std::fs;
 use std::io::{self, Write};
@@ -12,7 +13,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::apt::{Apt, Closure, Package};
+use crate::apt::{Apt, Package};
 use crate::error::Error;
 use crate::process::Limits;
 use crate::progress::{Observer, Progress};
@@ -37,6 +38,8 @@ pub(crate) enum Keep {
     Prefix(String),
     /// Those whose names do not begin so: what only installing would need.
     Without(Vec<String>),
+    /// All of them.
+    All,
 }
 
 impl Keep {
@@ -44,6 +47,7 @@ impl Keep {
         match self {
             Self::Prefix(prefix) => name.starts_with(prefix),
             Self::Without(prefixes) => !prefixes.iter().any(|prefix| name.starts_with(prefix)),
+            Self::All => true,
         }
     }
 }
@@ -78,26 +82,29 @@ impl Locks {
         (lock.request == *request).then_some(lock.packages)
     }
 
-    /// Pins what apt resolves a request to, given the packages that it comes down to. The inner
-    /// result is the name of a package that apt does not know.
-    pub(crate) fn resolve(
-        &self,
-        request: &Request,
-        names: &[String],
-        apt: &Apt,
-        limits: &Limits,
-    ) -> Result<Result<Vec<Package>, String>, Error> {
-        let mut packages = match apt.closure(names, limits)? {
-            Closure::Packages(packages) => packages,
-            Closure::Unknown(name) => return Ok(Err(name)),
-        };
+    /// Pins what a request was resolved to, as far as it keeps that.
+    pub(crate) fn pin(&self, request: &Request, mut packages: Vec<Package>) -> Result<Vec<Package>, Error> {
         packages.retain(|package| request.keep.keeps(&package.name));
         packages.sort_by(|a, b| a.file.cmp(&b.file));
         let lock = Lock { request: request.clone(), packages };
         let text = serde_json::to_string_pretty(&lock)
             .map_err(|error| Error::Template { name: "lock", reason: error.to_string() })?;
         write_whole(&self.path(request), text.as_bytes())?;
-        Ok(Ok(lock.packages))
+        Ok(lock.packages)
+    }
+
+    /// Keeps a copy of a package's file that did not come from apt.
+    pub(crate) fn import(&self, package: &Package, from: &Path) -> Result<(), Error> {
+        if self.is_whole(package)? {
+            return Ok(());
+        }
+        let content = fs::read(from).map_err(Error::file("read", from))?;
+        write_whole(&self.file(package), &content)
+    }
+
+    /// A file beside the lock of a request that holds what was found out about its packages.
+    pub(crate) fn beside(&self, request: &Request, kind: &str) -> PathBuf {
+        self.path(request).with_extension(kind)
     }
 
     /// Where the file of a package lies once it was downloaded.
@@ -188,7 +195,7 @@ fn share(total: u64, percent: f64) -> u64 {
     total / 1000 * per_mille + total % 1000 * per_mille / 1000
 }
 
-fn hash_of(path: &Path) -> Result<String, Error> {
+pub(crate) fn hash_of(path: &Path) -> Result<String, Error> {
     let mut file = fs::File::open(path).map_err(Error::file("read", path))?;
     let mut hasher = Sha256::new();
     io::copy(&mut file, &mut hasher).map_err(Error::file("read", path))?;

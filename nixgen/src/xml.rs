@@ -8,6 +8,7 @@
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use model::machine::ClockSource;
 use model::{Machine, MachineId, Network};
 use serde::Serialize;
 
@@ -18,6 +19,8 @@ use crate::template::{domain, is_xml_text};
 /// The slots of the two NICs; the template has the other devices' in 4 to 6.
 const MANAGEMENT_SLOT: &str = "0x2";
 const DATA_SLOT: &str = "0x3";
+/// The longest command line that the kernel takes (`COMMAND_LINE_SIZE` on x86, less its end).
+const COMMAND_LINE_LENGTH: usize = 2047;
 /// The longest path of a socket that the kernel takes.
 const SOCKET_PATH: usize = 107;
 /// The longest directory of a switch: it names sockets in it, and cuts what is longer silently.
@@ -107,11 +110,13 @@ struct Domain<'a> {
     uuid: String,
     description: String,
     memory: u64,
+    processors: u32,
+    clock_timer: Option<&'static str>,
     accelerator: &'static str,
     cpu_mode: &'static str,
     kernel: &'a str,
     initrd: &'a str,
-    command_line: &'a str,
+    command_line: String,
     root: &'a str,
     emulator: Option<&'a str>,
     scratch: Option<&'a str>,
@@ -152,11 +157,13 @@ pub fn domain_xml(
             machine.address, machine.kernel, machine.file_system
         ),
         memory: machine.memory.get(),
+        processors: machine.processors.get(),
+        clock_timer: machine.clock_source.as_ref().and_then(timer),
         accelerator,
         cpu_mode,
         kernel: texts.path("kernel", &image.kernel)?,
         initrd: texts.path("initrd", &image.initrd)?,
-        command_line: &image.command_line,
+        command_line: command_line(machine, image)?,
         root: texts.path("root", &image.root)?,
         emulator: texts.optional("emulator", wiring.emulator.as_deref())?,
         scratch: texts.optional("scratch disk", wiring.scratch.as_deref())?,
@@ -164,6 +171,31 @@ pub fn domain_xml(
         control_socket: control,
         qemu_arguments: nics(machine, wiring)?,
     })
+}
+
+/// What a machine's kernel is told: what the image's base says, then what is the machine's own.
+fn command_line(machine: &Machine, image: &Image) -> Result<String, Error> {
+    let mut words = vec![image.command_line.clone()];
+    words.extend(machine.kernel_parameters.iter().map(|(name, value)| match value.as_str() {
+        "" => name.to_string(),
+        value => format!("{name}={value}"),
+    }));
+    words.extend(machine.clock_source.iter().map(|source| format!("clocksource={source}")));
+    let text = words.join(" ");
+    if text.len() > COMMAND_LINE_LENGTH {
+        let why = "is longer than the 2047 signs that the kernel takes: give it fewer parameters";
+        return Err(Error::Wiring { machine: machine.id.clone(), what: "command line", text, why });
+    }
+    Ok(text)
+}
+
+/// What libvirt calls the timer behind a clock source, where a machine has it only if asked.
+fn timer(source: &ClockSource) -> Option<&'static str> {
+    match source.as_str() {
+        "hpet" => Some("hpet"),
+        "kvm-clock" => Some("kvmclock"),
+        _ => None,
+    }
 }
 
 /// The arguments for both NICs, as far as there are any. An empty `romfile` spares the firmware

@@ -1,9 +1,10 @@
 //! What a machine is told of itself when it boots, and the host key of a network.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use data_encoding::BASE64;
+use model::machine::{Mtu, OptionWord};
 use model::{Machine, Network};
 use remote::HostKey;
 use ssh_key::private::Ed25519Keypair;
@@ -38,7 +39,7 @@ impl NetworkKey {
 pub fn lines(network: &Network, machine: &Machine, key: &NetworkKey) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut text = String::from("netprop-identity 1\n");
-    let mut line = |name: &str, value: &dyn std::fmt::Display| {
+    let mut line = |name: &str, value: &dyn Display| {
         writeln!(text, "{name}={value}").ok();
     };
     line("name", &machine.id);
@@ -52,8 +53,33 @@ pub fn lines(network: &Network, machine: &Machine, key: &NetworkKey) -> String {
     for machine in network.machines() {
         line("host", &format_args!("{} {}", machine.address, machine.id));
     }
+    own(&mut line, machine);
     text.push_str("end\n");
     text
+}
+
+/// What few machines have, and what is the guest's default elsewhere.
+fn own(line: &mut dyn FnMut(&str, &dyn Display), machine: &Machine) {
+    if machine.mtu != Mtu::default() {
+        line("mtu", &machine.mtu);
+    }
+    if !machine.mount_options.is_empty() {
+        let options: Vec<_> = machine.mount_options.iter().map(OptionWord::as_str).collect();
+        line("mount_options", &options.join(","));
+    }
+    for (name, value) in &machine.parameters {
+        // The guest keeps them in lines.
+        line("parameter", &format_args!("{name} {}", value.replace(['\n', '\r'], " ")));
+    }
+    for (path, content) in &machine.files {
+        line("file", &format_args!("{path} {}\n{content}", content.len()));
+    }
+    for (name, service) in &machine.services {
+        line("service", &format_args!("{name} {}", BASE64.encode(service.command.as_bytes())));
+        if let Some(ready) = &service.ready {
+            line("service_ready", &format_args!("{name} {}", BASE64.encode(ready.as_bytes())));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -73,6 +99,22 @@ mod tests {
         assert!(text.contains("\naddress=172.16.2.2\nprefix=24\nfile_system=xfs\nhost_key="), "{text}");
         assert!(text.ends_with("\nhost=172.16.2.2 a\nend\n"), "{text}");
         assert!(text.lines().all(|line| line == "end" || line.contains(['=', ' '])), "{text}");
+    }
+
+    #[test]
+    fn what_a_machine_has_of_its_own_is_told_between() {
+        let network: Network = serde_json::from_str(
+            r#"{ "machines": [ { "id": "a", "uuid": "b9d1ee3a-55b1-4a1c-9d9b-0d9e5c7c0a01",
+                 "address": "172.16.2.2", "kernel": "6.1", "memory": 96, "file_system": "xfs",
+                 "mount_options": ["noatime", "logbufs=8"], "mtu": 1400, "parameters": { "p": "v w" },
+                 "files": { "/etc/x": "two\nlines ä" },
+                 "services": { "s": { "command": "sleep 1", "ready": "true" } } } ] }"#,
+        )
+        .unwrap();
+        let text = lines(&network, &network.machines()[0], &NetworkKey::generate().unwrap());
+        let own = "mtu=1400\nmount_options=noatime,logbufs=8\nparameter=p v w\nfile=/etc/x 12\ntwo\nlines ä\n\
+                   service=s c2xlZXAgMQ==\nservice_ready=s dHJ1ZQ==\nend\n";
+        assert!(text.ends_with(own), "{text}");
     }
 
     #[test]

@@ -6,16 +6,9 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
+use super::expression::{Disk, Expression, File, Image};
 use super::*;
-
-#[test]
-fn kernels_are_ordered_by_number() {
-    let version = |text| KernelVersion::new(text).unwrap();
-    let mut kernels = [version("6.12"), version("6.9"), version("6.1"), version("5.10")];
-    kernels.sort_by_key(numbers);
-    let names: Vec<_> = kernels.iter().map(KernelVersion::as_str).collect();
-    assert_eq!(names, ["5.10", "6.1", "6.9", "6.12"]);
-}
+use crate::template;
 
 #[test]
 fn the_tools_are_named_in_order() {
@@ -71,10 +64,20 @@ fn file() -> impl Strategy<Value = File> {
 
 fn expression() -> impl Strategy<Value = Expression> {
     let files = || prop::collection::vec(file(), 0..3);
-    let kernel = (text(), files()).prop_map(|(version, packages)| Kernel { version, packages });
-    let kernels = prop::collection::vec(kernel, 0..3);
-    let rest = (text(), text(), text(), files(), files(), kernels);
-    rest.prop_map(|(shell, path, authorized_key, tools, userland, kernels)| Expression {
+    let image = (text(), text(), files(), files(), files()).prop_map(
+        |(name, kernel, kernel_packages, userland, packages)| Image {
+            name,
+            kernel,
+            kernel_packages,
+            userland,
+            packages,
+        },
+    );
+    let disk = (text(), text(), text());
+    let disk = disk.prop_map(|(name, file_system, options)| Disk { name, file_system, options });
+    let (images, disks) = (prop::collection::vec(image, 0..3), prop::collection::vec(disk, 0..3));
+    let rest = (text(), text(), text(), files(), images, disks);
+    rest.prop_map(|(shell, path, authorized_key, tools, images, disks)| Expression {
         source: String::new(),
         system: "x86_64-linux",
         shell,
@@ -82,15 +85,25 @@ fn expression() -> impl Strategy<Value = Expression> {
         authorized_key,
         boot_modules: BOOT_MODULES,
         tools,
-        userland,
-        kernels,
-        file_systems: FileSystem::ALL.map(FileSystem::as_str).to_vec(),
+        images,
+        disks,
     })
 }
 
 /// What evaluating the expression has to give where `source` is a function that returns what it
 /// is called with.
 fn arguments(expression: &Expression) -> Value {
+    let image = |image: &Image| {
+        json!({
+            "name": image.name,
+            "kernel": image.kernel,
+            "kernelPackages": image.kernel_packages,
+            "userland": image.userland,
+            "packages": image.packages,
+        })
+    };
+    let disk =
+        |disk: &Disk| json!({ "name": disk.name, "fileSystem": disk.file_system, "options": disk.options });
     json!({
         "system": expression.system,
         "shell": expression.shell,
@@ -98,9 +111,8 @@ fn arguments(expression: &Expression) -> Value {
         "authorizedKey": expression.authorized_key,
         "bootModules": expression.boot_modules,
         "tools": expression.tools,
-        "userland": expression.userland,
-        "kernels": expression.kernels,
-        "fileSystems": expression.file_systems,
+        "images": expression.images.iter().map(image).collect::<Vec<_>>(),
+        "disks": expression.disks.iter().map(disk).collect::<Vec<_>>(),
     })
 }
 

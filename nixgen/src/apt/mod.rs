@@ -1,15 +1,18 @@
 //! What is asked of the host's apt: the closure of some packages, and their files.
 //!
-//! apt answers for an empty system (`Dir::State::status` is an empty file), so the host's own
-//! packages do not matter and nothing is ever installed. No mirror is named here: the host's
+//! apt answers for a system of our own (`Dir::State::status` is a file that is written here), so the
+//! host's own packages do not matter and nothing is ever installed. No mirror is named here: the host's
 //! configuration of apt says where packages come from, and its signed lists what they hash to.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::Error;
 use crate::host::Programs;
 use crate::process::{Finished, Job, Limits};
+
+mod parse;
 
 /// A package as apt pins it.
 #[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
@@ -36,11 +39,32 @@ pub(crate) struct Apt {
 }
 
 /// What apt said of a request for packages.
+#[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Closure {
     /// All that the named packages need, and themselves.
     Packages(Vec<Package>),
     /// It has no package of this name.
     Unknown(String),
+    /// It has no such version of a package.
+    NoVersion {
+        /// The package.
+        name: String,
+        /// The version that it does not have.
+        version: String,
+    },
+    /// The packages cannot be together, for this reason.
+    Impossible(String),
+}
+
+/// What apt is to solve: packages, beside what is there already.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Problem {
+    /// `NAME`, `NAME=VERSION` or the path of a file.
+    pub(crate) wanted: Vec<String>,
+    /// Names with versions of what is there already. None of it may go, its version may change.
+    pub(crate) installed: Vec<(String, String)>,
+    /// The release that packages are taken from before others.
+    pub(crate) release: Option<String>,
 }
 
 impl Apt {
@@ -54,26 +78,25 @@ impl Apt {
         Ok(Self { get, cache, directory })
     }
 
-    /// The closure of packages, solved for a system that has none.
-    pub(crate) fn closure(&self, names: &[String], limits: &Limits) -> Result<Closure, Error> {
-        let mut command = self.command(&self.get);
-        command.args(["install", "--print-uris", "-qq", "-y", "--no-install-recommends"]).args(names);
+    /// The packages that solve a problem.
+    pub(crate) fn closure(&self, problem: &Problem, limits: &Limits) -> Result<Closure, Error> {
+        // Of this call alone: builds in other processes have other ones.
+        let status = tempfile::Builder::new().prefix("status-").tempfile_in(&self.directory);
+        let status = status.map_err(Error::file("write to", &self.directory))?;
+        std::fs::write(status.path(), records(&problem.installed))
+            .map_err(Error::file("write", status.path()))?;
+        let mut command = self.command(&self.get, status.path());
+        command.args(["install", "--print-uris", "-q", "-y", "--no-install-recommends"]);
+        command.args(["--no-remove", "--allow-downgrades"]);
+        command.args(problem.release.iter().flat_map(|release| ["-t", release]));
+        command.args(&problem.wanted);
         let what = "solve the packages of a guest";
         let finished = self.run(what, command, limits, &mut |_| {})?;
         if !finished.status.success() {
-            let unknown = finished.end.lines().find_map(unknown_package);
-            return match unknown {
-                Some(name) => Ok(Closure::Unknown(name)),
-                None => Err(self.failed(what, finished.end)),
-            };
+            let complaint = parse::complaint(&finished.output, &finished.end);
+            return complaint.ok_or_else(|| self.failed(what, finished.end));
         }
-        let packages: Option<Vec<_>> = finished
-            .output
-            .iter()
-            .filter(|line| line.starts_with('\''))
-            .map(|line| parse_uri(line))
-            .collect();
-        packages
+        parse::uris(&finished.output)
             .map(Closure::Packages)
             .ok_or_else(|| self.failed(what, "its list of files is not understood".to_owned()))
     }
@@ -86,7 +109,7 @@ impl Apt {
         limits: &Limits,
         done: &mut dyn FnMut(f64),
     ) -> Result<(), Error> {
-        let mut command = self.command(&self.get);
+        let mut command = self.command(&self.get, &self.empty_status());
         command.current_dir(into).args(["download", "-qq", "-o", "APT::Status-Fd=2"]);
         command.args(packages.iter().map(|package| format!("{}={}", package.name, package.version)));
         let what = "download packages";
@@ -104,33 +127,56 @@ impl Apt {
         names: &[String],
         limits: &Limits,
     ) -> Result<Vec<(String, String)>, Error> {
-        let mut command = self.command(&self.cache);
-        command.arg("policy").args(names);
-        let what = "tell the versions of packages";
-        let finished = self.run(what, command, limits, &mut |_| {})?;
-        if finished.status.success() {
-            Ok(parse_policy(&finished.output))
-        } else {
-            Err(self.failed(what, finished.end))
-        }
+        let lines = self.ask("tell the versions of packages", "policy", names, limits)?;
+        Ok(parse::policy(&lines))
+    }
+
+    /// The versions of a package, newest first, each with the releases that have it.
+    pub(crate) fn versions(&self, name: &str, limits: &Limits) -> Result<Vec<(String, Vec<String>)>, Error> {
+        let lines = self.ask("list the versions of a package", "madison", &[name.to_owned()], limits)?;
+        Ok(parse::madison(&lines))
+    }
+
+    /// What a version of a package needs in exactly one version.
+    pub(crate) fn exact_needs(
+        &self,
+        name: &str,
+        version: &str,
+        limits: &Limits,
+    ) -> Result<Vec<(String, String)>, Error> {
+        let lines = self.ask("show a package", "show", &[format!("{name}={version}")], limits)?;
+        Ok(parse::exact_needs(&lines))
     }
 
     /// The names of all packages with a prefix.
     pub(crate) fn names(&self, prefix: &str, limits: &Limits) -> Result<Vec<String>, Error> {
-        let mut command = self.command(&self.cache);
-        command.args(["pkgnames", prefix]);
-        let what = "list the names of packages";
+        self.ask("list the names of packages", "pkgnames", &[prefix.to_owned()], limits)
+    }
+
+    fn ask(
+        &self,
+        what: &'static str,
+        question: &str,
+        names: &[String],
+        limits: &Limits,
+    ) -> Result<Vec<String>, Error> {
+        let mut command = self.command(&self.cache, &self.empty_status());
+        command.arg(question).args(names);
         let finished = self.run(what, command, limits, &mut |_| {})?;
         if finished.status.success() { Ok(finished.output) } else { Err(self.failed(what, finished.end)) }
     }
 
-    fn command(&self, program: &Path) -> Command {
+    fn empty_status(&self) -> PathBuf {
+        self.directory.join("status")
+    }
+
+    fn command(&self, program: &Path, status: &Path) -> Command {
         let mut command = Command::new(program);
         let option = |name: &str, value: &Path| format!("{name}={}", value.display());
         command
             .env("LC_ALL", "C")
             .args(["-o", "Debug::NoLocking=true", "-o", "Acquire::ForceHash=SHA256"])
-            .args(["-o", &option("Dir::State::status", &self.directory.join("status"))])
+            .args(["-o", &option("Dir::State::status", status)])
             .args(["-o", &option("Dir::Cache", &self.directory)]);
         command
     }
@@ -149,7 +195,8 @@ impl Apt {
         Job { what, command, log: self.log(), on_line }.run(limits)
     }
 
-    fn failed(&self, what: &'static str, reason: String) -> Error {
+    /// The error for a failure of apt's, with what it said.
+    pub(crate) fn failed(&self, what: &'static str, reason: String) -> Error {
         let reason = if reason.is_empty() { "it did not say why".to_owned() } else { reason };
         if reason.contains("No space left on device") {
             return Error::DiskFull {
@@ -161,80 +208,22 @@ impl Apt {
     }
 }
 
-/// The package in apt's words for one that it does not have.
-fn unknown_package(line: &str) -> Option<String> {
-    let name = line
-        .strip_prefix("E: Unable to locate package ")
-        .or_else(|| line.strip_prefix("E: Package '")?.strip_suffix("' has no installation candidate"))?;
-    Some(name.trim().to_owned())
-}
-
 /// What a failed download said, without the machine-readable lines.
 fn without_status(end: &str) -> String {
     let lines: Vec<_> = end.lines().filter(|line| !line.starts_with("dlstatus:")).collect();
     lines.join("\n")
 }
 
-/// A line of `--print-uris`: `'URI' FILE SIZE SHA256:HASH`.
-fn parse_uri(line: &str) -> Option<Package> {
-    let (_, rest) = line.rsplit_once('\'')?;
-    let mut words = rest.split_whitespace();
-    let (file, size, hash) = (words.next()?, words.next()?, words.next()?);
-    let sha256 = hash.strip_prefix("SHA256:").filter(|hash| hash.len() == 64)?;
-    if file.contains('/') {
-        return None;
+/// The records of a status file that has these packages installed.
+fn records(installed: &[(String, String)]) -> String {
+    let mut text = String::new();
+    for (name, version) in installed {
+        writeln!(
+            text,
+            "Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nMulti-Arch: foreign\n\
+             Maintainer: nobody\nVersion: {version}\nDescription: there already\n"
+        )
+        .ok();
     }
-    let mut parts = file.split('_');
-    let (name, version) = (parts.next()?, parts.next()?);
-    Some(Package {
-        name: name.to_owned(),
-        // A colon, after an epoch, is the one sign that apt writes otherwise in names of files.
-        version: version.replace("%3a", ":"),
-        file: file.to_owned(),
-        size: size.parse().ok()?,
-        sha256: sha256.to_ascii_lowercase(),
-    })
-}
-
-/// What `apt-cache policy` prints: a name with a colon, then indented fields.
-fn parse_policy(lines: &[String]) -> Vec<(String, String)> {
-    let mut candidates = Vec::new();
-    let mut name = "";
-    for line in lines {
-        if !line.starts_with(' ') {
-            name = line.trim_end_matches(':');
-        } else if let Some(version) = line.trim().strip_prefix("Candidate: ")
-            && version != "(none)"
-        {
-            candidates.push((name.to_owned(), version.to_owned()));
-        }
-    }
-    candidates
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_of_uris_are_understood() {
-        let hash = "a".repeat(64);
-        let line = format!("'http://mirror/pool/o/x_1%3a2.deb' x_1%3a2-3_amd64.deb 17 SHA256:{hash}");
-        let package = parse_uri(&line).unwrap();
-        assert_eq!((package.name.as_str(), package.version.as_str(), package.size), ("x", "1:2-3", 17));
-        assert_eq!(package.file, "x_1%3a2-3_amd64.deb");
-        for bad in ["", "'u' x_1_a.deb 17", "'u' x_1_a.deb 17 MD5Sum:00", "'u' ../x_1_a.deb 1 SHA256:00"] {
-            assert_eq!(parse_uri(bad), None, "{bad:?} was taken");
-        }
-    }
-
-    #[test]
-    fn policies_and_complaints_are_understood() {
-        let lines = ["a:", "  Installed: (none)", "  Candidate: 6.1.192-2", "b:", "  Candidate: (none)"];
-        let lines: Vec<_> = lines.into_iter().map(str::to_owned).collect();
-        assert_eq!(parse_policy(&lines), [("a".to_owned(), "6.1.192-2".to_owned())]);
-        assert_eq!(unknown_package("E: Unable to locate package x"), Some("x".to_owned()));
-        assert_eq!(unknown_package("E: Package 'x' has no installation candidate"), Some("x".to_owned()));
-        assert_eq!(unknown_package("E: broken"), None);
-    }
+    text
 }
