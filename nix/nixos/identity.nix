@@ -61,6 +61,7 @@ in
     requires = [ device ];
     after = [ device "local-fs.target" "network-addresses-eth0.service" ];
     before = [ "network.target" ];
+    wants = [ "network.target" ];
     path = [
       pkgs.coreutils
       pkgs.kmod
