@@ -53,7 +53,7 @@ in
       security.sudo.enable = mkDefault false;
       services.udisks2.enable = mkDefault false;
       systemd.coredump.enable = mkDefault false;
-      system.stateVersion = mkDefault (lib.trivial.release or lib.nixpkgsVersion);
+      system.stateVersion = mkDefault (lib.fileContents (pkgs.path + "/.version"));
     }
     (
       if has "services.openssh.settings" then {

@@ -5,14 +5,15 @@
 { config, lib, pkgs, ... }:
 let
   inherit (builtins) attrNames filter isAttrs match parseDrvName tryEval;
-  release = lib.trivial.release or lib.nixpkgsVersion;
+  release = lib.fileContents (pkgs.path + "/.version");
   machines = lib.concatStringsSep ", " names;
   refuse = text: throw "netprop: machine(s) ${machines}: ${text}";
   attempt = value: (tryEval value).value;
 
   kernels = import ./kernels.nix pkgs;
+  lines = lib.sort lib.versionOlder (attrNames kernels);
   kernelPackages = kernels.${kernel} or (refuse (
-    "nixpkgs ${release} has no kernel ${kernel}: use one of ${lib.concatStringsSep ", " (attrNames kernels)}"
+    "nixpkgs ${release} has no kernel ${kernel}: use one of ${lib.concatStringsSep ", " lines}"
   ));
 
   versionOf = package: package.version or (parseDrvName package.name).version;
