@@ -1,12 +1,12 @@
 # The parts of the `nixos` base as derivations, in a list: the image of each configuration, then the
-# scratch disk of each file system. No argument is a machine's identity: machines of equal software
+# scratch disk of each format. No argument is a machine's identity: machines of equal software
 # are the same derivations. The tree of nixpkgs is read once for all of them.
 { nixpkgs # a tree of nixpkgs, release 18.03 or later
 , system
 , authorizedKey # the line that lets the tester in as root
 , store # how the store reaches guests: "image" (the disk `root`) or "9p" (shared by the host)
 , configurations # a list of { kernel, packages, modules, machine, names }, see software.nix
-, fileSystems # names that scratch.nix knows
+, disks # a list of { fileSystem, mkfsOptions }, see scratch.nix
 , overlays ? [ ] # of nixpkgs, for all configurations
 }:
 let
@@ -46,4 +46,4 @@ let
       "while evaluating the software of machine(s) ${lib.concatStringsSep ", " configuration.names}"
       (builtins.seq derivation.drvPath (derivation // { inherit config; }));
 in
-map image configurations ++ map (import ./scratch.nix pkgs) fileSystems
+map image configurations ++ map (import ./scratch.nix pkgs) disks

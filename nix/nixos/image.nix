@@ -1,5 +1,6 @@
-# What boots a configuration, as one directory: `kernel`, `initrd`, `command-line` and, unless the
-# host shares its store over 9p, `root`: the closure as a read-only file system, for /nix/store.
+# What boots a configuration, as one directory: `kernel`, `initrd`, `command-line` and `root`, the
+# closure as a read-only file system for /nix/store. Where the host shares its store over 9p, `store`
+# is the directory to share, and `root` an empty disk: the scratch disk stays the second one.
 { config, pkgs }:
 let
   inherit (pkgs) lib;
@@ -24,7 +25,14 @@ let
         mksquashfs $(cat $closure/store-paths) $out/root -keep-as-directory -all-root -no-progress -comp gzip
       '';
     };
-    "9p" = { tools = [ ]; command = ""; };
+    "9p" = {
+      tools = [ ];
+      # The path of the system is in the command line, which keeps its closure in the host's store.
+      command = ''
+        truncate -s 1M $out/root
+        echo ${builtins.storeDir} > $out/store
+      '';
+    };
   }.${config.netprop.storeFileSystem};
 in
 pkgs.runCommand "netprop-image-${kernel.version}"
@@ -36,7 +44,7 @@ pkgs.runCommand "netprop-image-${kernel.version}"
   );
   passAsFile = [ "commandLine" ];
   preferLocalBuild = true;
-} // lib.optionalAttrs (make.command != "") {
+} // lib.optionalAttrs (config.netprop.storeFileSystem != "9p") {
   closure = pkgs.closureInfo { rootPaths = [ toplevel ]; };
 }) ''
   mkdir $out

@@ -1,6 +1,6 @@
-# A formatted disk, sparse and raw, that machines get an overlay on. All of one file system are the
-# same, uuid included: nothing finds its disks by uuid.
-pkgs: fileSystem:
+# A formatted disk, sparse and raw, that machines get an overlay on. All disks have one uuid: nothing
+# finds them by it. `mkfsOptions` are words that mkfs is given besides those here.
+pkgs: { fileSystem, mkfsOptions }:
 let
   uuid = "6e657470-726f-4f70-8000-000000000001";
   make = {
@@ -20,5 +20,5 @@ pkgs.runCommand "netprop-scratch-${fileSystem}"
 } ''
   mkdir $out
   truncate -s 512M $out/scratch
-  ${make.command} $out/scratch
+  ${make.command} ${pkgs.lib.escapeShellArgs mkfsOptions} $out/scratch
 ''

@@ -61,4 +61,14 @@ pub(crate) trait Base: Send + Sync {
         authorized_key: &str,
         context: &Context<'_>,
     ) -> Result<String, Error>;
+
+    /// What is wrong where Nix said this on its standard error; none where the base knows no more.
+    fn explain(&self, _said: &str) -> Option<Error> {
+        None
+    }
+
+    /// What has to be told, beside the machines, to build the same again: keys and values.
+    fn pins(&self, _limits: &Limits) -> Result<BTreeMap<String, String>, Error> {
+        Ok(BTreeMap::new())
+    }
 }

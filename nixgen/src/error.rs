@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use model::{KernelVersion, MachineId};
 
+use crate::evaluation::EvaluationError;
+
 /// Why a network's images were not built, or a machine was not described.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -110,6 +112,50 @@ pub enum Error {
         log: PathBuf,
         /// The end of it.
         end: String,
+    },
+    /// Nix cannot evaluate what machines are to be made of.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
+    /// An evaluation failed in a way that is not understood.
+    #[error("Nix cannot tell {what}: see {log}, which ends so:\n{end}")]
+    Evaluate {
+        /// What was asked.
+        what: &'static str,
+        /// All that Nix said.
+        log: PathBuf,
+        /// The end of it.
+        end: String,
+    },
+    /// Nix finds no tree of nixpkgs.
+    #[error(
+        "cannot find nixpkgs for the NixOS base: set NIX_PATH=nixpkgs=DIRECTORY, or name a directory or a flake's lock"
+    )]
+    NoNixpkgs,
+    /// A directory is no tree of nixpkgs.
+    #[error("{path} is no tree of nixpkgs: it has no {missing}; name the directory that has it")]
+    NotNixpkgs {
+        /// The directory.
+        path: PathBuf,
+        /// A file that every tree has.
+        missing: &'static str,
+    },
+    /// A package is a file, which this base cannot install.
+    #[error("the package file {file} for {} cannot be installed on NixOS: name a package of nixpkgs and a version of it, or write a module", list(.machines, "any machine"))]
+    PackageFile {
+        /// The file.
+        file: String,
+        /// The machines that ask for it.
+        machines: Vec<MachineId>,
+    },
+    /// The lock of a flake does not tell where nixpkgs is.
+    #[error("cannot take the input {input} of {file} as nixpkgs: {reason}")]
+    FlakeLock {
+        /// The lock.
+        file: PathBuf,
+        /// The name of the input.
+        input: String,
+        /// What is wrong.
+        reason: String,
     },
     /// A child process took longer than it was given.
     #[error("{what} was ended after {} s, its deadline: give it more time; its log is {log}", .deadline.as_secs())]

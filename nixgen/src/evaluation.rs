@@ -12,7 +12,7 @@ mod trace;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use imports::Files;
+pub(crate) use imports::Files;
 pub use problem::Problem;
 use trace::{Frame, Report};
 

@@ -8,7 +8,7 @@ use super::Position;
 
 /// The modules and what they lead to by relative paths, with the text of each.
 #[derive(Debug, Default)]
-pub(super) struct Files {
+pub(crate) struct Files {
     texts: BTreeMap<PathBuf, String>,
     /// Where the modules lie: what else lies there is the user's as well.
     directories: Vec<PathBuf>,
@@ -16,7 +16,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn of(modules: &[PathBuf]) -> Self {
+    pub(crate) fn of(modules: &[PathBuf]) -> Self {
         let parents = modules.iter().filter_map(|module| module.parent());
         let directories = parents.map(Path::to_owned).collect();
         let modules: Vec<_> = modules.iter().map(|module| file_of(module.clone())).collect();
@@ -37,6 +37,12 @@ impl Files {
     /// Whether a file is the user's.
     pub(super) fn has(&self, file: &Path) -> bool {
         self.texts.contains_key(file) || self.directories.iter().any(|directory| file.starts_with(directory))
+    }
+
+    /// Whether a name stands anywhere in the files, as a word of its own.
+    pub(crate) fn mention(&self, name: &str) -> bool {
+        let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+        self.texts.values().any(|text| text.split(|letter| !is_word(letter)).any(|word| word == name))
     }
 
     /// Where a text stands in the user's files.

@@ -98,7 +98,10 @@ impl Problem {
             return Some((files.cycle().map_or(Self::TooDeep, Self::CyclicImport), machines));
         }
         let problem = of_modules(message).or_else(|| of_nix(message));
-        Some((problem.unwrap_or_else(|| Self::Other(one_line(message))), machines))
+        // A build that fails, or a daemon that is not there, leaves no trace of an evaluation.
+        let evaluates = report.position.is_some() || !report.frames.is_empty();
+        let other = || evaluates.then(|| Self::Other(one_line(message)));
+        Some((problem.or_else(other)?, machines))
     }
 
     /// The option that it names.

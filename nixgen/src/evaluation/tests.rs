@@ -82,6 +82,8 @@ fn refusals_of_the_base_name_their_machines() {
 fn what_is_no_evaluation_is_left_alone() {
     assert_eq!(EvaluationError::understand("building '/nix/store/x.drv'...\n", &[]), None);
     assert_eq!(EvaluationError::understand("error:\n", &[]), None);
+    let failed = "error: builder for '/nix/store/x.drv' failed with exit code 1;\n       last 1 log lines:\n       > no\n";
+    assert_eq!(EvaluationError::understand(failed, &[]), None);
 }
 
 #[test]
