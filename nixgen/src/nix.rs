@@ -179,11 +179,12 @@ impl Nix {
         let mut command = Command::new(&self.program);
         command.arg("--out-link").arg(run.link).arg(run.expression);
         command.env("TMPDIR", run.run_directory).env("NETPROP_RUN", run.run_directory);
+        // A private store has no daemon and no build users, whoever asks for it.
+        if self.settings == Settings::Own || self.store != Store::Default {
+            command.args(SETTINGS.iter().flat_map(|(name, value)| ["--option", name, value]));
+        }
         match self.settings {
-            Settings::Own => {
-                command.args(SETTINGS.iter().flat_map(|(name, value)| ["--option", name, value]));
-                command.env_remove("NIX_PATH");
-            }
+            Settings::Own => drop(command.env_remove("NIX_PATH")),
             // The trace tells whose software it is that cannot be evaluated.
             Settings::User => drop(command.arg("--show-trace")),
         }

@@ -123,6 +123,7 @@ impl Problem {
     pub(super) fn text(&self) -> Option<&str> {
         match self {
             Self::MissingFile(path) => path.file_name()?.to_str(),
+            Self::Assertion(text) => Some(text),
             Self::CyclicImport(files) => files.get(1)?.file_name()?.to_str(),
             _ => None,
         }

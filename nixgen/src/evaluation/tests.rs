@@ -21,7 +21,7 @@ const EXPECTED: [(&str, bool, Option<&str>, &str, &str); 12] = [
     ("calls-in-a-circle", false, None, "calls-in-a-circle.nix:1:10", "calls-back.nix, which imports"),
     ("conflict", true, Some("services.openssh.enable"), "conflict.nix:1:3", "different values"),
     ("defined-by-itself", true, None, "defined-by-itself.nix", "infinite recursion"),
-    ("failed-assertion", true, None, "", "an assertion failed: redis needs more memory;"),
+    ("failed-assertion", true, None, "failed-assertion.nix:1:", "an assertion failed: redis needs more memory;"),
     ("imports-by-config", true, None, "imports-by-config.nix", "imports cannot depend on config"),
     ("imports-in-a-circle", false, None, "imports-in-a-circle.nix:1:17", "circle-back.nix, which imports"),
     ("missing-file", true, None, "missing-file.nix:1:17", "does-not-exist.nix cannot be read"),
