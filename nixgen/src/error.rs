@@ -115,7 +115,7 @@ pub enum Error {
     },
     /// Nix cannot evaluate what machines are to be made of.
     #[error(transparent)]
-    Evaluation(#[from] EvaluationError),
+    Evaluation(Box<EvaluationError>),
     /// An evaluation failed in a way that is not understood.
     #[error("Nix cannot tell {what}: see {log}, which ends so:\n{end}")]
     Evaluate {

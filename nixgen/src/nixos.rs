@@ -219,7 +219,7 @@ impl Base for Nixos {
             let ids: BTreeSet<_> = concerned.filter_map(|module| module.machine.as_ref()).collect();
             error.machines = ids.into_iter().map(ToString::to_string).collect();
         }
-        Some(Error::Evaluation(error))
+        Some(Error::Evaluation(Box::new(error)))
     }
 
     fn pins(&self, limits: &Limits) -> Result<BTreeMap<String, String>, Error> {

@@ -21,7 +21,13 @@ const EXPECTED: [(&str, bool, Option<&str>, &str, &str); 12] = [
     ("calls-in-a-circle", false, None, "calls-in-a-circle.nix:1:10", "calls-back.nix, which imports"),
     ("conflict", true, Some("services.openssh.enable"), "conflict.nix:1:3", "different values"),
     ("defined-by-itself", true, None, "defined-by-itself.nix", "infinite recursion"),
-    ("failed-assertion", true, None, "failed-assertion.nix:1:", "an assertion failed: redis needs more memory;"),
+    (
+        "failed-assertion",
+        true,
+        None,
+        "failed-assertion.nix:1:",
+        "an assertion failed: redis needs more memory;",
+    ),
     ("imports-by-config", true, None, "imports-by-config.nix", "imports cannot depend on config"),
     ("imports-in-a-circle", false, None, "imports-in-a-circle.nix:1:17", "circle-back.nix, which imports"),
     ("missing-file", true, None, "missing-file.nix:1:17", "does-not-exist.nix cannot be read"),
@@ -92,7 +98,7 @@ fn an_option_is_found_as_it_may_be_written() {
     let path = directory.path().join("module.nix");
     let place = |text: &str, option: &str| {
         std::fs::write(&path, text).unwrap();
-        Files::of(&[path.clone()]).find_option(option, path.clone()).place
+        Files::of(std::slice::from_ref(&path)).find_option(option, path.clone()).place
     };
     let option = "services.openssh.enable";
     assert_eq!(place("{\n  services.openssh.enable = 1;\n}", option), Some((2, 3)));

@@ -1,15 +1,10 @@
-//! Configurations of NixOS, evaluated with whole and real trees of nixpkgs: `NETPROP_TEST_NIXPKGS` names
-//! them, as `RELEASE=DIRECTORY` with colons between. Nothing is built: that takes a network.
-//!
-//! Where it is not set, this says so loudly; the wiring alone is tested then, by `nixos_wiring.rs`.
-#![expect(clippy::unwrap_used, reason = "these are helpers of tests")]
-
-#[path = "nixos/mod.rs"]
-mod support;
+//! Configurations of NixOS, evaluated with whole and real trees of nixpkgs: nothing is
+//! built, which takes a network.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use crate::support::{Place, Result, Tree, have_nix, trees};
 use model::machine::ParameterName;
 use model::parameter::Value as Choice;
 use model::{
@@ -19,7 +14,6 @@ use nixgen::{NixosOptions, UserModule};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
-use support::{Place, Result, Tree, have_nix, trees};
 
 /// How many networks are generated for each release.
 const NETWORKS: usize = 100;
@@ -102,7 +96,7 @@ fn check_common(found: &Value, release: &str) {
         ("root", json!("tmpfs")),
         ("identity", json!("notify")),
         ("warnings", json!([])),
-        ("keys", json!([include_str!("../../test-keys/id_ed25519.pub").trim()])),
+        ("keys", json!([include_str!("../../../test-keys/id_ed25519.pub").trim()])),
     ] {
         assert_eq!(found[name], expected, "{name}: {context}");
     }

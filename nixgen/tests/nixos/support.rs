@@ -25,9 +25,9 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    pub(crate) fn stand_in() -> Self {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stand-in-nixpkgs");
-        Self { release: "stand-in".to_owned(), directory, overlays: Vec::new() }
+    /// A path below this directory of tests.
+    pub(crate) fn manifest(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
     }
 }
 
@@ -39,10 +39,9 @@ pub(crate) fn trees() -> Vec<Tree> {
     };
     let tree = |text: &str| {
         let (release, directory) = text.split_once('=').expect("RELEASE=DIRECTORY");
-        let overlays = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nixos");
         // Trees of late releases may lack Haskell's packages, one of which each system is checked with.
         let overlays =
-            if release >= "21.05" { vec![overlays.join("without-haskell.nix")] } else { Vec::new() };
+            if release >= "21.05" { vec![Tree::manifest("nixos/without-haskell.nix")] } else { Vec::new() };
         Tree { release: release.to_owned(), directory: PathBuf::from(directory), overlays }
     };
     named.split(':').filter(|text| !text.is_empty()).map(tree).collect()

@@ -1,16 +1,10 @@
-//! What is wrong with kernels, packages and modules, told by the real Nix with real trees of nixpkgs
-//! (see `nixos.rs`): one line each, before anything is built.
-#![expect(clippy::unwrap_used, reason = "these are helpers of tests")]
+//! What is wrong with kernels, packages and modules, told by the real Nix with real trees of nixpkgs:
+//! one line each, before anything is built.
 
-#[path = "nixos/mod.rs"]
-mod support;
-
-use std::path::Path;
-
+use crate::support::{Place, Result, Tree, have_nix, trees};
 use model::{MachineId, Network};
 use nixgen::{NixosOptions, UserModule};
 use serde_json::{Value, json};
-use support::{Place, Result, Tree, have_nix, trees};
 
 /// A network of two machines, of which only the first is given anything.
 fn network(kernel: &str, packages: Value) -> Result<Network> {
@@ -57,7 +51,7 @@ fn spoiled_modules_are_told_before_anything_is_built() -> Result {
     if !have_nix() {
         return Ok(());
     }
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/spoiled-modules");
+    let directory = Tree::manifest("spoiled-modules");
     for tree in trees() {
         let place = Place::new()?;
         let kernels = place.builder(&tree, NixosOptions::default())?.offer()?.kernels;
