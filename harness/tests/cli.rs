@@ -137,11 +137,14 @@ fn impossible_labs_are_refused_and_leave_nothing() {
         (&["--run-directory", long.to_str().unwrap()], 2, "NETPROP_RUNTIME_DIR"),
         (&["--connect", "qemu:///nonsense"], 3, "qemu:///nonsense"),
         (&["--kernels", "2.4"], 2, "2.4"),
-        (&["--base", "nixos"], 2, "nixos"),
     ];
     for (arguments, status, said) in cases {
         refused(&place, &[&["run", "--cases", "1", "--machines", "1"], *arguments].concat(), *status, said);
     }
+    let mut nixos = place.command(&["run", "--cases", "1", "--machines", "1", "--base", "nixos"]);
+    check_refusal(&place, nixos.env("NIX_PATH", ""), 4, "cannot find nixpkgs for the NixOS base");
+    let empty = format!("nixpkgs={}", place.path().display());
+    check_refusal(&place, nixos.env("NIX_PATH", empty), 2, "has no .version");
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub struct BaseOffer {
 }
 
 /// An expression whose value is a list of derivations.
-pub(crate) struct Expression {
+pub(crate) struct Rendered {
     /// The expression.
     pub(crate) text: String,
     /// What each derivation is called in the store and what it is for, as far as a base tells.
@@ -88,5 +88,15 @@ pub(crate) trait Base: Send + Sync {
         sources: &Path,
         authorized_key: &str,
         context: &Context<'_>,
-    ) -> Result<Expression, Error>;
+    ) -> Result<Rendered, Error>;
+
+    /// What is wrong where Nix said this on its standard error; none where the base knows no more.
+    fn explain(&self, _said: &str) -> Option<Error> {
+        None
+    }
+
+    /// What has to be told, beside the machines, to build the same again: keys and values.
+    fn pins(&self, _limits: &Limits) -> Result<BTreeMap<String, String>, Error> {
+        Ok(BTreeMap::new())
+    }
 }

@@ -11,12 +11,13 @@ use model::machine::{OptionWord, PackageName};
 use model::{Format, Machine, MachineId, Network};
 use sha2::{Digest, Sha256};
 
-use crate::base::{Base, BaseOffer, Context, ImageRequest, Part, Wanted};
+use crate::base::{Base, BaseOffer, Context, ImageRequest, Part, Rendered, Wanted};
 use crate::debian::Debian;
 use crate::error::Error;
 use crate::host::Programs;
 use crate::image::Image;
 use crate::nix::{Failure, Nix, Run};
+use crate::nixos::Nixos;
 use crate::options::{BaseChoice, BuildOptions};
 use crate::process::Limits;
 use crate::progress::Progress;
@@ -37,6 +38,16 @@ pub struct Builder {
 struct Known {
     images: BTreeMap<ImageRequest, PathBuf>,
     disks: BTreeMap<Format, PathBuf>,
+}
+
+/// A Nix expression for the images of machines.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Expression {
+    /// The expression.
+    pub text: String,
+    /// Which element of its list is the image of each machine, in the order of networks and machines.
+    pub images: Vec<usize>,
 }
 
 /// A network with the image of each machine.
@@ -78,11 +89,27 @@ impl Builder {
         let roots = options.cache_directory.join("roots");
         fs::create_dir_all(&roots).map_err(Error::file("make", roots))?;
         let programs = Programs(options.search_path.clone());
-        let nix = Nix::find(&programs, options.store, &options.cache_directory)?;
-        let base: Box<dyn Base> = match options.base {
-            BaseChoice::Auto | BaseChoice::Debian => {
-                Box::new(Debian::new(&options.cache_directory, programs)?)
+        let nixos = || -> Result<(Box<dyn Base>, Nix), Error> {
+            let nix = Nix::of_user(&programs, options.store, &options.cache_directory)?;
+            let limits = limits(&options);
+            let nixos = Nixos::new(&options.nixos, nix.clone(), &options.run_directory, &limits)?;
+            Ok((Box::new(nixos), nix))
+        };
+        let debian = || -> Result<(Box<dyn Base>, Nix), Error> {
+            let nix = Nix::find(&programs, options.store, &options.cache_directory)?;
+            Ok((Box::new(Debian::new(&options.cache_directory, programs.clone())?), nix))
+        };
+        let (base, nix) = match options.base {
+            // What cannot be evaluated here is no reason to do without guests.
+            BaseChoice::Auto => {
+                match nixos().and_then(|found| found.0.offer(&limits(&options)).map(|_| found)) {
+                    Ok(found) => found,
+                    Err(error @ (Error::Cancelled { .. } | Error::Deadline { .. })) => return Err(error),
+                    Err(_) => debian()?,
+                }
             }
+            BaseChoice::Debian => debian()?,
+            BaseChoice::Nixos => nixos()?,
         };
         Ok(Self { options, base, nix, authorized_key, known: Mutex::default() })
     }
@@ -104,6 +131,35 @@ impl Builder {
         self.base.versions(package, &self.limits())
     }
 
+    /// What has to be told, beside a network, to build the same again: keys and values, such as
+    /// which nixpkgs a NixOS is made of.
+    ///
+    /// # Errors
+    /// Where the base cannot tell; see [`Error`].
+    pub fn pins(&self) -> Result<BTreeMap<String, String>, Error> {
+        self.base.pins(&self.limits())
+    }
+
+    /// The Nix expression whose value is a list of derivations: the images that the machines of
+    /// these networks boot, each once, and the disks that they get. Building is not part of it, but
+    /// what the base downloads is there afterwards.
+    ///
+    /// # Errors
+    /// What cannot be made into an expression; see [`Error`].
+    pub fn expression<'a>(
+        &self,
+        networks: impl IntoIterator<Item = &'a Network>,
+    ) -> Result<Expression, Error> {
+        let machines: Vec<_> = networks.into_iter().flat_map(Network::machines).collect();
+        let wanted = self.wanted(machines.iter().copied(), &Known::default());
+        let places: BTreeMap<_, _> = wanted.images.keys().zip(0..).collect();
+        let image = |machine: &&Machine| places.get(&self.base.request(machine)).copied();
+        let images = machines.iter().filter_map(image).collect();
+        let context = Context { limits: &self.limits(), observer: &self.options.observer };
+        let text = self.render(&wanted, &context)?.text;
+        Ok(Expression { text, images })
+    }
+
     /// Builds what a network's machines boot. Networks that differ only in what is not software
     /// (ids, uuids, addresses, memory, file systems) have the same images, built once.
     ///
@@ -115,7 +171,7 @@ impl Builder {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let context = Context { limits: &limits, observer: &self.options.observer };
         self.base.check(network, &context).map_err(|error| with_machines(error, network))?;
-        let wanted = self.wanted(network, &known);
+        let wanted = self.wanted(network.machines(), &known);
         let mut built = Vec::new();
         if !wanted.images.is_empty() || !wanted.formats.is_empty() {
             built = self.run_nix(&wanted, &mut known, network, &context)?;
@@ -137,16 +193,16 @@ impl Builder {
         Ok(Built { machines, built })
     }
 
-    /// What a network needs of what is not known yet.
-    fn wanted(&self, network: &Network, known: &Known) -> Wanted {
+    /// What machines need of what is not known yet.
+    fn wanted<'a>(&self, machines: impl IntoIterator<Item = &'a Machine> + Clone, known: &Known) -> Wanted {
         let mut images: BTreeMap<ImageRequest, Vec<MachineId>> = BTreeMap::new();
-        for machine in network.machines() {
+        for machine in machines.clone() {
             let request = self.base.request(machine);
             if !known.images.contains_key(&request) {
                 images.entry(request).or_default().push(machine.id.clone());
             }
         }
-        let formats: BTreeSet<_> = network.machines().iter().map(Machine::format).collect();
+        let formats: BTreeSet<_> = machines.into_iter().map(Machine::format).collect();
         let formats = formats.into_iter().filter(|format| !known.disks.contains_key(format)).collect();
         Wanted { images, formats }
     }
@@ -159,10 +215,7 @@ impl Builder {
         network: &Network,
         context: &Context<'_>,
     ) -> Result<Vec<String>, Error> {
-        let sources = self.options.run_directory.join("nix");
-        sources::write(&sources)?;
-        let expression = self.base.expression(wanted, &sources, &self.authorized_key, context);
-        let expression = expression.map_err(|error| with_machines(error, network))?;
+        let expression = self.render(wanted, context).map_err(|error| with_machines(error, network))?;
         let file = self.options.run_directory.join("network.nix");
         fs::write(&file, &expression.text).map_err(Error::file("write", &file))?;
         let log = self.options.run_directory.join("nix-build.log");
@@ -175,7 +228,10 @@ impl Builder {
         let outcome = match self.nix.build(&run, context.limits, &self.options.observer) {
             Ok(outcome) => outcome,
             Err(Failure::Other(error)) => return Err(error),
-            Err(Failure::Failed { end }) => return Err(self.failure(end, log, &expression.parts, network)),
+            Err(Failure::Failed { end, said }) => {
+                let failure = || self.failure(end, log, &expression.parts, network);
+                return Err(self.base.explain(&said).unwrap_or_else(failure));
+            }
         };
         let parts = wanted.images.len() + wanted.formats.len();
         if outcome.paths.len() != parts {
@@ -187,6 +243,12 @@ impl Builder {
         let disks = disks.iter().map(|path| path.join("scratch"));
         known.disks.extend(wanted.formats.iter().cloned().zip(disks));
         Ok(outcome.built)
+    }
+
+    fn render(&self, wanted: &Wanted, context: &Context<'_>) -> Result<Rendered, Error> {
+        let sources = self.options.run_directory.join("nix");
+        sources::write(&sources)?;
+        self.base.expression(wanted, &sources, &self.authorized_key, context)
     }
 
     /// The link that keeps the results alive. It is named for what was asked, so that what a
@@ -231,8 +293,7 @@ impl Builder {
     }
 
     fn limits(&self) -> Limits {
-        let deadline = self.options.deadline;
-        Limits { until: Instant::now().checked_add(deadline), deadline, cancel: self.options.cancel.clone() }
+        limits(&self.options)
     }
 }
 
@@ -245,6 +306,11 @@ fn refused_by_mkfs(end: &str) -> Option<String> {
 
 fn words(options: &[OptionWord]) -> String {
     options.iter().map(OptionWord::as_str).collect::<Vec<_>>().join(" ")
+}
+
+fn limits(options: &BuildOptions) -> Limits {
+    let deadline = options.deadline;
+    Limits { until: Instant::now().checked_add(deadline), deadline, cancel: options.cancel.clone() }
 }
 
 /// Adds which machines ask for a kernel that there is not.

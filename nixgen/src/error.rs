@@ -7,6 +7,8 @@ use std::time::Duration;
 use model::machine::PackageName;
 use model::{FileSystem, KernelVersion, MachineId};
 
+use crate::evaluation::EvaluationError;
+
 /// Why a network's images were not built, or a machine was not described.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -200,6 +202,42 @@ pub enum Error {
         log: PathBuf,
         /// The end of it.
         end: String,
+    },
+    /// Nix cannot evaluate what machines are to be made of.
+    #[error(transparent)]
+    Evaluation(Box<EvaluationError>),
+    /// An evaluation failed in a way that is not understood.
+    #[error("Nix cannot tell {what}: see {log}, which ends so:\n{end}")]
+    Evaluate {
+        /// What was asked.
+        what: &'static str,
+        /// All that Nix said.
+        log: PathBuf,
+        /// The end of it.
+        end: String,
+    },
+    /// Nix finds no tree of nixpkgs.
+    #[error(
+        "cannot find nixpkgs for the NixOS base: set NIX_PATH=nixpkgs=DIRECTORY, or name a directory or a flake's lock"
+    )]
+    NoNixpkgs,
+    /// A directory is no tree of nixpkgs.
+    #[error("{path} is no tree of nixpkgs: it has no {missing}; name the directory that has it")]
+    NotNixpkgs {
+        /// The directory.
+        path: PathBuf,
+        /// A file that every tree has.
+        missing: &'static str,
+    },
+    /// The lock of a flake does not tell where nixpkgs is.
+    #[error("cannot take the input {input} of {file} as nixpkgs: {reason}")]
+    FlakeLock {
+        /// The lock.
+        file: PathBuf,
+        /// The name of the input.
+        input: String,
+        /// What is wrong.
+        reason: String,
     },
     /// A child process took longer than it was given.
     #[error("{what} was ended after {} s, its deadline: give it more time; its log is {log}", .deadline.as_secs())]

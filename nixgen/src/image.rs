@@ -1,7 +1,7 @@
 //! A built image, and what its files have to look like.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -15,8 +15,11 @@ pub struct Image {
     pub kernel: PathBuf,
     /// The initial memory disk.
     pub initrd: PathBuf,
-    /// The erofs file system that becomes the guest's root, for the first disk.
+    /// The read-only file system that becomes the guest's root, for the first disk.
     pub root: PathBuf,
+    /// The directory of the host that the guest mounts over 9p, by the tag `store`; none where all
+    /// that it needs is in its root.
+    pub store: Option<PathBuf>,
     /// The kernel's command line.
     pub command_line: String,
     /// A formatted disk (sparse, raw) for each format that was asked for. A machine gets an overlay on one, such
@@ -38,12 +41,17 @@ impl Image {
         scratch: BTreeMap<Format, PathBuf>,
     ) -> Self {
         let (kernel, initrd, root) = (kernel.into(), initrd.into(), root.into());
-        Self { kernel, initrd, root, command_line: COMMAND_LINE.to_owned(), scratch }
+        Self { kernel, initrd, root, store: None, command_line: COMMAND_LINE.to_owned(), scratch }
     }
 
     /// Puts an image together from the store.
     pub(crate) fn new(image: &Path, scratch: &BTreeMap<Format, PathBuf>) -> Self {
-        Self::of_files(image.join("kernel"), image.join("initrd"), image.join("root"), scratch.clone())
+        let [kernel, initrd, root] = ["kernel", "initrd", "root"].map(|name| image.join(name));
+        let usual = Self::of_files(kernel, initrd, root, scratch.clone());
+        // A base that needs more than the usual says so in files of these names.
+        let text = |name: &str| Some(fs::read_to_string(image.join(name)).ok()?.trim().to_owned());
+        let command_line = text("command-line").unwrap_or_else(|| usual.command_line.clone());
+        Self { command_line, store: text("store").map(PathBuf::from), ..usual }
     }
 
     /// The first file that is not what it should be, and why.
@@ -52,7 +60,7 @@ impl Image {
         let scratch = |(format, path): (&Format, &PathBuf)| flaw(path, scratch_check(format.file_system));
         flaw(&self.kernel, check_kernel)
             .or_else(|| flaw(&self.initrd, check_initrd))
-            .or_else(|| flaw(&self.root, check_root))
+            .or_else(|| flaw(&self.root, check_root).filter(|_| self.store.is_none()))
             .or_else(|| self.scratch.iter().find_map(scratch))
     }
 }
@@ -82,15 +90,32 @@ fn check_kernel(path: &Path) -> Result<(), String> {
     if known { Ok(()) } else { Err("it does not begin as a kernel does".to_owned()) }
 }
 
+/// A cpio archive, as it is or compressed by gzip, zstd or xz.
 fn check_initrd(path: &Path) -> Result<(), String> {
     let (file, _) = open(path)?;
-    if has(&file, 0, b"070701") { Ok(()) } else { Err("it does not begin as a cpio archive does".to_owned()) }
+    let begins: [&[u8]; 4] = [b"070701", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ"];
+    let known = begins.iter().any(|magic| has(&file, 0, magic));
+    if known { Ok(()) } else { Err("it does not begin as a cpio archive does".to_owned()) }
+}
+
+/// A squashfs or an erofs whose superblock counts no more bytes than the file has.
+fn check_root(path: &Path) -> Result<(), String> {
+    let (file, size) = open(path)?;
+    if !has(&file, 0, b"hsqs") {
+        return check_erofs(&file, size);
+    }
+    let mut used = [0; 8];
+    let expected = file.read_exact_at(&mut used, 40).map(|()| u64::from_le_bytes(used));
+    match expected {
+        Ok(expected) if expected <= size => Ok(()),
+        Ok(expected) => Err(format!("it is cut short: {size} bytes of {expected}")),
+        Err(_) => Err(format!("it is cut short: {size} bytes")),
+    }
 }
 
 /// An erofs whose superblock counts no more blocks than the file has.
-fn check_root(path: &Path) -> Result<(), String> {
-    let (file, size) = open(path)?;
-    if !has(&file, 1024, &0xe0f5_e1e2_u32.to_le_bytes()) {
+fn check_erofs(file: &File, size: u64) -> Result<(), String> {
+    if !has(file, 1024, &0xe0f5_e1e2_u32.to_le_bytes()) {
         return Err("it has no superblock of erofs".to_owned());
     }
     let (mut bits, mut blocks) = ([0], [0; 4]);
@@ -131,6 +156,31 @@ mod tests {
         bytes[1036] = 12;
         bytes[1060] = 2;
         bytes
+    }
+
+    #[test]
+    fn what_a_base_adds_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("command-line"), "quiet init=/x/init\n").unwrap();
+        fs::write(directory.path().join("store"), "/nix/store\n").unwrap();
+        let image = Image::new(directory.path(), &BTreeMap::new());
+        assert_eq!(image.command_line, "quiet init=/x/init");
+        assert_eq!(image.store.as_deref(), Some(Path::new("/nix/store")));
+    }
+
+    #[test]
+    fn a_squashfs_is_a_root_as_well() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("root");
+        let mut bytes = vec![0; 4096];
+        bytes[..4].copy_from_slice(b"hsqs");
+        bytes[40..48].copy_from_slice(&4000u64.to_le_bytes());
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(check_root(&path), Ok(()));
+        fs::write(&path, &bytes[..3999]).unwrap();
+        assert!(check_root(&path).unwrap_err().contains("3999 bytes of 4000"));
+        fs::write(&path, &bytes[..20]).unwrap();
+        assert!(check_root(&path).unwrap_err().contains("cut short"));
     }
 
     #[test]

@@ -22,8 +22,9 @@
 //!
 //! - [`Builder`] (`builder`) takes a network to its images, with [`BuildOptions`] (`options`)
 //!   that say where, [`Progress`] and [`Cancel`] (`progress`) meanwhile;
-//! - `base` is what a guest can be made of, `debian` the one way so far: `apt` resolves and
-//!   downloads, `lock` pins;
+//! - `base` is what a guest can be made of: `debian`, where `apt` resolves and downloads and `lock`
+//!   pins, or `nixos`, from a tree of nixpkgs;
+//! - [`EvaluationError`] (`evaluation`) is the first error of a failing evaluation, understood;
 //! - `template` renders what goes to Nix and to libvirt, `sources` carries the Nix files;
 //! - `nix` runs `nix-build`, `process` any child;
 //! - [`Image`] (`image`) is a result, checked;
@@ -34,10 +35,12 @@ mod base;
 mod builder;
 mod debian;
 mod error;
+mod evaluation;
 mod host;
 mod image;
 mod lock;
 mod nix;
+mod nixos;
 mod options;
 mod process;
 mod progress;
@@ -46,9 +49,11 @@ mod template;
 mod xml;
 
 pub use base::BaseOffer;
-pub use builder::{Builder, Built};
+pub use builder::{Builder, Built, Expression};
 pub use error::Error;
+pub use evaluation::{EvaluationError, Position, Problem};
 pub use image::Image;
+pub use nixos::{NixosOptions, NixosStore, NixpkgsPin, NixpkgsSource, UserModule};
 pub use options::{BaseChoice, BuildOptions, StoreChoice};
 pub use progress::{Cancel, Observer, Progress};
 pub use xml::{Accelerator, Console, Control, Data, Management, Wiring, domain_xml, mac};

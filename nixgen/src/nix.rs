@@ -34,9 +34,20 @@ enum Store {
 }
 
 /// An installed Nix.
+#[derive(Clone)]
 pub(crate) struct Nix {
     program: PathBuf,
     store: Store,
+    settings: Settings,
+}
+
+/// Whose settings a build has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Settings {
+    /// Those above.
+    Own,
+    /// The user's, daemon, binary caches and all.
+    User,
 }
 
 /// One run of `nix-build`.
@@ -61,8 +72,8 @@ pub(crate) struct Outcome {
 
 /// Why a run left nothing.
 pub(crate) enum Failure {
-    /// It said so, and this is the end of what it said.
-    Failed { end: String },
+    /// It said so: the end of what it said for people, and all of it for [`crate::evaluation`].
+    Failed { end: String, said: String },
     /// It was ended, or did not start.
     Other(Error),
 }
@@ -80,7 +91,67 @@ impl Nix {
             // Nix takes no store below a symbolic link.
             Store::Private(directory.canonicalize().map_err(Error::file("read", &directory))?)
         };
-        Ok(Self { program, store })
+        Ok(Self { program, store, settings: Settings::Own })
+    }
+
+    /// Finds a Nix to be used as the user does, with the user's settings and store.
+    pub(crate) fn of_user(programs: &Programs, choice: StoreChoice, cache: &Path) -> Result<Self, Error> {
+        match choice {
+            // Packages of nixpkgs are the same in one store only, and binary caches fill no other.
+            StoreChoice::Auto => {
+                let program = programs.find("nix-build", "nix-bin")?;
+                Ok(Self { program, store: Store::Default, settings: Settings::User })
+            }
+            StoreChoice::Private => {
+                Self::find(programs, choice, cache).map(|nix| Self { settings: Settings::User, ..nix })
+            }
+        }
+    }
+
+    /// The directory that Nix's search path has for a name, if any.
+    pub(crate) fn search_path(
+        &self,
+        name: &str,
+        log: &Path,
+        limits: &Limits,
+    ) -> Result<Option<PathBuf>, Error> {
+        let mut command = self.instantiate();
+        command.args(["--find-file", name]);
+        let job = Job { what: "nix-instantiate", command, log: log.to_owned(), on_line: &mut |_| {} };
+        let finished = job.run(limits)?;
+        let found = finished.output.first().filter(|_| finished.status.success());
+        Ok(found.map(PathBuf::from))
+    }
+
+    /// Evaluates the expression in a file: the JSON of its value.
+    pub(crate) fn evaluate(
+        &self,
+        file: &Path,
+        log: &Path,
+        run_directory: &Path,
+        limits: &Limits,
+    ) -> Result<String, Failure> {
+        let mut command = self.instantiate();
+        command.args(["--eval", "--strict", "--json", "--show-trace"]).arg(file);
+        command.env("TMPDIR", run_directory).env("NETPROP_RUN", run_directory);
+        let mut said = String::new();
+        let mut on_line = |line: &str| said.extend([line, "\n"]);
+        let job = Job { what: "nix-instantiate", command, log: log.to_owned(), on_line: &mut on_line };
+        let finished = job.run(limits).map_err(Failure::Other)?;
+        if finished.status.success() {
+            Ok(finished.output.join("\n"))
+        } else {
+            Err(Failure::Failed { end: finished.end, said })
+        }
+    }
+
+    /// `nix-instantiate`, which every Nix has beside `nix-build`.
+    fn instantiate(&self) -> Command {
+        let mut command = Command::new(self.program.with_file_name("nix-instantiate"));
+        if let Store::Private(_) = self.store {
+            command.env_remove("NIX_REMOTE").envs(self.variables());
+        }
+        command
     }
 
     /// The directories that a build fills.
@@ -107,14 +178,24 @@ impl Nix {
     ) -> Result<Outcome, Failure> {
         let mut command = Command::new(&self.program);
         command.arg("--out-link").arg(run.link).arg(run.expression);
-        command.args(SETTINGS.iter().flat_map(|(name, value)| ["--option", name, value]));
-        command.env("TMPDIR", run.run_directory).env("NETPROP_RUN", run.run_directory).env_remove("NIX_PATH");
+        command.env("TMPDIR", run.run_directory).env("NETPROP_RUN", run.run_directory);
+        // A private store has no daemon and no build users, whoever asks for it.
+        if self.settings == Settings::Own || self.store != Store::Default {
+            command.args(SETTINGS.iter().flat_map(|(name, value)| ["--option", name, value]));
+        }
+        match self.settings {
+            Settings::Own => drop(command.env_remove("NIX_PATH")),
+            // The trace tells whose software it is that cannot be evaluated.
+            Settings::User => drop(command.arg("--show-trace")),
+        }
         if let Store::Private(_) = self.store {
             command.env_remove("NIX_REMOTE").envs(self.variables());
         }
         observer(Progress::Evaluating);
         let mut built = Vec::new();
+        let mut said = String::new();
         let mut on_line = |line: &str| {
+            said.extend([line, "\n"]);
             if let Some(name) = built_name(line) {
                 observer(Progress::Building { name: name.clone() });
                 built.push(name);
@@ -123,7 +204,7 @@ impl Nix {
         let job = Job { what: "nix-build", command, log: run.log.to_owned(), on_line: &mut on_line };
         let finished = job.run(limits).map_err(Failure::Other)?;
         if !finished.status.success() {
-            return Err(Failure::Failed { end: finished.end });
+            return Err(Failure::Failed { end: finished.end, said });
         }
         Ok(Outcome { paths: finished.output.iter().map(PathBuf::from).collect(), built })
     }
@@ -173,7 +254,11 @@ mod tests {
 
     #[test]
     fn a_private_store_is_named_whole() {
-        let nix = Nix { program: PathBuf::new(), store: Store::Private(PathBuf::from("/c/nix")) };
+        let nix = Nix {
+            program: PathBuf::new(),
+            store: Store::Private(PathBuf::from("/c/nix")),
+            settings: Settings::Own,
+        };
         let command = nix.deletion(Path::new("/c/nix/store/x"));
         assert!(
             command.starts_with("NIX_STORE_DIR='/c/nix/store' NIX_STATE_DIR='/c/nix/state'"),

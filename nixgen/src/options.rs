@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::host;
+use crate::nixos::NixosOptions;
 use crate::progress::{Cancel, Observer};
 
 /// The key that guests accept where no other is named.
@@ -17,9 +18,12 @@ const TEST_KEY: &str = include_str!("../../test-keys/id_ed25519.pub");
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum BaseChoice {
-    /// The best that this host can build: so far that is always [`BaseChoice::Debian`].
+    /// [`BaseChoice::Nixos`] where there is a nixpkgs that can be evaluated, [`BaseChoice::Debian`]
+    /// elsewhere.
     #[default]
     Auto,
+    /// NixOS, from a tree of nixpkgs.
+    Nixos,
     /// Debian's packages, resolved by the host's apt.
     Debian,
 }
@@ -28,7 +32,8 @@ pub enum BaseChoice {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum StoreChoice {
     /// In `/nix/store`, or where `NIX_STORE_DIR` says, if this user can write there; else as
-    /// [`StoreChoice::Private`].
+    /// [`StoreChoice::Private`]. A NixOS is always built in the store that Nix itself would take, by
+    /// the daemon where there is one.
     #[default]
     Auto,
     /// In a store below the cache directory that belongs to this user.
@@ -41,6 +46,8 @@ pub enum StoreChoice {
 pub struct BuildOptions {
     /// Which base guests are made of.
     pub base: BaseChoice,
+    /// What a NixOS is made of.
+    pub nixos: NixosOptions,
     /// Where pinned packages, links to results and, for who cannot write Nix's own, a store are
     /// kept. It may be deleted at any time, at the cost of building anew.
     pub cache_directory: PathBuf,
@@ -70,6 +77,7 @@ impl BuildOptions {
     pub fn new(run_directory: impl Into<PathBuf>) -> Result<Self, Error> {
         Ok(Self {
             base: BaseChoice::default(),
+            nixos: NixosOptions::default(),
             cache_directory: default_cache_directory()?,
             run_directory: run_directory.into(),
             store: StoreChoice::default(),
@@ -94,6 +102,7 @@ impl fmt::Debug for BuildOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BuildOptions")
             .field("base", &self.base)
+            .field("nixos", &self.nixos)
             .field("cache_directory", &self.cache_directory)
             .field("store", &self.store)
             .field("search_path", &self.search_path)

@@ -1,8 +1,8 @@
-//! The two templates and the escaping that belongs to each.
+//! The templates and the escaping that belongs to each.
 //!
 //! A template's plain `{{value}}` is escaped by the registry that it lives in, so that no place in
 //! it can forget to: in the expression it becomes a whole string literal of Nix, in the XML it
-//! becomes text. Both registries are strict: a name without a value is an error.
+//! becomes text. All registries are strict: a name without a value is an error.
 
 use handlebars::Handlebars;
 use serde::Serialize;
@@ -12,6 +12,11 @@ use crate::error::Error;
 /// Renders the expression for a network's images.
 pub(crate) fn expression(data: &impl Serialize) -> Result<String, Error> {
     render("network.nix", include_str!("../templates/network.nix.hbs"), nix_string, data)
+}
+
+/// Renders the expression for images of NixOS, or for what it offers.
+pub(crate) fn nixos(data: &impl Serialize) -> Result<String, Error> {
+    render("nixos.nix", include_str!("../templates/nixos.nix.hbs"), nix_string, data)
 }
 
 /// Renders the XML of a machine.

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::image::Image;
 use crate::template::{domain, is_xml_text};
 
-/// The slots of the two NICs; the template has the other devices' in 4 to 6.
+/// The slots of the two NICs; the template has the other devices' in 4 to 7.
 const MANAGEMENT_SLOT: &str = "0x2";
 const DATA_SLOT: &str = "0x3";
 /// The longest command line that the kernel takes (`COMMAND_LINE_SIZE` on x86, less its end).
@@ -118,6 +118,7 @@ struct Domain<'a> {
     initrd: &'a str,
     command_line: String,
     root: &'a str,
+    store: Option<&'a str>,
     emulator: Option<&'a str>,
     scratch: Option<&'a str>,
     console_socket: Option<&'a str>,
@@ -165,6 +166,7 @@ pub fn domain_xml(
         initrd: texts.path("initrd", &image.initrd)?,
         command_line: command_line(machine, image)?,
         root: texts.path("root", &image.root)?,
+        store: texts.optional("store", image.store.as_deref())?,
         emulator: texts.optional("emulator", wiring.emulator.as_deref())?,
         scratch: texts.optional("scratch disk", wiring.scratch.as_deref())?,
         console_socket: console,

@@ -175,10 +175,14 @@ fn libvirt_takes_it() -> Result {
         format!("security_driver = \"none\"\nstdio_handler = \"file\"\n{user}"),
     )?;
     let root = directory.path().join("root");
-    for accelerator in [Accelerator::Tcg, Accelerator::Kvm] {
+    let stores = [None, Some(PathBuf::from("/nix/store"))];
+    for (accelerator, store) in [Accelerator::Tcg, Accelerator::Kvm].into_iter().zip(stores) {
         let wiring = Wiring { accelerator, ..full(directory.path()) };
         let file = directory.path().join("domain.xml");
-        std::fs::write(&file, xml(&wiring)?)?;
+        let network = network();
+        let mut image = image("/store/kernel");
+        image.store = store;
+        std::fs::write(&file, domain_xml(&network.machines()[0], &network, &image, &wiring)?)?;
         let output = Command::new("virsh")
             .args(["-q", "-c", &format!("qemu:///embed?root={}", root.display())])
             .args(["define", "--validate"])

@@ -9,7 +9,6 @@ use nixgen::BaseChoice;
 use super::Fatal;
 use super::args::{self, AccelKind, BaseKind, ReachKind, SystemKind};
 use super::run::Session;
-use crate::exit::Exit;
 use crate::machines::simulated::SimulatedSystem;
 use crate::machines::{Lab, LabOptions, Reach};
 
@@ -26,7 +25,7 @@ pub(crate) fn open(options: &args::LabOptions, session: &Session) -> Result<Test
     match options.system {
         SystemKind::Simulated => Ok(Tested::Simulated(SimulatedSystem)),
         SystemKind::Libvirt => {
-            let options = lab_options(options)?;
+            let options = lab_options(options);
             let lab = Lab::open(options, Arc::clone(&session.observer), session.stop.clone())?;
             Ok(Tested::Machines(Box::new(lab)))
         }
@@ -34,9 +33,9 @@ pub(crate) fn open(options: &args::LabOptions, session: &Session) -> Result<Test
 }
 
 /// The options of the library.
-pub(crate) fn lab_options(options: &args::LabOptions) -> Result<LabOptions, Fatal> {
-    Ok(LabOptions {
-        base: base(options.base)?,
+pub(crate) fn lab_options(options: &args::LabOptions) -> LabOptions {
+    LabOptions {
+        base: base(options.base),
         driver: options.connect.clone().map_or(Driver::Embedded, Driver::Uri),
         accelerator: match options.accel {
             AccelKind::Auto => None,
@@ -51,16 +50,13 @@ pub(crate) fn lab_options(options: &args::LabOptions) -> Result<LabOptions, Fata
         key: options.key.clone().unwrap_or_default(),
         boot_limit: options.boot_limit,
         run_directory: options.run_directory.clone(),
-    })
+    }
 }
 
-fn base(kind: BaseKind) -> Result<BaseChoice, Fatal> {
+fn base(kind: BaseKind) -> BaseChoice {
     match kind {
-        BaseKind::Auto => Ok(BaseChoice::Auto),
-        BaseKind::Debian => Ok(BaseChoice::Debian),
-        BaseKind::Nixos => Err(Fatal {
-            exit: Exit::Usage,
-            message: "there is no nixos base yet: use --base debian, or leave it out".to_owned(),
-        }),
+        BaseKind::Auto => BaseChoice::Auto,
+        BaseKind::Debian => BaseChoice::Debian,
+        BaseKind::Nixos => BaseChoice::Nixos,
     }
 }

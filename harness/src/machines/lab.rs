@@ -349,13 +349,17 @@ impl From<nixgen::Error> for SystemError {
     fn from(error: nixgen::Error) -> Self {
         use nixgen::Error;
         match error {
-            Error::ToolMissing { .. } | Error::NoPackageLists { .. } => {
+            Error::ToolMissing { .. } | Error::NoPackageLists { .. } | Error::NoNixpkgs => {
                 Self::MissingComponent(Box::new(error))
             }
             Error::Cancelled { .. } => Self::Stopped,
-            Error::UnknownKernel { .. } | Error::AuthorizedKey { .. } | Error::Unspeakable { .. } => {
-                Self::WrongUse(Box::new(error))
-            }
+            Error::UnknownKernel { .. }
+            | Error::AuthorizedKey { .. }
+            | Error::Unspeakable { .. }
+            | Error::Evaluation(_)
+            | Error::NotNixpkgs { .. }
+            | Error::FlakeLock { .. }
+            | Error::PackageFile { .. } => Self::WrongUse(Box::new(error)),
             // What was built or downloaded differs from one attempt to the next; the rest does not.
             Error::Build { .. } | Error::Deadline { .. } => Self::Infrastructure(Box::new(error)),
             _ => Self::Hopeless(Box::new(error)),

@@ -70,13 +70,13 @@ impl Disk {
 
 impl Expression {
     /// The text, with what each of its derivations is for.
-    pub(super) fn render(&self, wanted: &Wanted) -> Result<base::Expression, Error> {
+    pub(super) fn render(&self, wanted: &Wanted) -> Result<base::Rendered, Error> {
         let text = template::expression(self)?;
         let images = self.images.iter().zip(wanted.images.values());
         let images = images.map(|(image, machines)| (image.name.clone(), Part::Image(machines.clone())));
         let disks = self.disks.iter().zip(&wanted.formats);
         let disks = disks.map(|(disk, format)| (disk.name.clone(), Part::Disk(format.clone())));
-        Ok(base::Expression { text, parts: images.chain(disks).collect() })
+        Ok(base::Rendered { text, parts: images.chain(disks).collect() })
     }
 }
 

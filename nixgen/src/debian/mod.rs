@@ -186,7 +186,7 @@ impl Base for Debian {
         sources: &Path,
         authorized_key: &str,
         context: &Context<'_>,
-    ) -> Result<crate::base::Expression, Error> {
+    ) -> Result<crate::base::Rendered, Error> {
         let (shell, path) = host::tools(&self.programs, &HOST_TOOLS)?;
         let tools = self.common("tools", &TOOLS, context)?;
         let userland = self.common("userland", &USERLAND, context)?;

@@ -1,0 +1,141 @@
+//! What Nix is given: the arguments of `nix/nixos`, and on which values of a machine they depend.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use model::{Format, Machine, MachineId, PackageName, PackageVersion};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::NixosStore;
+use super::pin::Nixpkgs;
+use crate::base::{ImageRequest, Wanted};
+use crate::error::Error;
+use crate::evaluation::Files;
+use crate::host;
+
+/// What `templates/nixos.nix.hbs` is rendered with.
+#[derive(Debug, Serialize)]
+pub(super) struct Expression<'a> {
+    pub(super) source: String,
+    pub(super) nixpkgs: &'a Nixpkgs,
+    pub(super) system: &'static str,
+    pub(super) overlays: &'a [String],
+    pub(super) images: Option<Images>,
+}
+
+/// The images that are to be built, and the disks.
+#[derive(Debug, Serialize)]
+pub(super) struct Images {
+    authorized_key: String,
+    store: &'static str,
+    configurations: Vec<Configuration>,
+    disks: Vec<Disk>,
+}
+
+#[derive(Debug, Serialize)]
+struct Configuration {
+    kernel: String,
+    packages: Vec<Package>,
+    modules: Vec<String>,
+    /// In JSON.
+    machine: String,
+    names: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Package {
+    name: String,
+    version: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Disk {
+    file_system: &'static str,
+    mkfs_options: Vec<String>,
+}
+
+/// The keys of what images of NixOS depend on beside kernel and packages: lists and sets in JSON.
+const MODULES: &str = "modules";
+const MACHINE: &str = "machine";
+/// What of a machine is in no image, whatever a module says.
+const IDENTITY: [&str; 4] = ["id", "uuid", "address", "running"];
+
+/// What a machine's image depends on beside kernel and packages: its modules, and those of its values
+/// that they mention. So machines that differ in others still share an image, and its evaluation.
+pub(super) fn details(machine: &Machine, modules: &[PathBuf]) -> BTreeMap<String, String> {
+    if modules.is_empty() {
+        return BTreeMap::new();
+    }
+    let files = Files::of(modules);
+    let values = match serde_json::to_value(machine) {
+        Ok(Value::Object(values)) => values,
+        // Machines are objects with names for keys.
+        _ => Map::new(),
+    };
+    let is_read = |(name, _): &(String, Value)| !IDENTITY.contains(&name.as_str()) && files.mention(name);
+    let values: Map<_, _> = values.into_iter().filter(is_read).collect();
+    let modules: Vec<_> = modules.iter().map(|module| module.to_string_lossy()).collect();
+    BTreeMap::from([
+        (MODULES.to_owned(), Value::from(modules).to_string()),
+        (MACHINE.to_owned(), Value::from(values).to_string()),
+    ])
+}
+
+impl Images {
+    pub(super) fn new(wanted: &Wanted, authorized_key: &str, store: NixosStore) -> Result<Self, Error> {
+        let configurations = wanted.images.iter().map(|(request, ids)| Configuration::new(request, ids));
+        Ok(Self {
+            authorized_key: authorized_key.to_owned(),
+            store: match store {
+                NixosStore::Image => "image",
+                NixosStore::NineP => "9p",
+            },
+            configurations: configurations.collect::<Result<_, _>>()?,
+            disks: wanted.formats.iter().map(Disk::new).collect(),
+        })
+    }
+}
+
+impl Configuration {
+    fn new(request: &ImageRequest, ids: &[MachineId]) -> Result<Self, Error> {
+        let detail = |key: &str| request.details.get(key).map(String::as_str);
+        let modules: Vec<String> =
+            detail(MODULES).and_then(|modules| serde_json::from_str(modules).ok()).unwrap_or_default();
+        for module in &modules {
+            host::speakable("the path of a module", module)?;
+        }
+        let package = |(name, version): (&PackageName, &PackageVersion)| {
+            let version = match version {
+                PackageVersion::Newest => None,
+                PackageVersion::Exact(version) => Some(version.clone()),
+                PackageVersion::File(file) => {
+                    let reason = "NixOS installs no files of packages: name a version that nixpkgs has, or write a module";
+                    return Err(Error::PackageFile {
+                        package: name.clone(),
+                        path: file.into(),
+                        machines: ids.to_vec(),
+                        reason: reason.to_owned(),
+                    });
+                }
+            };
+            Ok(Package { name: format!("{name}"), version })
+        };
+        Ok(Self {
+            kernel: request.software.kernel.to_string(),
+            packages: request.software.packages.iter().map(package).collect::<Result<_, _>>()?,
+            modules,
+            machine: detail(MACHINE).unwrap_or("{}").to_owned(),
+            names: ids.iter().map(ToString::to_string).collect(),
+        })
+    }
+}
+
+impl Disk {
+    fn new(format: &Format) -> Self {
+        Self {
+            file_system: format.file_system.as_str(),
+            mkfs_options: format.mkfs_options.iter().map(ToString::to_string).collect(),
+        }
+    }
+}

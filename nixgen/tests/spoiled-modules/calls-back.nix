@@ -1,0 +1,1 @@
+import ./calls-in-a-circle.nix

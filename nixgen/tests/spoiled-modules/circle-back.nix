@@ -1,0 +1,1 @@
+{ imports = [ ./imports-in-a-circle.nix ]; }

@@ -1,0 +1,1 @@
+{ config, ... }: { networking.hostId = config.networking.hostId; }

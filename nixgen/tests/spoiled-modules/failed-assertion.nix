@@ -1,0 +1,1 @@
+{ assertions = [ { assertion = false; message = "redis needs more memory"; } ]; }

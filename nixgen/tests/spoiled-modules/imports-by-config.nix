@@ -1,0 +1,1 @@
+{ config, lib, ... }: { imports = lib.optional config.services.openssh.enable ./circle-back.nix; }

@@ -1,0 +1,1 @@
+{ imports = [ ./circle-back.nix ]; }

@@ -1,0 +1,1 @@
+{ services.reddis.enable = true; }
