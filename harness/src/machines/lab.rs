@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hypervisor::accelerator::{self, Accelerator};
 use hypervisor::{Access, ConnectOptions, Driver, Hypervisor, Libvirt, RunDirectory, Switch};
-use model::{BoundsError, KernelVersion, Machine, Network, NetworkParameters};
+use model::{BoundsError, KernelVersion, Machine, Network, NetworkParameters, PackageName, PackageVersion};
 use nixgen::{BaseChoice, BuildOptions, Builder, Image, Progress};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
@@ -148,6 +148,16 @@ impl Lab {
     /// [`SystemError`] where the base cannot be asked.
     pub fn kernels(&self) -> Result<Vec<KernelVersion>, SystemError> {
         Ok(self.builder.offer()?.kernels)
+    }
+
+    /// The versions of a package that machines can be given here, newest first; none where there
+    /// is no such package.
+    ///
+    /// # Errors
+    /// [`SystemError`] where the base cannot be asked.
+    pub fn versions(&self, package: &PackageName) -> Result<Vec<PackageVersion>, SystemError> {
+        let versions = self.builder.versions(package)?;
+        Ok(versions.into_iter().map(PackageVersion::Exact).collect())
     }
 
     /// The images of a network's machines, in their order, built if they are not there yet. The
