@@ -13,6 +13,7 @@ use model::{Choice, MachineId, MachineSpec, Network, NetworkParameters, PackageN
 use proptest::prelude::*;
 
 /// The one command: ask every machine.
+#[derive(Debug)]
 struct AsGenerated {
     bounds: NetworkParameters,
     machines: MachineSpec,
