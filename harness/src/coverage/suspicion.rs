@@ -30,6 +30,10 @@ impl Suspects {
         self.pairs.retain(|goal| !goals.contains(goal));
     }
 
+    fn is_subset(&self, other: &Self) -> bool {
+        self.values.is_subset(&other.values) && self.pairs.is_subset(&other.pairs)
+    }
+
     fn is_empty(&self) -> bool {
         self.values.is_empty() && self.pairs.is_empty()
     }
@@ -61,22 +65,29 @@ impl Suspicion {
         };
         suspects.clear(fine);
         self.met.extend(&goals.0);
-        if !suspects.is_empty() && !self.cases.contains(&suspects) {
-            self.cases.push(suspects);
-            self.count();
-        }
+        self.cases.push(suspects);
+        self.settle();
     }
 
     /// Suspects no more what was fine in another case.
     pub(super) fn clear(&mut self, goals: &Goals) {
         if !self.cases.is_empty() {
             self.cases.iter_mut().for_each(|suspects| suspects.clear(&goals.0));
-            self.cases.retain(|suspects| !suspects.is_empty());
-            self.count();
+            self.settle();
         }
     }
 
-    fn count(&mut self) {
+    /// Forgets cases that no suspect explains, and those that another with fewer suspects does:
+    /// they would have the same reason count twice.
+    fn settle(&mut self) {
+        self.cases.sort_by_key(|suspects| suspects.values.len() + suspects.pairs.len());
+        let mut least: Vec<Suspects> = Vec::new();
+        for suspects in self.cases.drain(..) {
+            if !suspects.is_empty() && !least.iter().any(|other| other.is_subset(&suspects)) {
+                least.push(suspects);
+            }
+        }
+        self.cases = least;
         self.counts.clear();
         for goal in self.cases.iter().flat_map(|suspects| suspects.values.iter().chain(&suspects.pairs)) {
             *self.counts.entry(*goal).or_default() += 1;
