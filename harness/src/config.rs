@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 
+use crate::coverage::Coverage;
 use crate::regressions::Seed;
 use crate::shrink::Budget;
 
@@ -21,13 +22,19 @@ pub struct Config {
     /// The seed of the first case, from which those of the others follow (`PROPTEST_RNG_SEED`);
     /// a random one where there is none.
     pub seed: Option<Seed>,
+    /// What the generated cases are steered toward.
+    pub coverage: Coverage,
     /// How often a case is tried on a fresh system where the infrastructure fails.
     pub attempts: u32,
     /// After how many inconclusive cases in a row a run ends, since the next would be no better.
     pub most_inconclusive: u32,
+    /// After how many generated cases in a row that cannot be built or booted a run ends.
+    pub most_excluded: u32,
     /// How much shrinking may cost (`PROPTEST_MAX_SHRINK_ITERS`, `PROPTEST_MAX_SHRINK_TIME` in
     /// milliseconds).
     pub shrink: Budget,
+    /// How much finding out what matters in the smallest case may cost; no runs turn it off.
+    pub probes: Budget,
     /// The directory of replay files; none keeps no cases.
     pub failures: Option<PathBuf>,
     /// The directory of seeds that proptest would keep
@@ -53,9 +60,12 @@ impl Default for Config {
             cases: proptest.cases,
             commands: 5..=10,
             seed,
+            coverage: Coverage::default(),
             attempts: 3,
             most_inconclusive: 3,
+            most_excluded: 20,
             shrink: Budget { runs, time },
+            probes: Budget { runs: 100, time: None },
             failures: keep.then(|| PathBuf::from("netprop-failures")),
             regressions: keep.then(|| PathBuf::from("proptest-regressions")),
             settings: BTreeMap::new(),

@@ -1,5 +1,6 @@
 //! One case on one system: what each command came to, and the verdict.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use model::{Case, Judgement, Model, Outcome, Possible};
@@ -29,6 +30,18 @@ pub enum Verdict {
     Falsified(Evidence),
     /// Nothing was shown, for the reason given.
     Inconclusive(String),
+    /// Nothing can be shown, since the case asks for what cannot be built or booted.
+    Excluded(Exclusion),
+}
+
+/// A configuration that cannot be built or booted, and why.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exclusion {
+    /// What cannot be, as the system names it.
+    pub configuration: String,
+    /// Why not.
+    pub reason: String,
 }
 
 /// A command that was given, and what came of it.
@@ -59,6 +72,8 @@ pub(crate) struct Executor<'a, M: Model, S: System<M>> {
     pub(crate) stop: &'a Stop,
     /// How often a case is tried on a fresh system before it counts as inconclusive.
     pub(crate) attempts: u32,
+    /// What was found to be impossible so far.
+    pub(crate) exclusions: RefCell<Vec<Exclusion>>,
 }
 
 impl<M: Model, S: System<M>> Executor<'_, M, S> {
@@ -75,6 +90,11 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
                     let reason = crate::system::chain(error.as_ref());
                     Execution { steps: Vec::new(), verdict: Verdict::Inconclusive(reason) }
                 }
+                Err(SystemError::Unfit { configuration, error }) => {
+                    let reason = crate::system::chain(error.as_ref());
+                    let exclusion = self.exclude(Exclusion { configuration, reason });
+                    Execution { steps: Vec::new(), verdict: Verdict::Excluded(exclusion) }
+                }
                 Err(error) => return Err(error),
             };
             let Verdict::Inconclusive(reason) = &execution.verdict else { return Ok(execution) };
@@ -84,6 +104,17 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
             }
             attempt += 1;
         }
+    }
+
+    /// Takes note of a configuration, and tells of it the first time.
+    fn exclude(&self, exclusion: Exclusion) -> Exclusion {
+        let mut known = self.exclusions.borrow_mut();
+        if !known.iter().any(|other| other.configuration == exclusion.configuration) {
+            let Exclusion { configuration, reason } = &exclusion;
+            self.observer.event(&Event::Excluded { what: configuration, reason });
+            known.push(exclusion.clone());
+        }
+        exclusion
     }
 
     fn run_once(&self, case: &Case<M>) -> Result<Execution<M>, SystemError> {

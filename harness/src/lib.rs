@@ -5,30 +5,41 @@
 //!
 //! - [`system`]: the trait of systems, real or simulated: start here, after [`model::Model`];
 //! - [`execute`]: one case on one system;
+//! - [`coverage`]: which values and pairs of values cases have met, and which case to run next;
 //! - [`shrink`]: making a failing case smaller;
+//! - [`causes`]: what of the smallest case's initial state matters;
 //! - [`replay`] and [`regressions`]: failing cases and seeds on disk;
 //! - [`runner`]: many cases, the first failure of which ends the run;
 //! - [`observe`] and [`report`]: what a run tells on its way and at its end.
 
+pub mod causes;
 pub mod check;
 pub mod cli;
 pub mod components;
 pub mod config;
+pub mod coverage;
 pub mod execute;
 pub mod exit;
+mod falsified;
 pub mod machines;
+mod memory;
 pub mod observe;
+mod origin;
 pub mod prelude;
+mod probe;
 pub mod regressions;
 pub mod replay;
 pub mod report;
 pub mod runner;
 pub mod shrink;
 pub mod stop;
+mod summary;
 pub mod system;
 
+pub use causes::Causes;
 pub use check::{check, check_with};
 pub use config::Config;
+pub use coverage::Coverage;
 pub use execute::{Evidence, Execution, Step, Verdict};
 pub use model::{Case, Model, Outcome};
 pub use observe::{Event, Observer, Silent};

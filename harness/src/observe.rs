@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+use crate::causes::{Causes, Finding};
+use crate::coverage::CoverageReport;
+
 /// Something that happened in a run. As JSON each has its name in `event`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -60,10 +63,18 @@ pub enum Event<'a> {
     CaseFinished {
         /// Its place in the run, counted from 1.
         number: u32,
-        /// `holds`, `falsified` or `inconclusive`.
+        /// `holds`, `falsified`, `inconclusive` or `excluded`.
         verdict: &'a str,
         /// How long it took, in seconds.
         seconds: f64,
+    },
+    /// A configuration cannot be built or booted, so that cases with it are left out. Each is
+    /// told once.
+    Excluded {
+        /// The configuration.
+        what: &'a str,
+        /// Why it cannot be.
+        reason: &'a str,
     },
     /// The infrastructure failed under a case.
     Inconclusive {
@@ -92,6 +103,25 @@ pub enum Event<'a> {
         /// How many commands the best so far has.
         commands: usize,
     },
+    /// The smallest case was run with something changed, to find out whether it matters.
+    Probed {
+        /// How many were run so far.
+        runs: u32,
+        /// What was changed.
+        changed: &'a str,
+        /// What came of it.
+        finding: &'a Finding,
+    },
+    /// What matters in the smallest case is found out, or as much of it as the budget allows.
+    Causes {
+        /// What matters.
+        causes: &'a Causes,
+    },
+    /// How much of what cases are varied in was covered.
+    Covered {
+        /// Values and pairs of values.
+        coverage: &'a CoverageReport,
+    },
     /// The failing case was written to this file.
     Saved {
         /// The replay file.
@@ -110,6 +140,8 @@ pub enum Event<'a> {
         held: u32,
         /// How many had no verdict.
         inconclusive: u32,
+        /// How many were discarded, since they could not be built or booted.
+        excluded: u32,
         /// How long it took, in seconds.
         seconds: f64,
     },

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use model::{Case, InvalidCase, Model};
 use serde::{Deserialize, Serialize};
 
+use crate::causes::Causes;
 use crate::execute::Evidence;
 
 /// What is written into `format`, so that other JSON files are not taken for replay files.
@@ -92,6 +93,9 @@ pub struct Replay<M: Model> {
     pub failure: Evidence,
     /// The case.
     pub case: Case<M>,
+    /// What of its initial state matters, as far as it was found out. A search goes on from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub causes: Option<Causes>,
 }
 
 /// The part that every version of the layout has.
@@ -103,6 +107,32 @@ struct Header {
     version: u32,
     #[serde(default)]
     specification: String,
+    #[serde(default)]
+    settings: BTreeMap<String, String>,
+}
+
+/// Reads a file as far as every version of the layout agrees, and gives the whole text.
+fn open(path: &Path) -> Result<(Header, Vec<u8>), ReplayError> {
+    let failed = |source| ReplayError::File { action: "read", path: path.to_owned(), source };
+    let text = fs::read(path).map_err(failed)?;
+    let shape = |source| ReplayError::Shape { path: path.to_owned(), source };
+    let header: Header = serde_json::from_slice(&text).map_err(shape)?;
+    let path = path.to_owned();
+    if header.format != FORMAT {
+        return Err(ReplayError::Foreign { path });
+    }
+    if header.version > VERSION {
+        return Err(ReplayError::Future { path, version: header.version });
+    }
+    Ok((header, text))
+}
+
+/// How the systems were made that a file's case failed on: for a model that is made from it.
+///
+/// # Errors
+/// A [`ReplayError`] that says what is wrong with the file.
+pub fn settings(path: &Path) -> Result<BTreeMap<String, String>, ReplayError> {
+    open(path).map(|(header, _)| header.settings)
 }
 
 impl<M: Model> Replay<M> {
@@ -124,6 +154,7 @@ impl<M: Model> Replay<M> {
             settings,
             failure,
             case,
+            causes: None,
         }
     }
 
@@ -139,15 +170,28 @@ impl<M: Model> Replay<M> {
     /// [`ReplayError::File`].
     pub fn write(&self, directory: &Path) -> Result<PathBuf, ReplayError> {
         let path = directory.join(self.file_name());
-        let failed = |source| ReplayError::File { action: "write", path: path.clone(), source };
+        self.write_to(&path)?;
+        Ok(path)
+    }
+
+    /// Writes it to a file, whole or not at all.
+    ///
+    /// # Errors
+    /// [`ReplayError::File`].
+    pub fn write_to(&self, path: &Path) -> Result<(), ReplayError> {
+        let failed = |source| ReplayError::File { action: "write", path: path.to_owned(), source };
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
         fs::create_dir_all(directory).map_err(failed)?;
         let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
         let mut text = serde_json::to_string_pretty(self).map_err(|error| failed(error.into()))?;
         text.push('\n');
         file.write_all(text.as_bytes()).map_err(failed)?;
         file.as_file().sync_all().map_err(failed)?;
-        file.persist(&path).map_err(|error| failed(error.error))?;
-        Ok(path)
+        file.persist(path).map_err(|error| failed(error.error))?;
+        Ok(())
     }
 
     /// Reads a file and checks that the model takes its case.
@@ -155,20 +199,8 @@ impl<M: Model> Replay<M> {
     /// # Errors
     /// A [`ReplayError`] that says what is wrong with the file.
     pub fn read(model: &M, path: &Path) -> Result<Self, ReplayError> {
-        let shape = |source| ReplayError::Shape { path: path.to_owned(), source };
-        let text = fs::read(path).map_err(|source| ReplayError::File {
-            action: "read",
-            path: path.to_owned(),
-            source,
-        })?;
-        let header: Header = serde_json::from_slice(&text).map_err(shape)?;
+        let (header, text) = open(path)?;
         let path_owned = path.to_owned();
-        if header.format != FORMAT {
-            return Err(ReplayError::Foreign { path: path_owned });
-        }
-        if header.version > VERSION {
-            return Err(ReplayError::Future { path: path_owned, version: header.version });
-        }
         if header.specification != model.name() {
             return Err(ReplayError::Specification {
                 path: path_owned,
@@ -176,6 +208,7 @@ impl<M: Model> Replay<M> {
                 expected: model.name(),
             });
         }
+        let shape = |source| ReplayError::Shape { path: path.to_owned(), source };
         let replay: Self = serde_json::from_slice(&text).map_err(shape)?;
         let checked = replay.case.validate(model);
         checked.map_err(|source| ReplayError::Impossible { path: path_owned, source })?;

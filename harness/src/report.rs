@@ -29,6 +29,9 @@ pub fn failure<M: Model>(model: &M, failure: &Failure<M>) -> String {
             writeln!(text, "     {}", model.show_progress(&states[index + 1])).ok();
         }
     }
+    if let Some(causes) = failure.causes.as_ref().filter(|causes| !causes.is_empty()) {
+        write!(text, "\n{causes}").ok();
+    }
     let runs = failure.shrink_runs;
     writeln!(text, "\nfrom {} commands in {runs} runs; seed {}", failure.commands_at_first, failure.seed)
         .ok();

@@ -1,28 +1,38 @@
 //! Making a failing case smaller while it goes on failing.
 //!
-//! Four kinds of steps are taken in turn until none helps: runs of commands are deleted, pairs of
-//! commands that only enable each other, parts of the initial state (machines first), and values
-//! in commands. Deleting a command deletes with it every later one that made sense only after it,
+//! Five kinds of steps are taken in turn until none helps: runs of commands are deleted, pairs of
+//! commands that only enable each other, commands whose effect the case could begin with, parts of
+//! the initial state (machines first), and values in commands. Deleting a command deletes with it every later one that made sense only after it,
 //! since the model says at no cost which commands still do. A case is run only if the model takes
 //! it and it was not run before.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use model::case::Tree;
 use model::{Case, Model};
 
 use crate::execute::{Evidence, Verdict};
+use crate::memory::Memory;
 use crate::system::SystemError;
 
-/// How much shrinking may cost.
+mod hoist;
+mod values;
+
+/// How much a search may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
     /// The most cases that are run.
     pub runs: u32,
     /// The longest that it takes; no limit where there is none.
     pub time: Option<Duration>,
+}
+
+impl Budget {
+    /// Whether so many runs since then are all that it has.
+    pub(crate) fn is_spent(&self, runs: u32, start: Instant) -> bool {
+        runs >= self.runs || self.time.is_some_and(|limit| start.elapsed() >= limit)
+    }
 }
 
 /// Runs one candidate and says what it shows.
@@ -51,7 +61,7 @@ pub(crate) struct Shrinker<'a, M: Model> {
     initial: M::State,
     commands: Vec<Traced<M>>,
     evidence: Evidence,
-    seen: HashSet<String>,
+    memory: &'a mut Memory,
     runs: u32,
     budget: Budget,
     start: Instant,
@@ -66,9 +76,11 @@ pub(crate) struct Shrunk<M: Model> {
     pub(crate) complete: bool,
 }
 
-/// Why the search ends early.
-enum End {
+/// Why a search ends early.
+pub(crate) enum End {
+    /// Its budget is spent.
     Budget,
+    /// No system can be had, or the run is to stop.
     System(SystemError),
 }
 
@@ -80,6 +92,7 @@ impl<'a, M: Model> Shrinker<'a, M> {
         (case, evidence): (Case<M>, Evidence),
         trees: Vec<Tree<M::Command>>,
         budget: Budget,
+        memory: &'a mut Memory,
         judge: &'a mut Judge<'a, M>,
         tried: &'a mut Tried<'a, M>,
     ) -> Self {
@@ -95,7 +108,7 @@ impl<'a, M: Model> Shrinker<'a, M> {
             commands,
             evidence,
             trees: trees.into_iter().map(RefCell::new).collect(),
-            seen: HashSet::new(),
+            memory,
             runs: 0,
             budget,
             start: Instant::now(),
@@ -120,6 +133,7 @@ impl<'a, M: Model> Shrinker<'a, M> {
         loop {
             let mut smaller = self.delete_runs()?;
             smaller |= self.delete_pairs()?;
+            smaller |= self.hoist()?;
             smaller |= self.simplify_state()?;
             smaller |= self.simplify_commands()?;
             if !smaller {
@@ -178,51 +192,6 @@ impl<'a, M: Model> Shrinker<'a, M> {
         }
     }
 
-    fn simplify_commands(&mut self) -> Result<bool, End> {
-        let mut smaller = false;
-        let mut index = 0;
-        while index < self.commands.len() {
-            smaller |= self.simplify_by_model(index)?;
-            if index < self.commands.len() {
-                smaller |= self.simplify_by_tree(index)?;
-            }
-            index += 1;
-        }
-        Ok(smaller)
-    }
-
-    fn simplify_by_model(&mut self, index: usize) -> Result<bool, End> {
-        let mut smaller = false;
-        'again: while let Some(traced) = self.commands.get(index) {
-            for command in self.model.simpler_commands(&traced.command) {
-                if self.try_replacing(index, Traced { command, tree: None })? {
-                    smaller = true;
-                    continue 'again;
-                }
-            }
-            break;
-        }
-        Ok(smaller)
-    }
-
-    /// Follows the tree of proptest's strategy: simpler while it fails, back where it does not.
-    fn simplify_by_tree(&mut self, index: usize) -> Result<bool, End> {
-        let Some(tree) = self.commands[index].tree else { return Ok(false) };
-        let mut smaller = false;
-        let mut moved = self.trees[tree].borrow_mut().simplify();
-        while moved && index < self.commands.len() && self.commands[index].tree == Some(tree) {
-            let command = self.trees[tree].borrow().current();
-            let changed = command != self.commands[index].command;
-            if changed && self.try_replacing(index, Traced { command, tree: Some(tree) })? {
-                smaller = true;
-                moved = self.trees[tree].borrow_mut().simplify();
-            } else {
-                moved = self.trees[tree].borrow_mut().complicate();
-            }
-        }
-        Ok(smaller)
-    }
-
     fn without(&self, deleted: impl Fn(usize) -> bool) -> Vec<Traced<M>> {
         let commands = self.commands.iter().enumerate();
         commands.filter(|(index, _)| !deleted(*index)).map(|(_, traced)| traced.clone()).collect()
@@ -259,13 +228,12 @@ impl<'a, M: Model> Shrinker<'a, M> {
         if !self.model.initial_pre_condition(&initial) || !self.is_new(&case) {
             return Ok(false);
         }
-        if self.runs >= self.budget.runs
-            || self.budget.time.is_some_and(|limit| self.start.elapsed() >= limit)
-        {
+        if self.budget.is_spent(self.runs, self.start) {
             return Err(End::Budget);
         }
         let verdict = (self.judge)(&case).map_err(End::System)?;
         self.runs += 1;
+        self.memory.keep(&case, &verdict);
         let Verdict::Falsified(evidence) = verdict else {
             (self.tried)(self.runs, &case, None);
             return Ok(false);
@@ -280,9 +248,9 @@ impl<'a, M: Model> Shrinker<'a, M> {
     }
 
     /// Whether the case has anything to run and was neither run nor is the best so far.
-    fn is_new(&mut self, case: &Case<M>) -> bool {
+    fn is_new(&self, case: &Case<M>) -> bool {
         let best = self.case(&self.initial, &self.commands);
-        !case.commands.is_empty() && *case != best && self.seen.insert(format!("{case:?}"))
+        !case.commands.is_empty() && *case != best && self.memory.of(case).is_none()
     }
 
     fn case(&self, initial: &M::State, commands: &[Traced<M>]) -> Case<M> {

@@ -24,7 +24,8 @@ pub trait System<M: Model> {
     /// Creates a system in this state.
     ///
     /// # Errors
-    /// [`SystemError`]: this never falsifies a property.
+    /// [`SystemError`]: this never falsifies a property. [`SystemError::Unfit`] where it is the
+    /// state that asks for what cannot be made.
     fn new_sut(&self, state: &M::State) -> Result<Self::Sut, SystemError>;
 
     /// Gives it a command and waits for the outcome.
@@ -33,6 +34,12 @@ pub trait System<M: Model> {
     /// [`SystemError`] where what failed is not the system under test; this never falsifies a
     /// property. A command without an answer in time is not an error but an unknown outcome.
     fn run(&self, sut: &mut Self::Sut, command: &M::Command) -> Result<Outcome<M::Response>, SystemError>;
+
+    /// What creating a system in this state costs, given what is there already: among states
+    /// that tell as much, those that cost least are tried first. By default all cost the same.
+    fn cost(&self, _state: &M::State) -> Cost {
+        Cost::default()
+    }
 
     /// Takes the system down.
     ///
@@ -44,6 +51,10 @@ pub trait System<M: Model> {
     }
 }
 
+/// What a system costs to create, in a unit of the system's own, such as images to be built.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Cost(pub u64);
+
 /// Why a system could not be created or driven: none of these says anything about the property.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -54,6 +65,20 @@ pub enum SystemError {
     /// Trying again would fail in the same way.
     #[error("{}", chain(.0.as_ref()))]
     Hopeless(Box<dyn Error + Send + Sync>),
+    /// The state asks for something that cannot be built or booted, while others can be: a
+    /// kernel without a module that it needs, a version that is not to be had. The run goes on
+    /// without such cases and says so once for each `configuration`.
+    ///
+    /// A system gives it only where it is sure that trying again would fail in the same way, and
+    /// where the reason lies in the values of this state. A system that remembers what it gave
+    /// it for can give it at once the next time, with the same `configuration`.
+    #[error("{configuration} cannot be built or booted: {}", chain(.error.as_ref()))]
+    Unfit {
+        /// What cannot be, as the person who runs it knows it, such as `kernel 6.1 with xfs`.
+        configuration: String,
+        /// Why not.
+        error: Box<dyn Error + Send + Sync>,
+    },
     /// What was asked for cannot be meant so.
     #[error("{}", chain(.0.as_ref()))]
     WrongUse(Box<dyn Error + Send + Sync>),
@@ -69,6 +94,11 @@ impl SystemError {
     /// A failure beneath the system that a fresh system may not meet.
     pub fn infrastructure(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Infrastructure(error.into())
+    }
+
+    /// A configuration that cannot be built or booted.
+    pub fn unfit(configuration: impl Into<String>, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unfit { configuration: configuration.into(), error: error.into() }
     }
 }
 

@@ -107,7 +107,8 @@ pub trait Model {
 }
 
 /// The states that [`Model::choices`] has plainer values for: all plain, all of one site plain,
-/// then each choice by itself, from the plainest value on.
+/// then each choice by itself, from the plainest value on. Of an ordered factor's values it is
+/// those that halve the way each time, so that many values cost few tries.
 pub fn plainer_states<M: Model + ?Sized>(model: &M, state: &M::State) -> Vec<M::State> {
     let suspect: Vec<_> = model.choices(state).into_iter().filter(|choice| choice.value > 0).collect();
     let plain = |choices: &[Choice]| {
@@ -121,10 +122,25 @@ pub fn plainer_states<M: Model + ?Sized>(model: &M, state: &M::State) -> Vec<M::
     }
     states.extend(sites.filter(|site| site.len() < suspect.len()).filter_map(plain));
     states.extend(suspect.iter().flat_map(|choice| {
-        let plainer = (0..choice.value).map(|value| Choice { value, ..choice.clone() });
+        let plainer = plainer_values(choice).map(|value| Choice { value, ..choice.clone() });
         plainer.filter_map(|choice| model.with_choice(state, &choice)).collect::<Vec<_>>()
     }));
     states
+}
+
+/// The values before a choice's own; of an ordered factor the least, then each time the middle
+/// between the last one and the choice's own.
+fn plainer_values(choice: &Choice) -> Box<dyn Iterator<Item = usize>> {
+    let own = choice.value;
+    if choice.factor.ordered {
+        let first = (own > 0).then_some(0);
+        Box::new(std::iter::successors(first, move |value| {
+            let middle = value + (own - value).div_ceil(2);
+            (middle < own).then_some(middle)
+        }))
+    } else {
+        Box::new(0..own)
+    }
 }
 
 /// The last part of a type's path, in lower case with hyphens between its words.
@@ -142,7 +158,22 @@ fn hyphenated(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::hyphenated;
+    use std::sync::Arc;
+
+    use super::{hyphenated, plainer_values};
+    use crate::factor::{Choice, Factor};
+
+    #[test]
+    fn plainer_values_of_a_scale_halve_the_way_and_end_at_the_neighbour() {
+        let values = |ordered, value| {
+            let values = (0..100).map(|value: u32| value.to_string()).collect();
+            let factor = Arc::new(Factor { name: "size".to_owned(), values, ordered });
+            plainer_values(&Choice { site: "site".to_owned(), factor, value }).collect::<Vec<_>>()
+        };
+        assert_eq!(values(true, 99), [0, 50, 75, 87, 93, 96, 98]);
+        assert_eq!((values(true, 0), values(true, 1), values(true, 2)), (vec![], vec![0], vec![0, 1]));
+        assert_eq!(values(false, 3), [0, 1, 2]);
+    }
 
     #[test]
     fn names_come_from_types() {

@@ -9,8 +9,12 @@ use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::Subnet;
 
+use super::parameters::ParameterOptions;
 use crate::exit;
 use crate::regressions::Seed;
+
+/// How many cases are run to find out what matters, unless something else is asked for.
+const PROBES: u32 = 100;
 
 /// How `error:` looks.
 pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -26,7 +30,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Generate networks of machines and test them
-    Run(RunOptions),
+    Run(Box<RunOptions>),
     /// Run a failing case again from its replay file
     Replay(ReplayOptions),
     /// Say whether everything that a run needs is here
@@ -47,21 +51,23 @@ pub(crate) struct RunOptions {
     /// How many commands a case has
     #[arg(long, value_name = "MIN..MAX", default_value = "5..10", value_parser = range)]
     pub(crate) commands: RangeInclusive<usize>,
-    /// How much memory a machine has, in MiB
-    #[arg(long, value_name = "MIN..MAX", default_value = "96..256", value_parser = range)]
-    pub(crate) memory: RangeInclusive<usize>,
     /// The seed of the first case: a number, or 64 hexadecimal digits
     #[arg(long)]
     pub(crate) seed: Option<Seed>,
     /// The subnet of the data network
     #[arg(long, default_value_t)]
     pub(crate) subnet: Subnet,
-    /// The kernels to choose from, plain to suspect [default: all that the base offers]
-    #[arg(long, value_name = "VERSION", value_delimiter = ',')]
-    pub(crate) kernels: Vec<String>,
+    /// What the generated cases are to meet: values, pairs of values, or whatever comes
+    #[arg(long, default_value = "pairs")]
+    pub(crate) coverage: CoverageKind,
+    /// How many cases may be run to find out what matters in the smallest one; 0 for none
+    #[arg(long, value_name = "N", default_value_t = PROBES)]
+    pub(crate) probes: u32,
     /// Where failing cases are kept, and run from first
     #[arg(long, value_name = "DIR", default_value = "netprop-failures")]
     pub(crate) failures: PathBuf,
+    #[command(flatten)]
+    pub(crate) parameters: ParameterOptions,
     #[command(flatten)]
     pub(crate) lab: LabOptions,
     #[command(flatten)]
@@ -73,6 +79,12 @@ pub(crate) struct RunOptions {
 pub(crate) struct ReplayOptions {
     /// The replay file that a failing run has written
     pub(crate) file: PathBuf,
+    /// Find out what matters in the case, going on where it ended before; the file keeps it
+    #[arg(long)]
+    pub(crate) probe: bool,
+    /// How many cases may be run for that
+    #[arg(long, value_name = "N", default_value_t = PROBES, requires = "probe", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) probes: u32,
     #[command(flatten)]
     pub(crate) lab: LabOptions,
     #[command(flatten)]
@@ -153,6 +165,13 @@ pub(crate) enum SystemKind {
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum CoverageKind {
+    None,
+    Values,
+    Pairs,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum BaseKind {
     Auto,
     Nixos,
@@ -179,7 +198,7 @@ pub(crate) enum MessageFormat {
 }
 
 /// Reads `3` or `1..4`, both ends included.
-fn range(text: &str) -> Result<RangeInclusive<usize>, String> {
+pub(crate) fn range(text: &str) -> Result<RangeInclusive<usize>, String> {
     let number = |text: &str| text.parse::<usize>().map_err(|_| format!("{text:?} is not a number"));
     let (start, end) = match text.split_once("..") {
         Some((start, end)) => (number(start)?, number(end.trim_start_matches('='))?),

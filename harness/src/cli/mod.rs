@@ -4,6 +4,7 @@ mod args;
 mod doctor;
 mod interrupt;
 mod lab;
+mod parameters;
 mod progress;
 mod replay;
 mod run;
@@ -35,7 +36,9 @@ impl From<SystemError> for Fatal {
             SystemError::MissingComponent(_) => Exit::MissingComponent,
             SystemError::WrongUse(_) => Exit::Usage,
             SystemError::Stopped => Exit::Stopped,
-            SystemError::Infrastructure(_) | SystemError::Hopeless(_) => Exit::Inconclusive,
+            SystemError::Infrastructure(_) | SystemError::Hopeless(_) | SystemError::Unfit { .. } => {
+                Exit::Inconclusive
+            }
         };
         Self { exit, message: error.to_string() }
     }
@@ -47,6 +50,7 @@ impl From<RunError> for Fatal {
             RunError::System(error) => error.into(),
             RunError::Generate(error) => Self::usage(&error),
             RunError::Replay(error) => Self::usage(&error),
+            RunError::AllExcluded { .. } => Self { exit: Exit::Inconclusive, message: error.to_string() },
         }
     }
 }

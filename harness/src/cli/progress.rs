@@ -7,7 +7,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
+use crate::causes::Finding;
 use crate::cli::args::{MessageFormat, OutputOptions};
+use crate::coverage::CoverageReport;
 use crate::observe::{Event, Observer};
 
 /// The observer that these options ask for.
@@ -72,7 +74,16 @@ struct CaseLine {
     cases: u32,
     initial: String,
     commands: usize,
-    shrinking: bool,
+    phase: Phase,
+}
+
+/// What the commands are given for.
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
+enum Phase {
+    #[default]
+    Generated,
+    Shrinking,
+    Probing,
 }
 
 impl Human {
@@ -103,10 +114,10 @@ impl Human {
 
     fn command(&self, number: usize, command: &str) {
         let case = self.case();
-        let place = if case.shrinking {
-            "shrinking".to_owned()
-        } else {
-            format!("case {}/{}", case.number, case.cases)
+        let place = match case.phase {
+            Phase::Generated => format!("case {}/{}", case.number, case.cases),
+            Phase::Shrinking => "shrinking".to_owned(),
+            Phase::Probing => "finding out what matters".to_owned(),
         };
         self.doing(format!("{place}  {number}/{}  {command}", case.commands));
     }
@@ -149,6 +160,25 @@ impl Human {
         }
         self.doing(format!("shrinking: {commands} commands at best, {runs} runs"));
     }
+
+    fn probed(&self, runs: u32, changed: &str, finding: &Finding) {
+        let first = std::mem::replace(&mut self.case().phase, Phase::Probing) != Phase::Probing;
+        if first && self.bar.is_hidden() {
+            self.line("finding out what matters");
+        }
+        if self.verbose > 0 {
+            self.line(&format!("{changed}: {finding}"));
+        }
+        self.doing(format!("finding out what matters: {runs} runs, {changed}"));
+    }
+
+    fn covered(&self, coverage: &CoverageReport) {
+        self.line(&format!("covered: {coverage}"));
+        if self.verbose > 0 {
+            coverage.missing.iter().for_each(|goal| self.line(&format!("  not covered: {goal}")));
+            coverage.excluded.iter().for_each(|goal| self.line(&format!("  excluded: {goal}")));
+        }
+    }
 }
 
 fn indent(text: &str) -> String {
@@ -164,7 +194,10 @@ impl Observer for Human {
             Event::Preparing { what, done, total } => self.preparing(what, done, total),
             Event::CaseStarted { number, cases, origin, initial, commands } => {
                 let initial = initial.to_owned();
-                self.case_started(CaseLine { number, cases, initial, commands, shrinking: false }, origin);
+                self.case_started(
+                    CaseLine { number, cases, initial, commands, phase: Phase::Generated },
+                    origin,
+                );
             }
             Event::CommandStarted { number, command } => self.command(number, command),
             Event::CommandFinished { number, command, outcome, seconds } => {
@@ -178,12 +211,17 @@ impl Observer for Human {
             }
             Event::Falsified { number, expected, came } => {
                 let mut case = self.case();
-                if !case.shrinking {
+                if case.phase == Phase::Generated {
                     self.line(&format!("falsified by command {number}: expected {expected}; came {came}"));
                 }
-                case.shrinking = true;
+                case.phase = Phase::Shrinking;
             }
             Event::ShrinkStep { runs, smaller, commands } => self.shrink_step(runs, smaller, commands),
+            Event::Excluded { what, reason } => self.line(&format!("excluded: {what} ({reason})")),
+            Event::Probed { runs, changed, finding } => self.probed(runs, changed, finding),
+            // The report of the failure has it.
+            Event::Causes { .. } => {}
+            Event::Covered { coverage } => self.covered(coverage),
             Event::Saved { file } => {
                 if self.verbose > 0 {
                     self.line(&format!("saved as {file}"));

@@ -1,26 +1,31 @@
 //! `netprop replay`: a failing case again, as it was written down.
 
-use model::{KernelVersion, MachineSpec, NetworkParameters};
+use std::path::Path;
+
+use model::MachineSpec;
 
 use super::Fatal;
 use super::args::ReplayOptions;
 use super::lab::{self, Tested};
+use super::parameters;
 use super::run::Session;
 use crate::config::Config;
-use crate::execute::Verdict;
+use crate::execute::{Exclusion, Verdict};
 use crate::exit::Exit;
 use crate::machines::MachineSystem;
-use crate::replay::Replay;
+use crate::replay::{self, Replay};
 use crate::runner::{Failure, Runner};
+use crate::shrink::Budget;
 use crate::system::System;
 use crate::{regressions, report};
 
 pub(crate) fn replay(options: &ReplayOptions) -> Result<Exit, Fatal> {
-    // The bounds of generation mean nothing for a case that is there already.
-    let any_kernel: KernelVersion = "0".parse().map_err(|error: model::MachineError| Fatal::usage(&error))?;
-    let parameters = NetworkParameters::new(vec![any_kernel]).map_err(|error| Fatal::usage(&error))?;
-    let specification = MachineSpec::new(parameters).map_err(|error| Fatal::usage(&error))?;
-    let replay = Replay::read(&specification, &options.file).map_err(|error| Fatal::usage(&error))?;
+    let usage = |error: &dyn std::error::Error| Fatal::usage(error);
+    // What machines vary in is in the file; how many there are was decided already.
+    let settings = replay::settings(&options.file).map_err(|error| usage(&error))?;
+    let bounds = parameters::bounds(&settings)?;
+    let specification = MachineSpec::new(bounds).map_err(|error| usage(&error))?;
+    let replay = Replay::read(&specification, &options.file).map_err(|error| usage(&error))?;
     let session = Session::start(&options.output)?;
     match lab::open(&options.lab, &session)? {
         Tested::Simulated(system) => run(&specification, &system, replay, options, &session),
@@ -31,23 +36,25 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<Exit, Fatal> {
 fn run<S: System<MachineSpec>>(
     specification: &MachineSpec,
     system: &S,
-    replay: Replay<MachineSpec>,
+    mut replay: Replay<MachineSpec>,
     options: &ReplayOptions,
     session: &Session,
 ) -> Result<Exit, Fatal> {
-    let (config, observer) = (Config::default(), session.observer.as_ref());
+    let probes = Budget { runs: options.probes, time: None };
+    let (config, observer) = (Config { probes, ..Config::default() }, session.observer.as_ref());
     let runner = Runner::new(specification, system, &config, observer, &session.stop);
     let execution = runner.run_case(&replay.case, &options.file.display().to_string())?;
-    Ok(match execution.verdict {
-        Verdict::Holds => {
-            observer.text("holds: the case does not fail here\n");
-            Exit::Holds
-        }
-        Verdict::Inconclusive(reason) => {
-            observer.text(&format!("inconclusive: {reason}\n"));
-            Exit::Inconclusive
+    let (exit, text) = match execution.verdict {
+        Verdict::Holds => (Exit::Holds, "holds: the case does not fail here\n".to_owned()),
+        Verdict::Inconclusive(reason) => (Exit::Inconclusive, format!("inconclusive: {reason}\n")),
+        Verdict::Excluded(exclusion) => {
+            let Exclusion { configuration, reason } = exclusion;
+            (Exit::Inconclusive, format!("excluded: {configuration} cannot be built or booted: {reason}\n"))
         }
         Verdict::Falsified(evidence) => {
+            if options.probe {
+                probe(&runner, &mut replay, &options.file)?;
+            }
             let failure: Failure<MachineSpec> = Failure {
                 seed: replay.seed.parse().unwrap_or_else(|_| regressions::Seed::from(0)),
                 commands_at_first: replay.case.commands.len(),
@@ -55,10 +62,30 @@ fn run<S: System<MachineSpec>>(
                 evidence,
                 shrink_runs: 0,
                 smallest: replay.smallest,
+                causes: replay.causes,
+                settings: replay.settings,
                 file: None,
             };
-            observer.text(&report::failure(specification, &failure));
-            Exit::Falsified
+            (Exit::Falsified, report::failure(specification, &failure))
         }
-    })
+    };
+    observer.text(&text);
+    Ok(exit)
+}
+
+/// Finds out more of what matters, and keeps it in the file as it is found.
+fn probe<S: System<MachineSpec>>(
+    runner: &Runner<'_, MachineSpec, S>,
+    replay: &mut Replay<MachineSpec>,
+    file: &Path,
+) -> Result<(), Fatal> {
+    let (case, earlier) = (replay.case.clone(), replay.causes.take());
+    let mut written = Ok(());
+    runner.causes(&case, earlier, |causes| {
+        replay.causes = Some(causes.clone());
+        if written.is_ok() {
+            written = replay.write_to(file);
+        }
+    });
+    written.map_err(|error| Fatal::usage(&error))
 }

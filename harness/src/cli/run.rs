@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use model::{KernelVersion, MachineSpec, Mebibytes, NetworkParameters, Parameter};
+use model::{KernelVersion, MachineSpec};
 
 use super::Fatal;
-use super::args::{OutputOptions, RunOptions, SystemKind};
+use super::args::{CoverageKind, OutputOptions, RunOptions, SystemKind};
 use super::interrupt::{self, Remembering};
 use super::lab::{self, Tested};
-use super::progress;
+use super::{parameters, progress};
 use crate::config::Config;
+use crate::coverage::Coverage;
 use crate::exit::Exit;
 use crate::observe::Observer;
 use crate::report;
 use crate::runner::{Runner, Summary};
+use crate::shrink::Budget;
 use crate::stop::Stop;
 use crate::system::System;
 
@@ -60,64 +62,63 @@ fn test<S: System<MachineSpec>>(
     system: &S,
     offered: Vec<KernelVersion>,
 ) -> Result<Exit, Fatal> {
-    let specification = specification(options, offered)?;
-    let config = config(options);
+    let parameters = options.parameters.settings(&offered)?;
+    let mut bounds = parameters::bounds(&parameters)?.with_machines(options.machines.clone());
+    bounds.subnet = options.subnet;
+    let specification = MachineSpec::new(bounds).map_err(|error| Fatal::usage(&error))?;
+    let config = config(options, parameters);
     let runner = Runner::new(&specification, system, &config, session.observer.as_ref(), &session.stop);
     let summary = runner.run()?;
     Ok(conclude(&specification, &summary, session.observer.as_ref()))
 }
 
-/// The specification within the bounds that were asked for.
-fn specification(options: &RunOptions, offered: Vec<KernelVersion>) -> Result<MachineSpec, Fatal> {
-    let usage = |error: &dyn std::error::Error| Fatal::usage(error);
-    let kernels = if options.kernels.is_empty() {
-        offered
-    } else {
-        let chosen = options.kernels.iter().map(|kernel| kernel.parse());
-        chosen.collect::<Result<_, _>>().map_err(|error: model::MachineError| usage(&error))?
-    };
-    let memory = |mebibytes: usize| {
-        Mebibytes::new(u64::try_from(mebibytes).unwrap_or(u64::MAX)).map_err(|error| usage(&error))
-    };
-    let memory = memory(*options.memory.start())?..=memory(*options.memory.end())?;
-    let memory = Parameter::memory(memory).map_err(|error| usage(&error))?;
-    let bounds = NetworkParameters::new(kernels).map_err(|error| usage(&error))?;
-    let mut bounds = bounds.with(memory).with_machines(options.machines.clone());
-    bounds.subnet = options.subnet;
-    MachineSpec::new(bounds).map_err(|error| usage(&error))
-}
-
-fn config(options: &RunOptions) -> Config {
+fn config(options: &RunOptions, parameters: BTreeMap<String, String>) -> Config {
     let defaults = Config::default();
     let system = match options.lab.system {
         SystemKind::Libvirt => "libvirt",
         SystemKind::Simulated => "simulated",
     };
+    let mut settings = parameters;
+    settings.insert("system".to_owned(), system.to_owned());
     Config {
         cases: options.cases,
         commands: options.commands.clone(),
         seed: options.seed.or(defaults.seed),
+        coverage: match options.coverage {
+            CoverageKind::None => Coverage::None,
+            CoverageKind::Values => Coverage::Values,
+            CoverageKind::Pairs => Coverage::Pairs,
+        },
+        probes: Budget { runs: options.probes, ..defaults.probes },
         failures: defaults.failures.and(Some(options.failures.clone())),
-        settings: BTreeMap::from([("system".to_owned(), system.to_owned())]),
+        settings,
         ..defaults
     }
 }
 
 /// Shows what the run has come to, and what to do next.
 fn conclude(specification: &MachineSpec, summary: &Summary<MachineSpec>, observer: &dyn Observer) -> Exit {
-    let Summary { held, inconclusive, .. } = summary;
+    let Summary { held, inconclusive, excluded, .. } = summary;
     let count =
         |number: &u32, what: &str| format!("{number} case{} {what}", if *number == 1 { "" } else { "s" });
     let mut text = String::new();
     if let Some(failure) = &summary.failure {
         text.push_str(&report::failure(specification, failure));
         if let Some(file) = &failure.file {
+            let more = failure.causes.as_ref().is_some_and(|causes| !causes.complete);
+            if more {
+                let file = file.display();
+                text.push_str(&format!("find out more of what matters: netprop replay --probe {file}\n"));
+            }
             text.push_str(&format!("run it again: netprop replay {}\n", file.display()));
         }
     }
     text.push_str(&format!("{}: {}", summary.verdict(), count(held, "held")));
     if *inconclusive > 0 {
         text.push_str(&format!(", {}", count(inconclusive, "inconclusive")));
+    }
+    if *excluded > 0 {
+        text.push_str(&format!(", {}", count(excluded, "excluded")));
     }
     text.push('\n');
     let exit = match summary.verdict() {

@@ -1,8 +1,9 @@
 //! Planted bugs, the same for systems in memory and for real machines.
 
+use harness::system::Cost;
 use harness::{Model, Outcome, System, SystemError};
 use model::machines::{Command, Response};
-use model::{Case, MachineSpec, Network};
+use model::{Case, Choice, MachineSpec, Network};
 use proptest::strategy::BoxedStrategy;
 
 /// The commands with machines named by the order of their first use: a, b, …
@@ -58,6 +59,14 @@ impl Model for EverybodyAnswers {
         }
     }
 
+    fn choices(&self, state: &Network) -> Vec<Choice> {
+        self.0.choices(state)
+    }
+
+    fn with_choice(&self, state: &Network, choice: &Choice) -> Option<Network> {
+        self.0.with_choice(state, choice)
+    }
+
     fn simpler_states(&self, state: &Network) -> Vec<Network> {
         self.0.simpler_states(state)
     }
@@ -79,6 +88,10 @@ impl<S: System<MachineSpec>> System<EverybodyAnswers> for Judged<S> {
 
     fn run(&self, sut: &mut S::Sut, command: &Command) -> Result<Outcome<Response>, SystemError> {
         self.0.run(sut, command)
+    }
+
+    fn cost(&self, network: &Network) -> Cost {
+        self.0.cost(network)
     }
 
     fn destroy_sut(&self, sut: S::Sut) -> Result<(), SystemError> {

@@ -1,0 +1,116 @@
+//! Where the cases of a run come from: files and seeds of earlier failures, then seeds that are
+//! chosen for what their cases cover.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use model::{GenerateError, GeneratedCase, Model, generate};
+use proptest::test_runner::{Config as ProptestConfig, TestRng, TestRunner};
+
+use crate::config::Config;
+use crate::coverage::{Covered, Goals};
+use crate::observe::{Event, Observer};
+use crate::regressions::{self, Seed};
+use crate::replay::{Replay, ReplayError};
+
+/// Where a case comes from.
+pub(crate) enum Origin<M: Model> {
+    Saved { file: PathBuf, replay: Box<Replay<M>> },
+    Seed(Seed),
+}
+
+/// Generates the case of a seed.
+pub(crate) fn case_of<M: Model>(
+    model: &M,
+    commands: &RangeInclusive<usize>,
+    seed: Seed,
+) -> Result<GeneratedCase<M>, GenerateError> {
+    generate(model, commands, &mut TestRunner::new_with_rng(ProptestConfig::default(), seed.rng()))
+}
+
+/// The file of a model's seeds in a directory of them.
+pub(crate) fn regressions_file<M: Model>(model: &M, directory: &Path) -> PathBuf {
+    directory.join(format!("{}.txt", model.name()))
+}
+
+/// What failed earlier: cases in replay files, then seeds that no replay file has.
+pub(crate) fn saved<M: Model>(
+    model: &M,
+    config: &Config,
+    observer: &dyn Observer,
+) -> Result<Vec<Origin<M>>, ReplayError> {
+    let (mut saved, mut known) = (Vec::new(), BTreeSet::new());
+    if let Some(directory) = &config.failures {
+        for file in Replay::list(model, directory)? {
+            match Replay::read(model, &file) {
+                Ok(replay) => {
+                    known.insert(replay.seed.clone());
+                    saved.push(Origin::Saved { file, replay: Box::new(replay) });
+                }
+                // An old file must not keep anybody from testing.
+                Err(error) => observer.event(&Event::Warning { text: &format!("{error} (passed over)") }),
+            }
+        }
+    }
+    let file = config.regressions.as_ref().map(|directory| regressions_file(model, directory));
+    if let Some(file) = file.filter(|file| file.exists()) {
+        let seeds = regressions::load(&file);
+        saved.extend(seeds.into_iter().filter(|seed| !known.contains(&seed.to_string())).map(Origin::Seed));
+    }
+    Ok(saved)
+}
+
+/// How many seeds each new case is chosen from. AETG's authors found that more than 50 gain little.
+const CANDIDATES: usize = 64;
+
+/// The seeds of a run: the first as it is given, then each chosen among what a generator that the
+/// first one starts draws. A case remains a function of its seed alone.
+pub(crate) struct Seeds<'a, M: Model> {
+    model: &'a M,
+    commands: &'a RangeInclusive<usize>,
+    first: Option<Seed>,
+    rng: TestRng,
+}
+
+impl<'a, M: Model> Seeds<'a, M> {
+    pub(crate) fn new(model: &'a M, commands: &'a RangeInclusive<usize>, first: Seed) -> Self {
+        Self { model, commands, first: Some(first), rng: first.rng() }
+    }
+
+    /// Lets `covered` learn what states are varied in from as many as a case is chosen from.
+    pub(crate) fn explore(&self, covered: &mut Covered) -> Result<(), GenerateError> {
+        let mut rng = self.rng.clone();
+        for _ in 0..CANDIDATES {
+            self.goals(Seed::draw(&mut rng), covered)?;
+        }
+        Ok(())
+    }
+
+    /// The seed of the next case: of the candidates, the one whose case is worth most.
+    pub(crate) fn next(&mut self, covered: &mut Covered) -> Result<Seed, GenerateError> {
+        if let Some(first) = self.first.take() {
+            return Ok(first);
+        }
+        let mut best = Seed::draw(&mut self.rng);
+        if covered.is_complete() {
+            return Ok(best);
+        }
+        let goals = self.goals(best, covered)?;
+        let mut most = covered.worth(&goals);
+        for _ in 1..CANDIDATES {
+            let seed = Seed::draw(&mut self.rng);
+            let goals = self.goals(seed, covered)?;
+            let worth = covered.worth(&goals);
+            if worth > most {
+                (best, most) = (seed, worth);
+            }
+        }
+        Ok(best)
+    }
+
+    fn goals(&self, seed: Seed, covered: &mut Covered) -> Result<Goals, GenerateError> {
+        let generated = case_of(self.model, self.commands, seed)?;
+        Ok(covered.goals(&self.model.choices(&generated.case.initial)))
+    }
+}

@@ -1,0 +1,117 @@
+//! What a run comes to: verdicts counted, the failure that ended it, or why there is no verdict.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use model::{Case, GenerateError, Model};
+
+use crate::causes::Causes;
+use crate::coverage::CoverageReport;
+use crate::execute::{Evidence, Exclusion};
+use crate::regressions::Seed;
+use crate::replay::ReplayError;
+use crate::system::SystemError;
+
+/// Why a run ended without a verdict.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The model's strategies do not do.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    /// No system can be made or driven.
+    #[error(transparent)]
+    System(#[from] SystemError),
+    /// A failing case could not be kept or read.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// Whatever is generated cannot be built or booted.
+    #[error(
+        "{cases} generated cases in a row could not be built or booted: leave out or mend {configurations}",
+        configurations = listed(exclusions)
+    )]
+    AllExcluded {
+        /// How many cases in a row.
+        cases: u32,
+        /// Each configuration that was met so far, with its reason.
+        exclusions: Vec<Exclusion>,
+    },
+}
+
+fn listed(exclusions: &[Exclusion]) -> String {
+    let one = |Exclusion { configuration, reason }: &Exclusion| format!("{configuration} ({reason})");
+    exclusions.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// A property that is falsified, with the smallest case that was found.
+#[derive(Debug)]
+pub struct Failure<M: Model> {
+    /// The seed that the first failing case was generated from.
+    pub seed: Seed,
+    /// The smallest failing case.
+    pub case: Case<M>,
+    /// What went wrong in it.
+    pub evidence: Evidence,
+    /// How many commands the first failing case had.
+    pub commands_at_first: usize,
+    /// How many cases were run to make it smaller.
+    pub shrink_runs: u32,
+    /// Whether no step was left that could make it smaller.
+    pub smallest: bool,
+    /// What of its initial state matters, where that was asked.
+    pub causes: Option<Causes>,
+    /// How the systems were made, as the replay file says it.
+    pub settings: BTreeMap<String, String>,
+    /// The replay file, where one is kept.
+    pub file: Option<PathBuf>,
+}
+
+/// What a run has shown.
+#[derive(Debug)]
+pub struct Summary<M: Model> {
+    /// How many cases held.
+    pub held: u32,
+    /// How many had no verdict, since the infrastructure failed each time.
+    pub inconclusive: u32,
+    /// How many were discarded, since they could not be built or booted.
+    pub excluded: u32,
+    /// What it is that could not be built or booted, each once.
+    pub exclusions: Vec<Exclusion>,
+    /// Which values and pairs of values the cases had; none where nothing was to be covered.
+    pub coverage: Option<CoverageReport>,
+    /// The failure that ended the run, if there was one.
+    pub failure: Option<Failure<M>>,
+    /// Whether it was stopped before its end.
+    pub stopped: bool,
+}
+
+// Derived, this would ask the model for a default.
+impl<M: Model> Default for Summary<M> {
+    fn default() -> Self {
+        Self {
+            held: 0,
+            inconclusive: 0,
+            excluded: 0,
+            exclusions: Vec::new(),
+            coverage: None,
+            failure: None,
+            stopped: false,
+        }
+    }
+}
+
+impl<M: Model> Summary<M> {
+    /// `falsified`, `stopped`, `inconclusive` (some case had no verdict) or `holds`.
+    #[must_use]
+    pub fn verdict(&self) -> &'static str {
+        if self.failure.is_some() {
+            "falsified"
+        } else if self.stopped {
+            "stopped"
+        } else if self.inconclusive > 0 || (self.held == 0 && self.excluded > 0) {
+            "inconclusive"
+        } else {
+            "holds"
+        }
+    }
+}
