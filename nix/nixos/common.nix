@@ -72,6 +72,11 @@ in
         };
       }
     )
+    # As on other bases, services have ten seconds to finish.
+    (
+      if has "systemd.settings.Manager" then { systemd.settings.Manager.DefaultTimeoutStopSec = mkDefault "10s"; }
+      else { systemd.extraConfig = "DefaultTimeoutStopSec=10s"; }
+    )
     # Where hostKeys is empty, nothing is to be made.
     (where "services.openssh.generateHostKeys" false)
     (

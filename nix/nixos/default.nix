@@ -6,7 +6,7 @@
 , authorizedKey # the line that lets the tester in as root
 , store # how the store reaches guests: "image" (the disk `root`) or "9p" (shared by the host)
 , configurations # a list of { kernel, packages, modules, machine, names }, see software.nix
-, disks # a list of { fileSystem, mkfsOptions }, see scratch.nix
+, disks # a list of { name, fileSystem, mkfsOptions }, see scratch.nix
 , overlays ? [ ] # of nixpkgs, for all configurations
 }:
 let

@@ -15,6 +15,9 @@ let
     #!${shell}
     . ${../guest/identity}
 
+    # A service's own check runs whatever the machine has.
+    export PATH=$PATH:/run/current-system/sw/bin
+
     base_load() {
     	modprobe "$1"
     }
@@ -71,6 +74,7 @@ in
     before = [ "network.target" ];
     wants = [ "network.target" ];
     path = [
+      pkgs.bash
       pkgs.coreutils
       pkgs.gnugrep
       pkgs.kmod

@@ -1,6 +1,6 @@
 # A formatted disk, sparse and raw, that machines get an overlay on. All disks have one uuid: nothing
-# finds them by it. `mkfsOptions` are words that mkfs is given besides those here.
-pkgs: { fileSystem, mkfsOptions }:
+# finds them by it. `mkfsOptions` are words that mkfs is given besides those here, and `name` is distinct for them.
+pkgs: { name, fileSystem, mkfsOptions }:
 let
   uuid = "6e657470-726f-4f70-8000-000000000001";
   make = {
@@ -12,7 +12,7 @@ let
     btrfs = { tools = [ pkgs.btrfs-progs ]; command = "mkfs.btrfs -q -U ${uuid}"; };
   }.${fileSystem} or (throw "netprop: no scratch disk can be made with the file system ${fileSystem}");
 in
-pkgs.runCommand "netprop-scratch-${fileSystem}"
+pkgs.runCommand "netprop-${name}"
 {
   nativeBuildInputs = make.tools;
   # mke2fs takes its times from it.
@@ -20,5 +20,12 @@ pkgs.runCommand "netprop-scratch-${fileSystem}"
 } ''
   mkdir $out
   truncate -s 512M $out/scratch
-  ${make.command} ${pkgs.lib.escapeShellArgs mkfsOptions} $out/scratch
+  ${make.command} ${pkgs.lib.escapeShellArgs mkfsOptions} $out/scratch 2> said || {
+    cat said
+    ${pkgs.lib.optionalString (mkfsOptions != [ ]) ''
+      # It is marked for whoever reads the log.
+      echo "netprop: mkfs refused: $(grep -v '^ *$' said | head -n 1)"
+    ''}
+    exit 1
+  }
 ''

@@ -302,6 +302,7 @@ impl Error {
             | Self::Unsatisfiable { .. }
             | Self::MissingModule { .. }
             | Self::Mkfs { .. } => true,
+            Self::Evaluation(error) => !error.machines.is_empty(),
             Self::Build { machines, .. } => !machines.is_empty(),
             _ => false,
         }
@@ -319,6 +320,7 @@ impl Error {
             | Self::MissingModule { machines, .. }
             | Self::Mkfs { machines, .. }
             | Self::Build { machines, .. } => machines,
+            Self::Evaluation(error) => &error.machines,
             Self::Wiring { machine, .. } => std::slice::from_ref(machine),
             _ => &[],
         }

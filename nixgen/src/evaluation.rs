@@ -13,6 +13,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub(crate) use imports::Files;
+use model::MachineId;
 pub use problem::Problem;
 use trace::{Frame, Report};
 
@@ -21,7 +22,7 @@ use trace::{Frame, Report};
 #[non_exhaustive]
 pub struct EvaluationError {
     /// The ids of the machines whose software was being evaluated; empty where Nix does not tell.
-    pub machines: Vec<String>,
+    pub machines: Vec<MachineId>,
     /// The option that it is about, such as `services.redis.enable`.
     pub option: Option<String>,
     /// The place in a module of the user's, or else where Nix saw the error.
@@ -81,6 +82,11 @@ fn position(report: &Report, problem: &Problem, option: Option<&str>, files: &Fi
     exact.or_else(located).or_else(traced).or_else(defined).or_else(|| report.position.clone())
 }
 
+/// The machines in a list that `nix/nixos` has written.
+fn machines(names: &str) -> Vec<MachineId> {
+    names.split(", ").filter_map(|name| MachineId::new(name).ok()).collect()
+}
+
 impl Position {
     pub(crate) fn new(file: impl AsRef<Path>, line: u32, column: u32) -> Self {
         Self { file: file.as_ref().to_owned(), place: Some((line, column)) }
@@ -99,7 +105,10 @@ impl fmt::Display for EvaluationError {
         match self.machines.as_slice() {
             [] => write!(f, "the software of the network cannot be evaluated: ")?,
             [one] => write!(f, "the software of machine {one} cannot be evaluated: ")?,
-            many => write!(f, "the software of machines {} cannot be evaluated: ", many.join(", "))?,
+            many => {
+                let names: Vec<_> = many.iter().map(MachineId::as_str).collect();
+                write!(f, "the software of machines {} cannot be evaluated: ", names.join(", "))?;
+            }
         }
         if let Some(position) = &self.position {
             write!(f, "{position}: ")?;

@@ -207,8 +207,9 @@ impl Base for Nixos {
         _: &Context<'_>,
     ) -> Result<Rendered, Error> {
         let images = Images::new(wanted, authorized_key, self.store)?;
+        let parts = images.disks(wanted);
         let text = template::nixos(&self.expression(sources, "nixos", Some(images))?)?;
-        Ok(Rendered { text, parts: Vec::new() })
+        Ok(Rendered { text, parts })
     }
 
     fn explain(&self, said: &str) -> Option<Error> {
@@ -218,7 +219,7 @@ impl Base for Nixos {
             // Nix tells nothing: the machines are those whose modules lead into the circle.
             let concerned = self.modules.iter().filter(|module| files.contains(&module.path));
             let ids: BTreeSet<_> = concerned.filter_map(|module| module.machine.as_ref()).collect();
-            error.machines = ids.into_iter().map(ToString::to_string).collect();
+            error.machines = ids.into_iter().cloned().collect();
         }
         Some(Error::Evaluation(Box::new(error)))
     }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use model::MachineId;
+
 use super::imports::Files;
 use super::trace::Report;
 
@@ -80,7 +82,11 @@ pub enum Problem {
 impl Problem {
     /// Recognizes the problem of a report, and its machines where Nix tells them in another way
     /// than `machines`, those of the trace.
-    pub(super) fn of(report: &Report, files: &Files, machines: Vec<String>) -> Option<(Self, Vec<String>)> {
+    pub(super) fn of(
+        report: &Report,
+        files: &Files,
+        machines: Vec<MachineId>,
+    ) -> Option<(Self, Vec<MachineId>)> {
         let message = report.message.as_str();
         if message.is_empty() {
             return None;
@@ -88,9 +94,7 @@ impl Problem {
         if let Some(rest) = message.strip_prefix("netprop: ") {
             let told = rest.strip_prefix("machine(s) ").and_then(|rest| rest.split_once(": "));
             return Some(match told {
-                Some((names, text)) => {
-                    (Self::Refused(text.to_owned()), names.split(", ").map(str::to_owned).collect())
-                }
+                Some((names, text)) => (Self::Refused(text.to_owned()), super::machines(names)),
                 None => (Self::Refused(rest.to_owned()), machines),
             });
         }

@@ -6,6 +6,8 @@
 
 use std::path::PathBuf;
 
+use model::MachineId;
+
 use super::Position;
 
 /// An error and what led to it.
@@ -90,9 +92,9 @@ impl Frame {
     }
 
     /// The machines whose software was being evaluated: `nix/nixos/default.nix` says so.
-    pub(super) fn machines(&self) -> Option<Vec<String>> {
+    pub(super) fn machines(&self) -> Option<Vec<MachineId>> {
         let machines = self.text.strip_prefix("while evaluating the software of machine(s) ")?;
-        Some(machines.split(", ").map(str::to_owned).collect())
+        Some(super::machines(machines))
     }
 
     /// The file whose definitions were being looked at.

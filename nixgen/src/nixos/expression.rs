@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use data_encoding::HEXLOWER;
 use model::{Format, Machine, MachineId, PackageName, PackageVersion};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::NixosStore;
 use super::pin::Nixpkgs;
-use crate::base::{ImageRequest, Wanted};
+use crate::base::{ImageRequest, Part, Wanted};
 use crate::error::Error;
 use crate::evaluation::Files;
 use crate::host;
@@ -51,6 +53,8 @@ struct Package {
 
 #[derive(Debug, Serialize)]
 struct Disk {
+    /// What it is called in the store.
+    name: String,
     file_system: &'static str,
     mkfs_options: Vec<String>,
 }
@@ -97,6 +101,14 @@ impl Images {
     }
 }
 
+impl Images {
+    /// What each disk is called, and what it is for. Images are told apart by the trace of Nix.
+    pub(super) fn disks(&self, wanted: &Wanted) -> Vec<(String, Part)> {
+        let formats = self.disks.iter().zip(&wanted.formats);
+        formats.map(|(disk, format)| (disk.name.clone(), Part::Disk(format.clone()))).collect()
+    }
+}
+
 impl Configuration {
     fn new(request: &ImageRequest, ids: &[MachineId]) -> Result<Self, Error> {
         let detail = |key: &str| request.details.get(key).map(String::as_str);
@@ -133,9 +145,16 @@ impl Configuration {
 
 impl Disk {
     fn new(format: &Format) -> Self {
-        Self {
-            file_system: format.file_system.as_str(),
-            mkfs_options: format.mkfs_options.iter().map(ToString::to_string).collect(),
-        }
+        let file_system = format.file_system.as_str();
+        let mkfs_options: Vec<_> = format.mkfs_options.iter().map(ToString::to_string).collect();
+        let name = match mkfs_options.as_slice() {
+            [] => format!("scratch-{file_system}"),
+            // Options have signs that names in the store cannot have.
+            words => {
+                let key = HEXLOWER.encode(&Sha256::digest(words.join(" "))[..4]);
+                format!("scratch-{file_system}-{key}")
+            }
+        };
+        Self { name, file_system, mkfs_options }
     }
 }

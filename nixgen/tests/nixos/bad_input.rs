@@ -85,7 +85,7 @@ fn unknown_software_is_told_with_what_there_is() -> Result {
             (&kernel, json!({"no-such-package": "newest"}), "no package no-such-package"),
             (&kernel, json!({"redis": "0.1"}), "no version 0.1 of the package redis: it has redis "),
             (&kernel, json!({"linuxPackages": "newest"}), "linuxPackages of nixpkgs"),
-            (&kernel, json!({"redis": "/tmp/redis_1_amd64.deb"}), "cannot be installed on NixOS"),
+            (&kernel, json!({"redis": "/tmp/redis_1_amd64.deb"}), "NixOS installs no files of packages"),
         ] {
             let message = error(&place, &tree, Vec::new(), &network(kernel, packages)?)?;
             assert!(

@@ -33,6 +33,8 @@ let
     fping = program "fping" "5.1" "exit 0";
     redis = program "redis" "7.2.4" "exit 0";
     redis_6 = program "redis" "6.2.7" "exit 0";
+    bash = program "bash" "5" "exit 0";
+    gnugrep = program "gnugrep" "3" "exit 0";
     coreutils = program "coreutils" "9" "exit 0";
     kmod = program "kmod" "31" "exit 0";
     iproute2 = program "iproute2" "6" "exit 0";

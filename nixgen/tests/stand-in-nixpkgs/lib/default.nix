@@ -6,6 +6,8 @@ let
     init = list: builtins.genList (elemAt list) (length list - 1);
     optional = condition: value: if condition then [ value ] else [ ];
     optionals = condition: values: if condition then values else [ ];
+    optionalString = condition: text: if condition then text else "";
+    concatStrings = builtins.concatStringsSep "";
     optionalAttrs = condition: set: if condition then set else { };
     unique = builtins.foldl' (seen: value: if builtins.elem value seen then seen else seen ++ [ value ]) [ ];
     concatMap = f: list: concatLists (map f list);
