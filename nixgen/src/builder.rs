@@ -265,7 +265,12 @@ impl Builder {
             let places = format!("{} and {}", self.nix.places(), self.options.run_directory.display());
             return Error::DiskFull { what: "nix-build runs".to_owned(), places };
         }
-        let failed = parts.iter().filter(|(name, _)| end.contains(&format!("-netprop-{name}.drv'")));
+        // Nix also names what it begins to build, and in the end all that it was asked for.
+        let failing = |line: &&str| line.contains("builder for '") || line.contains("Cannot build '");
+        let said = |name: &str| {
+            end.lines().filter(failing).any(|line| line.contains(&format!("-netprop-{name}.drv'")))
+        };
+        let failed = parts.iter().filter(|(name, _)| said(name));
         let mut machines = BTreeSet::new();
         for (_, part) in failed {
             match part {

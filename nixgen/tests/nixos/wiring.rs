@@ -73,6 +73,21 @@ fn equal_software_is_one_image() -> Result {
 }
 
 #[test]
+fn options_that_mkfs_refuses_are_told() -> Result {
+    if !have_nix() {
+        return Ok(());
+    }
+    let place = Place::new()?;
+    let mut value = serde_json::to_value(network("a", 256))?;
+    value["machines"][1]["mkfs_options"] = json!(["--refused"]);
+    let error = builder(&place, NixosOptions::default())?.build(&serde_json::from_value(value)?).unwrap_err();
+    assert!(error.is_configuration(), "{error}");
+    assert_eq!(error.machines(), [MachineId::new("a2")?], "{error}");
+    assert!(error.to_string().contains("no such option"), "{error}");
+    Ok(())
+}
+
+#[test]
 fn modules_see_the_values_that_they_name() -> Result {
     if !have_nix() {
         return Ok(());

@@ -20,7 +20,7 @@ let
     kernel = runCommand "linux-${version}" { } "mkdir $out; (${bytes 514 "HdrS"}) > $out/bzImage" // { inherit version; };
   };
   # The last argument of mkfs is its file.
-  mkfs = name: place: octal: program name "1" "for file; do :; done; (${bytes place octal}) > $file";
+  mkfs = name: place: octal: program name "1" "for file; do [ \"$file\" != --refused ] || { echo \"no such option\" >&2; exit 1; }; done; (${bytes place octal}) > $file";
   self = {
     inherit lib runCommand;
     path = ./.;
