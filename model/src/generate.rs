@@ -118,6 +118,25 @@ impl NetworkParameters {
         Ok(())
     }
 
+    /// A network of one machine for each value of each parameter, plain in all others: what there
+    /// is to try whether all of it can be had.
+    #[must_use]
+    pub fn one_of_each(&self) -> Vec<Network> {
+        let Some(address) = self.subnet.address(0) else { return Vec::new() };
+        let one = |number: usize, parameter: &Parameter, value: usize| {
+            let id = MachineId::new(format!("m{number}")).ok()?;
+            let mut machine = self.plainest(id, uuid::Uuid::from_u128(1 + number as u128), address);
+            parameter.set(&mut machine, value);
+            Network::new(self.subnet, vec![machine]).ok()
+        };
+        let values = |parameter: &Parameter| 0..parameter.values().len();
+        let all = self
+            .parameters
+            .iter()
+            .flat_map(|parameter| values(parameter).map(move |value| (parameter, value)));
+        all.enumerate().filter_map(|(number, (parameter, value))| one(number, parameter, value)).collect()
+    }
+
     /// Networks within the bounds, all machines off.
     ///
     /// Ids, uuids and addresses are distinct without rejection: the n-th of each is a bijection

@@ -131,6 +131,14 @@ impl Builder {
         self.base.versions(package, &self.limits())
     }
 
+    /// How many images and formatted disks of a network this builder has neither built nor found.
+    #[must_use]
+    pub fn missing(&self, network: &Network) -> usize {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = self.wanted(network.machines(), &known);
+        wanted.images.len() + wanted.formats.len()
+    }
+
     /// What has to be told, beside a network, to build the same again: keys and values, such as
     /// which nixpkgs a NixOS is made of.
     ///
@@ -150,12 +158,16 @@ impl Builder {
         &self,
         networks: impl IntoIterator<Item = &'a Network>,
     ) -> Result<Expression, Error> {
+        let context = Context { limits: &self.limits(), observer: &self.options.observer };
+        let networks: Vec<_> = networks.into_iter().collect();
+        for network in &networks {
+            self.base.check(network, &context).map_err(|error| with_machines(error, network))?;
+        }
         let machines: Vec<_> = networks.into_iter().flat_map(Network::machines).collect();
         let wanted = self.wanted(machines.iter().copied(), &Known::default());
         let places: BTreeMap<_, _> = wanted.images.keys().zip(0..).collect();
         let image = |machine: &&Machine| places.get(&self.base.request(machine)).copied();
         let images = machines.iter().filter_map(image).collect();
-        let context = Context { limits: &self.limits(), observer: &self.options.observer };
         let text = self.render(&wanted, &context)?.text;
         Ok(Expression { text, images })
     }

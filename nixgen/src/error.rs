@@ -326,6 +326,24 @@ impl Error {
         }
     }
 
+    /// The same error of no machine in particular, for machines that nobody has named.
+    #[must_use]
+    pub fn for_any(mut self) -> Self {
+        match &mut self {
+            Self::UnknownKernel { machines, .. }
+            | Self::UnknownPackage { machines, .. }
+            | Self::UnknownVersion { machines, .. }
+            | Self::PackageFile { machines, .. }
+            | Self::Unsatisfiable { machines, .. }
+            | Self::MissingModule { machines, .. }
+            | Self::Mkfs { machines, .. }
+            | Self::Build { machines, .. } => machines.clear(),
+            Self::Evaluation(error) => error.machines.clear(),
+            _ => {}
+        }
+        self
+    }
+
     /// Wraps what the system answered to an action on a path.
     pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();

@@ -141,6 +141,8 @@ pub(crate) struct LabOptions {
     /// Where the directories of runs lie [default: a directory of the user's among temporary files]
     #[arg(long, value_name = "DIR", env = "NETPROP_RUNTIME_DIR")]
     pub(crate) run_directory: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) nixos: super::nixos::Options,
 }
 
 /// How much is said, and in what form.

@@ -41,7 +41,7 @@ pub(crate) fn doctor(options: &DoctorOptions) -> Result<Exit, Fatal> {
     if exit != Exit::Holds {
         return Ok(exit);
     }
-    let lab = Lab::open(lab_options(&options.lab), session.observer.clone(), session.stop.clone());
+    let lab = Lab::open(lab_options(&options.lab)?, session.observer.clone(), session.stop.clone());
     let (lab, found) = match lab {
         Ok(lab) => (Some(lab), Ok("connected".to_owned())),
         Err(error) => (None, Err(Fatal::from(error))),

@@ -25,7 +25,7 @@ pub(crate) fn open(options: &args::LabOptions, session: &Session) -> Result<Test
     match options.system {
         SystemKind::Simulated => Ok(Tested::Simulated(SimulatedSystem)),
         SystemKind::Libvirt => {
-            let options = lab_options(options);
+            let options = lab_options(options)?;
             let lab = Lab::open(options, Arc::clone(&session.observer), session.stop.clone())?;
             Ok(Tested::Machines(Box::new(lab)))
         }
@@ -33,9 +33,10 @@ pub(crate) fn open(options: &args::LabOptions, session: &Session) -> Result<Test
 }
 
 /// The options of the library.
-pub(crate) fn lab_options(options: &args::LabOptions) -> LabOptions {
-    LabOptions {
+pub(crate) fn lab_options(options: &args::LabOptions) -> Result<LabOptions, Fatal> {
+    Ok(LabOptions {
         base: base(options.base),
+        nixos: options.nixos.read()?,
         driver: options.connect.clone().map_or(Driver::Embedded, Driver::Uri),
         accelerator: match options.accel {
             AccelKind::Auto => None,
@@ -50,7 +51,7 @@ pub(crate) fn lab_options(options: &args::LabOptions) -> LabOptions {
         key: options.key.clone().unwrap_or_default(),
         boot_limit: options.boot_limit,
         run_directory: options.run_directory.clone(),
-    }
+    })
 }
 
 fn base(kind: BaseKind) -> BaseChoice {

@@ -4,6 +4,7 @@ mod args;
 mod doctor;
 mod interrupt;
 mod lab;
+mod nixos;
 mod parameters;
 mod progress;
 mod replay;
@@ -12,6 +13,8 @@ mod run;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+
+use std::fmt::Display;
 
 use crate::exit::Exit;
 use crate::runner::RunError;
@@ -28,6 +31,11 @@ impl Fatal {
     pub(crate) fn usage(error: &dyn std::error::Error) -> Self {
         Self { exit: Exit::Usage, message: chain(error) }
     }
+}
+
+/// What was asked for cannot be meant so.
+pub(crate) fn wrong(message: impl Display) -> Fatal {
+    Fatal { exit: Exit::Usage, message: message.to_string() }
 }
 
 impl From<SystemError> for Fatal {

@@ -4,7 +4,6 @@
 //! file holds is enough to read it again.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use clap::Args;
@@ -13,9 +12,8 @@ use model::machine::{
 };
 use model::{KernelVersion, Mebibytes, NetworkParameters, Parameter, ParameterError, Scratch};
 
-use super::Fatal;
 use super::args::range;
-use crate::exit::Exit;
+use super::{Fatal, wrong};
 
 /// Names of settings and their values, as replay files keep them.
 type Settings = BTreeMap<String, String>;
@@ -175,10 +173,6 @@ fn absolute(version: &str) -> Result<String, Fatal> {
 
 fn usage(error: &dyn std::error::Error) -> Fatal {
     Fatal::usage(error)
-}
-
-fn wrong(message: impl Display) -> Fatal {
-    Fatal { exit: Exit::Usage, message: message.to_string() }
 }
 
 impl From<model::MachineError> for Fatal {

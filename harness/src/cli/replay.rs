@@ -7,12 +7,13 @@ use model::MachineSpec;
 use super::Fatal;
 use super::args::ReplayOptions;
 use super::lab::{self, Tested};
-use super::parameters;
 use super::run::Session;
+use super::{nixos, parameters};
 use crate::config::Config;
 use crate::execute::{Exclusion, Verdict};
 use crate::exit::Exit;
 use crate::machines::MachineSystem;
+use crate::observe::Event;
 use crate::replay::{self, Replay};
 use crate::runner::{Failure, Runner};
 use crate::shrink::Budget;
@@ -27,9 +28,14 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<Exit, Fatal> {
     let specification = MachineSpec::new(bounds).map_err(|error| usage(&error))?;
     let replay = Replay::read(&specification, &options.file).map_err(|error| usage(&error))?;
     let session = Session::start(&options.output)?;
-    match lab::open(&options.lab, &session)? {
+    match lab::open(&nixos::recall(&options.lab, &settings), &session)? {
         Tested::Simulated(system) => run(&specification, &system, replay, options, &session),
-        Tested::Machines(lab) => run(&specification, &MachineSystem::new(&lab), replay, options, &session),
+        Tested::Machines(lab) => {
+            for text in nixos::differences(&settings, &lab.pins()?) {
+                session.observer.event(&Event::Warning { text: &text });
+            }
+            run(&specification, &MachineSystem::new(&lab), replay, options, &session)
+        }
     }
 }
 

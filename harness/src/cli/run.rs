@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use model::{KernelVersion, MachineSpec};
+use model::{KernelVersion, MachineSpec, NetworkParameters};
 
 use super::Fatal;
 use super::args::{CoverageKind, OutputOptions, RunOptions, SystemKind};
 use super::interrupt::{self, Remembering};
 use super::lab::{self, Tested};
+use super::nixos;
 use super::{parameters, progress};
 use crate::config::Config;
 use crate::coverage::Coverage;
@@ -45,40 +46,49 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit, Fatal> {
     match lab::open(&options.lab, &session)? {
         Tested::Simulated(system) => {
             let kernels = SIMULATED_KERNELS.map(|kernel| kernel.parse());
-            let kernels =
-                kernels.into_iter().collect::<Result<_, _>>().map_err(|error| Fatal::usage(&error))?;
-            test(options, &session, &system, kernels)
+            let kernels = kernels.into_iter().collect::<Result<Vec<KernelVersion>, _>>();
+            let kernels = kernels.map_err(|error| Fatal::usage(&error))?;
+            let settings = options.parameters.settings(&kernels)?;
+            test(options, &session, &system, settings)
         }
         Tested::Machines(lab) => {
-            let kernels = lab.kernels()?;
-            test(options, &session, &crate::machines::MachineSystem::new(&lab), kernels)
+            let mut settings = options.parameters.settings(&lab.kernels()?)?;
+            lab.check(&bounds(options, &settings)?)?;
+            settings.extend(nixos::settings(&options.lab));
+            settings.extend(lab.pins()?);
+            test(options, &session, &crate::machines::MachineSystem::new(&lab), settings)
         }
     }
+}
+
+/// What networks are generated in.
+fn bounds(options: &RunOptions, settings: &BTreeMap<String, String>) -> Result<NetworkParameters, Fatal> {
+    let mut bounds = parameters::bounds(settings)?.with_machines(options.machines.clone());
+    bounds.subnet = options.subnet;
+    bounds.check().map_err(|error| Fatal::usage(&error))?;
+    Ok(bounds)
 }
 
 fn test<S: System<MachineSpec>>(
     options: &RunOptions,
     session: &Session,
     system: &S,
-    offered: Vec<KernelVersion>,
+    settings: BTreeMap<String, String>,
 ) -> Result<Exit, Fatal> {
-    let parameters = options.parameters.settings(&offered)?;
-    let mut bounds = parameters::bounds(&parameters)?.with_machines(options.machines.clone());
-    bounds.subnet = options.subnet;
+    let bounds = bounds(options, &settings)?;
     let specification = MachineSpec::new(bounds).map_err(|error| Fatal::usage(&error))?;
-    let config = config(options, parameters);
+    let config = config(options, settings);
     let runner = Runner::new(&specification, system, &config, session.observer.as_ref(), &session.stop);
     let summary = runner.run()?;
     Ok(conclude(&specification, &summary, session.observer.as_ref()))
 }
 
-fn config(options: &RunOptions, parameters: BTreeMap<String, String>) -> Config {
+fn config(options: &RunOptions, mut settings: BTreeMap<String, String>) -> Config {
     let defaults = Config::default();
     let system = match options.lab.system {
         SystemKind::Libvirt => "libvirt",
         SystemKind::Simulated => "simulated",
     };
-    let mut settings = parameters;
     settings.insert("system".to_owned(), system.to_owned());
     Config {
         cases: options.cases,

@@ -1,30 +1,24 @@
 //! What all networks of a run share: images, the hypervisor, the run's directory.
 
-use std::collections::HashSet;
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hypervisor::accelerator::{self, Accelerator};
 use hypervisor::{Access, ConnectOptions, Driver, Hypervisor, Libvirt, RunDirectory, Switch};
-use model::{BoundsError, KernelVersion, Machine, Network, NetworkParameters, PackageName, PackageVersion};
-use nixgen::{BaseChoice, BuildOptions, Builder, Image, Progress};
+use model::{KernelVersion, Machine, Network, NetworkParameters, PackageName, PackageVersion};
+use nixgen::{BaseChoice, BuildOptions, Builder, Image, NixosOptions, Progress};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 
 use crate::components;
+use crate::machines::key;
+use crate::machines::unfit::Configurations;
 use crate::observe::{Event, Observer, Silent};
 use crate::stop::Stop;
 use crate::system::SystemError;
-
-/// The private half of the key pair that guests accept unless another is given.
-const TEST_KEY: &str = include_str!("../../../test-keys/id_ed25519");
-/// Its public half.
-const TEST_KEY_PUBLIC: &str = include_str!("../../../test-keys/id_ed25519.pub");
 
 /// How SSH reaches a machine.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -41,6 +35,8 @@ pub enum Reach {
 pub struct LabOptions {
     /// What guests are made of.
     pub base: BaseChoice,
+    /// What a NixOS is made of.
+    pub nixos: NixosOptions,
     /// Which libvirt runs them.
     pub driver: Driver,
     /// How their processors are run; found out by a canary boot where there is none.
@@ -62,6 +58,7 @@ impl Default for LabOptions {
     fn default() -> Self {
         Self {
             base: BaseChoice::Auto,
+            nixos: NixosOptions::default(),
             driver: Driver::Embedded,
             accelerator: None,
             switch: None,
@@ -79,7 +76,7 @@ pub struct Lab {
     pub(crate) hypervisor: Box<dyn Hypervisor>,
     builder: Builder,
     accelerator: OnceLock<Accelerator>,
-    booted: Mutex<HashSet<PathBuf>>,
+    configurations: Configurations,
     networks: AtomicU64,
     observer: Arc<dyn Observer>,
     /// Goes last: everything above has files in it.
@@ -102,7 +99,7 @@ impl Lab {
             observer.event(&Event::Warning { text: &error.to_string() });
         }
         let run = RunDirectory::create(parent, access)?;
-        let authorized_key = prepare_key(&mut options, run.path())?;
+        let authorized_key = key::prepare(&mut options, run.path())?;
         let builder = builder(&options, authorized_key, &run, &observer, &stop)?;
         let connect = ConnectOptions { driver: options.driver.clone(), ..ConnectOptions::default() };
         let hypervisor = Box::new(Libvirt::connect(&run, &connect)?);
@@ -115,7 +112,7 @@ impl Lab {
             hypervisor,
             builder,
             accelerator,
-            booted: Mutex::default(),
+            configurations: Configurations::default(),
             networks: AtomicU64::new(0),
             observer,
             run,
@@ -160,13 +157,36 @@ impl Lab {
         Ok(versions.into_iter().map(PackageVersion::Exact).collect())
     }
 
+    /// What has to be told, beside a network, to make the same machines elsewhere, such as which
+    /// nixpkgs they are made of: keys and values.
+    ///
+    /// # Errors
+    /// [`SystemError`] where the base cannot tell.
+    pub fn pins(&self) -> Result<BTreeMap<String, String>, SystemError> {
+        Ok(self.builder.pins()?)
+    }
+
+    /// Refuses bounds of which some value cannot be had here, such as a version of a package that
+    /// the base does not offer, before anything is built. What is to be downloaded is there then.
+    ///
+    /// # Errors
+    /// [`SystemError::WrongUse`] with the first such value, or why it could not be found out.
+    pub fn check(&self, bounds: &NetworkParameters) -> Result<(), SystemError> {
+        match self.builder.expression(&bounds.one_of_each()) {
+            Err(error) if error.is_configuration() => Err(SystemError::WrongUse(Box::new(error.for_any()))),
+            result => Ok(result.map(drop)?),
+        }
+    }
+
     /// The images of a network's machines, in their order, built if they are not there yet. The
     /// accelerator is chosen on this occasion too, since that needs a kernel.
     ///
     /// # Errors
     /// [`SystemError`] with the end of the build's log, or what the canary boot met.
     pub fn images(&self, network: &Network) -> Result<Vec<Image>, SystemError> {
-        let built = self.builder.build(network)?;
+        self.configurations.check(network)?;
+        let built = self.builder.build(network);
+        let built = built.map_err(|error| self.configurations.not_built(error, network))?;
         let images: Vec<Image> = built.machines().map(|(_, image)| image.clone()).collect();
         if self.accelerator.get().is_none()
             && let Some(image) = images.first()
@@ -273,13 +293,14 @@ impl Lab {
         Ok(path.to_owned())
     }
 
-    pub(crate) fn remember_booted(&self, image: &Image) {
-        self.booted.lock().unwrap_or_else(PoisonError::into_inner).insert(image.root.clone());
+    /// What was found out about configurations.
+    pub(super) fn configurations(&self) -> &Configurations {
+        &self.configurations
     }
 
-    /// Whether a machine with this image became ready in this run, so that it is able to.
-    pub(crate) fn has_booted(&self, image: &Image) -> bool {
-        self.booted.lock().unwrap_or_else(PoisonError::into_inner).contains(&image.root)
+    /// How many images and formatted disks of a network this run has not made or found yet.
+    pub(crate) fn missing(&self, network: &Network) -> usize {
+        self.builder.missing(network)
     }
 }
 
@@ -306,6 +327,7 @@ fn builder(
 ) -> Result<Builder, SystemError> {
     let mut build = BuildOptions::new(run.path())?;
     build.base = options.base;
+    build.nixos = options.nixos.clone();
     build.authorized_key = Some(authorized_key);
     let observer = Arc::clone(observer);
     build.observer = Arc::new(move |progress| tell(observer.as_ref(), &progress));
@@ -322,73 +344,5 @@ fn tell(observer: &dyn Observer, progress: &Progress) {
         Progress::Evaluating => {}
         Progress::Building { name } => event(&format!("building {name}"), None, None),
         _ => {}
-    }
-}
-
-/// Finds the key pair, or writes the test key into the run's directory; gives the public half.
-fn prepare_key(options: &mut LabOptions, run: &Path) -> Result<PathBuf, SystemError> {
-    if options.key.as_os_str().is_empty() {
-        options.key = run.join("key");
-        let public = run.join("key.pub");
-        let written = fs::write(&options.key, TEST_KEY)
-            .and_then(|()| fs::set_permissions(&options.key, fs::Permissions::from_mode(0o600)))
-            .and_then(|()| fs::write(&public, TEST_KEY_PUBLIC));
-        return written.map(|()| public).map_err(|error| unusable_key("write", &options.key, &error));
-    }
-    let public = PathBuf::from(format!("{}.pub", options.key.display()));
-    for half in [&options.key, &public] {
-        fs::read(half).map_err(|error| unusable_key("read", half, &error))?;
-    }
-    Ok(public)
-}
-
-fn unusable_key(action: &str, path: &Path, error: &io::Error) -> SystemError {
-    let path = path.display();
-    SystemError::WrongUse(
-        format!("cannot {action} key {path}: {error}: name a key pair that ssh-keygen has made").into(),
-    )
-}
-
-impl From<BoundsError> for SystemError {
-    fn from(error: BoundsError) -> Self {
-        Self::WrongUse(Box::new(error))
-    }
-}
-
-impl From<nixgen::Error> for SystemError {
-    fn from(error: nixgen::Error) -> Self {
-        use nixgen::Error;
-        match error {
-            Error::ToolMissing { .. } | Error::NoPackageLists { .. } | Error::NoNixpkgs => {
-                Self::MissingComponent(Box::new(error))
-            }
-            Error::Cancelled { .. } => Self::Stopped,
-            Error::UnknownKernel { .. }
-            | Error::AuthorizedKey { .. }
-            | Error::Unspeakable { .. }
-            | Error::Evaluation(_)
-            | Error::NotNixpkgs { .. }
-            | Error::FlakeLock { .. }
-            | Error::PackageFile { .. } => Self::WrongUse(Box::new(error)),
-            // What was built or downloaded differs from one attempt to the next; the rest does not.
-            Error::Build { .. } | Error::Deadline { .. } => Self::Infrastructure(Box::new(error)),
-            _ => Self::Hopeless(Box::new(error)),
-        }
-    }
-}
-
-impl From<hypervisor::Error> for SystemError {
-    fn from(error: hypervisor::Error) -> Self {
-        use hypervisor::Error;
-        match error {
-            Error::MissingProgram { .. } => Self::MissingComponent(Box::new(error)),
-            Error::PathTooLong { .. } | Error::ForeignDirectory { .. } | Error::NotASwitch { .. } => {
-                Self::WrongUse(Box::new(error))
-            }
-            Error::Connect { .. } | Error::DiskFull { .. } | Error::Definition { .. } => {
-                Self::Hopeless(Box::new(error))
-            }
-            _ => Self::Infrastructure(Box::new(error)),
-        }
     }
 }

@@ -27,7 +27,7 @@ const PORT_TRIES: u32 = 5;
 pub enum Boot {
     /// It serves SSH, after this time.
     Ready(Duration),
-    /// An image that booted before did not: its kernel panicked, or its guest gave up; with the
+    /// A machine that is made just as one that booted before did not: its kernel panicked, or its guest gave up; with the
     /// end of its console.
     Failed(String),
 }
@@ -123,8 +123,8 @@ impl<'lab> LiveNetwork<'lab> {
     /// Switches a machine on and waits until it serves SSH.
     ///
     /// # Errors
-    /// [`SystemError`] where the machine is not to blame, or where its image never booted in this
-    /// run, so that nothing can be found out with it.
+    /// [`SystemError`] where the machine is not to blame, or where none that is made just as it is
+    /// ever booted in this run, so that nothing can be found out with it.
     pub fn boot(&mut self, id: &MachineId) -> Result<Boot, SystemError> {
         self.shared.switch.check()?;
         let machine = self.shared.network.machine(id).ok_or_else(|| unknown(id))?.clone();
@@ -257,7 +257,7 @@ impl Shared<'_> {
         loop {
             match boot(live.machine.as_mut(), &identity, self.lab.options.boot_limit) {
                 Ok(booted) => {
-                    self.lab.remember_booted(&live.image);
+                    self.lab.configurations().remember_booted(machine);
                     return Ok(Boot::Ready(booted.ready));
                 }
                 Err(BootError::Machine(hypervisor::Error::PortTaken { .. })) if tries < PORT_TRIES => {
@@ -270,10 +270,11 @@ impl Shared<'_> {
                     )?;
                 }
                 Err(error @ (BootError::Panic { .. } | BootError::Failed { .. })) => {
-                    if self.lab.has_booted(&live.image) {
+                    let configurations = self.lab.configurations();
+                    if configurations.has_booted(machine) {
                         return Ok(Boot::Failed(error.to_string()));
                     }
-                    return Err(SystemError::Hopeless(Box::new(error)));
+                    return Err(configurations.not_booted(machine, &error.to_string()));
                 }
                 Err(error) => return Err(SystemError::infrastructure(error)),
             }

@@ -7,12 +7,15 @@
 //! - [`simulated`]: the same in memory, to test the runner with.
 
 mod change;
+mod errors;
 pub mod identity;
 mod inspect;
+mod key;
 pub mod lab;
 pub mod live;
 pub mod simulated;
 pub mod system;
+mod unfit;
 
 pub use lab::{Lab, LabOptions, Reach};
 pub use live::{Boot, LiveNetwork};

@@ -10,7 +10,7 @@ use remote::Ending;
 use crate::machines::lab::Lab;
 use crate::machines::live::{Boot, LiveNetwork};
 use crate::machines::{change, inspect};
-use crate::system::{System, SystemError};
+use crate::system::{Cost, System, SystemError};
 
 /// Networks of real machines, made in a [`Lab`].
 pub struct MachineSystem<'lab> {
@@ -34,6 +34,10 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
 
     fn new_sut(&self, network: &Network) -> Result<LiveNetwork<'lab>, SystemError> {
         LiveNetwork::create(self.lab, network)
+    }
+
+    fn cost(&self, network: &Network) -> Cost {
+        Cost(self.lab.missing(network) as u64)
     }
 
     fn run(&self, live: &mut LiveNetwork<'lab>, command: &Command) -> Result<Outcome<Response>, SystemError> {
