@@ -4,8 +4,8 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use harness::machines::simulated::SimulatedSystem;
-use harness::{Config, Runner, Silent, Stop};
-use model::{Case, MachineSpec, Model, NetworkParameters, Outcome, Possible, generate};
+use harness::{Config, Coverage, Runner, Silent, Stop};
+use model::{Case, MachineSpec, Model, NetworkParameters, Outcome, Parameter, Possible, generate};
 use proptest::test_runner::{Config as ProptestConfig, TestRunner};
 
 /// How many commands each case has.
@@ -72,5 +72,30 @@ fn running(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, generation, checking, running);
+/// Four machines with ten parameters of three values each.
+fn much_varied() -> MachineSpec {
+    let kernels = ["6.1", "6.6", "6.12"].map(|kernel| kernel.parse().expect("is a kernel version"));
+    let bounds = NetworkParameters::new(kernels.to_vec()).expect("has kernels").with_machines(4..=4);
+    let parameters = (0..7).map(|index| {
+        let name = format!("parameter-{index}").parse().expect("is a name");
+        Parameter::own(&name, ["plain", "odd", "suspect"].map(str::to_owned)).expect("has values")
+    });
+    MachineSpec::new(parameters.fold(bounds, NetworkParameters::with)).expect("is within bounds")
+}
+
+/// What choosing cases for coverage costs: the same ten cases without and with it.
+fn choosing(criterion: &mut Criterion) {
+    let (model, stop) = (much_varied(), Stop::default());
+    let mut group = criterion.benchmark_group("ten cases of four machines with ten parameters");
+    for (name, coverage) in [("random", Coverage::None), ("steered", Coverage::Pairs)] {
+        let config = Config { cases: 10, coverage, failures: None, regressions: None, ..Config::default() };
+        group.bench_function(name, |bencher| {
+            let runner = Runner::new(&model, &SimulatedSystem, &config, &Silent, &stop);
+            bencher.iter(|| black_box(runner.run().map(|summary| summary.held)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, generation, checking, running, choosing);
 criterion_main!(benches);

@@ -44,6 +44,7 @@ impl Observer for Warnings {
         match event {
             Event::Warning { text } => eprintln!("warning: {text}"),
             Event::Inconclusive { reason, .. } => eprintln!("inconclusive: {reason}"),
+            Event::Excluded { what, reason } => eprintln!("excluded: {what} ({reason})"),
             Event::Saved { file } => eprintln!("saved as {file}"),
             _ => {}
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use model::{GenerateError, GeneratedCase, Model, generate};
+use model::{GenerateError, GeneratedCase, Model, generate, generate_state};
 use proptest::test_runner::{Config as ProptestConfig, TestRng, TestRunner};
 
 use crate::config::Config;
@@ -26,7 +26,11 @@ pub(crate) fn case_of<M: Model>(
     commands: &RangeInclusive<usize>,
     seed: Seed,
 ) -> Result<GeneratedCase<M>, GenerateError> {
-    generate(model, commands, &mut TestRunner::new_with_rng(ProptestConfig::default(), seed.rng()))
+    generate(model, commands, &mut runner(seed))
+}
+
+fn runner(seed: Seed) -> TestRunner {
+    TestRunner::new_with_rng(ProptestConfig::default(), seed.rng())
 }
 
 /// The file of a model's seeds in a directory of them.
@@ -110,7 +114,7 @@ impl<'a, M: Model> Seeds<'a, M> {
     }
 
     fn goals(&self, seed: Seed, covered: &mut Covered) -> Result<Goals, GenerateError> {
-        let generated = case_of(self.model, self.commands, seed)?;
-        Ok(covered.goals(&self.model.choices(&generated.case.initial)))
+        let initial = generate_state(self.model, self.commands, &mut runner(seed))?;
+        Ok(covered.goals(&self.model.choices(&initial)))
     }
 }

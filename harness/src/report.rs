@@ -32,9 +32,10 @@ pub fn failure<M: Model>(model: &M, failure: &Failure<M>) -> String {
     if let Some(causes) = failure.causes.as_ref().filter(|causes| !causes.is_empty()) {
         write!(text, "\n{causes}").ok();
     }
-    let runs = failure.shrink_runs;
-    writeln!(text, "\nfrom {} commands in {runs} runs; seed {}", failure.commands_at_first, failure.seed)
-        .ok();
+    let Failure { commands_at_first, shrink_runs, seed, .. } = failure;
+    let probes = failure.causes.as_ref().map_or(0, |causes| causes.runs);
+    let probed = if probes > 0 { format!(", {probes} more to see what matters") } else { String::new() };
+    writeln!(text, "\nfrom {commands_at_first} commands in {shrink_runs} runs{probed}; seed {seed}").ok();
     text
 }
 

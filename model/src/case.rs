@@ -152,11 +152,7 @@ pub fn generate<M: Model>(
     length: &RangeInclusive<usize>,
     runner: &mut TestRunner,
 ) -> Result<GeneratedCase<M>, GenerateError> {
-    if length.is_empty() {
-        return Err(GenerateError::Length(length.clone()));
-    }
-    let count = length.clone().new_tree(runner).map_err(|_| GenerateError::Length(length.clone()))?.current();
-    let initial_tree = generate_initial(model, runner)?;
+    let (count, initial_tree) = begin(model, length, runner)?;
     let initial = initial_tree.current();
     let (mut state, mut commands, mut command_trees) = (initial.clone(), Vec::new(), Vec::new());
     for _ in 0..count {
@@ -167,6 +163,33 @@ pub fn generate<M: Model>(
         command_trees.push(tree);
     }
     Ok(GeneratedCase { case: Case { initial, commands }, initial_tree, command_trees })
+}
+
+/// The initial state of the case that [`generate`] makes of the same runner, without the cost of
+/// the commands.
+///
+/// # Errors
+/// As [`generate`], but for what only commands can lack.
+pub fn generate_state<M: Model>(
+    model: &M,
+    length: &RangeInclusive<usize>,
+    runner: &mut TestRunner,
+) -> Result<M::State, GenerateError> {
+    begin(model, length, runner).map(|(_, initial)| initial.current())
+}
+
+/// How many commands a case is to have, and where it begins.
+fn begin<M: Model>(
+    model: &M,
+    length: &RangeInclusive<usize>,
+    runner: &mut TestRunner,
+) -> Result<(usize, Tree<M::State>), GenerateError> {
+    let refuse = || GenerateError::Length(length.clone());
+    if length.is_empty() {
+        return Err(refuse());
+    }
+    let count = length.clone().new_tree(runner).map_err(|_| refuse())?.current();
+    Ok((count, generate_initial(model, runner)?))
 }
 
 fn generate_initial<M: Model>(model: &M, runner: &mut TestRunner) -> Result<Tree<M::State>, GenerateError> {

@@ -26,7 +26,7 @@ pub mod parameter;
 pub mod possible;
 pub mod specification;
 
-pub use case::{Case, GenerateError, GeneratedCase, InvalidCase, generate};
+pub use case::{Case, GenerateError, GeneratedCase, InvalidCase, generate, generate_state};
 pub use factor::{Choice, Factor};
 pub use generate::{BoundsError, NetworkParameters};
 pub use machine::{

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use model::machines::{Command, Facts, Response};
-use model::{Case, KernelVersion, MachineSpec, Model, Network, NetworkParameters, generate};
+use model::{Case, KernelVersion, MachineSpec, Model, Network, NetworkParameters, generate, generate_state};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -16,9 +16,11 @@ fn specification() -> MachineSpec {
 }
 
 fn case_of(seed: [u8; 32]) -> Case<MachineSpec> {
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    generate(&specification(), &(0..=30), &mut runner).unwrap().case
+    generate(&specification(), &(0..=30), &mut runner(seed)).unwrap().case
+}
+
+fn runner(seed: [u8; 32]) -> TestRunner {
+    TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
 }
 
 /// The answer that the model holds to be right.
@@ -43,6 +45,12 @@ proptest! {
     #[test]
     fn a_seed_makes_one_case(seed in any::<[u8; 32]>()) {
         prop_assert_eq!(case_of(seed), case_of(seed));
+    }
+
+    #[test]
+    fn a_state_is_generated_without_its_commands(seed in any::<[u8; 32]>()) {
+        let state = generate_state(&specification(), &(0..=30), &mut runner(seed));
+        prop_assert_eq!(state, Ok(case_of(seed).initial));
     }
 
     #[test]

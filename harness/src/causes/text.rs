@@ -48,7 +48,10 @@ fn named(place: &Place) -> String {
 fn grouped(places: &[&Place]) -> String {
     let mut factors: Vec<(&str, Vec<&str>)> = Vec::new();
     for Place { site, factor, .. } in places {
-        let site = site.strip_prefix("machine ").unwrap_or(site);
+        let site = match site.as_str() {
+            "network" => "the network",
+            site => site.strip_prefix("machine ").unwrap_or(site),
+        };
         match factors.iter_mut().find(|(name, _)| name == factor) {
             Some((_, sites)) => sites.push(site),
             None => factors.push((factor, vec![site])),

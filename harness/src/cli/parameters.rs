@@ -157,7 +157,7 @@ fn list<T, E: Into<Fatal>>(
 }
 
 fn number(what: &str, text: &str) -> Result<u32, Fatal> {
-    text.parse().map_err(|_| wrong(format!("--{what}: {text:?} is not a number")))
+    text.parse().map_err(|_| wrong(format!("--{what}: {text:?} is not a number: write such as 1,2")))
 }
 
 /// A package's file by a path that means the same anywhere on this host; a version as it is.
@@ -178,5 +178,85 @@ fn usage(error: &dyn std::error::Error) -> Fatal {
 impl From<model::MachineError> for Fatal {
     fn from(error: model::MachineError) -> Self {
         Self::usage(&error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::args::{Cli, Command};
+
+    fn options(arguments: &[&str]) -> ParameterOptions {
+        let arguments = [&["netprop", "run"], arguments].concat();
+        match Cli::parse_from(arguments).command {
+            Command::Run(options) => options.parameters,
+            _ => unreachable!("it says run"),
+        }
+    }
+
+    fn offered() -> Vec<KernelVersion> {
+        ["6.1", "6.12"].map(|kernel| kernel.parse().unwrap()).to_vec()
+    }
+
+    /// The names of the parameters, each with its values.
+    fn parameters(arguments: &[&str]) -> Vec<String> {
+        let settings = options(arguments).settings(&offered()).unwrap();
+        let bounds = bounds(&settings).unwrap();
+        let show = |parameter: &Parameter| {
+            let values = parameter.factor().values.join(" | ");
+            format!("{}: {values} ({:?})", parameter.name(), parameter.scope())
+        };
+        bounds.parameters().iter().map(show).collect()
+    }
+
+    #[test]
+    fn all_that_is_asked_for_is_a_parameter() {
+        let shown = parameters(&[
+            "--memory=128..192",
+            "--file-system=ext4;xfs mount:noatime",
+            "--file-systems=ext4 mkfs:-O,^has_journal",
+            "--package=redis-server=newest,5:7.0.15-1~deb12u7,absent",
+            "--package=etcd=/srv/etcd_1.0_amd64.deb",
+            "--processors=1,2",
+            "--mtu=1500,1400",
+            "--clock-sources=default,hpet",
+            "--kernel-parameter=nosmt=absent,present",
+            "--kernel-parameter=mitigations=auto,off",
+        ]);
+        assert_eq!(
+            shown,
+            [
+                "kernel: 6.1 | 6.12 (Machine)",
+                "memory: 128 MiB | 160 MiB | 192 MiB (Machine)",
+                "file system: ext4 | xfs mount:noatime | ext4 mkfs:-O,^has_journal (Machine)",
+                "clock source: kernel's choice | hpet (Machine)",
+                "kernel parameter mitigations: auto | off (Machine)",
+                "kernel parameter nosmt: absent | present (Machine)",
+                "MTU: 1500 | 1400 (Network)",
+                "package etcd: /srv/etcd_1.0_amd64.deb (Machine)",
+                "package redis-server: newest | 5:7.0.15-1~deb12u7 | absent (Machine)",
+                "processors: 1 | 2 (Machine)",
+            ]
+        );
+    }
+
+    #[test]
+    fn files_of_packages_are_named_absolutely() {
+        let here = std::env::current_dir().unwrap();
+        for name in ["redis_2_amd64.deb", "./redis_2_amd64.deb"] {
+            let settings = options(&["--package", &format!("redis=newest,{name}")]).settings(&offered());
+            let expected = format!("newest,{}", here.join("redis_2_amd64.deb").display());
+            assert_eq!(settings.unwrap()["package redis"], expected);
+        }
+    }
+
+    #[test]
+    fn a_file_without_these_settings_has_the_defaults() {
+        let old = Settings::from([("system".to_owned(), "simulated".to_owned())]);
+        let bounds = bounds(&old).unwrap();
+        let names: Vec<_> = bounds.parameters().iter().map(Parameter::name).collect();
+        assert_eq!(names, ["kernel", "memory", "file system"]);
     }
 }

@@ -95,3 +95,88 @@ fn probe<S: System<MachineSpec>>(
     });
     written.map_err(|error| Fatal::usage(&error))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use clap::Parser as _;
+    use model::machines::{Command, Response};
+    use model::{Case, Machine, Network, Outcome, Subnet};
+
+    use super::*;
+    use crate::cli::args::{Cli, Command as Asked};
+    use crate::execute::Evidence;
+    use crate::machines::simulated::SimulatedNetwork;
+    use crate::observe::Silent;
+    use crate::stop::Stop;
+    use crate::system::SystemError;
+
+    /// Machines with kernel 6.12 do not boot.
+    struct NeedsOldKernel;
+
+    impl System<MachineSpec> for NeedsOldKernel {
+        type Sut = SimulatedNetwork;
+
+        fn new_sut(&self, network: &Network) -> Result<SimulatedNetwork, SystemError> {
+            Ok(network.into())
+        }
+
+        fn run(
+            &self,
+            network: &mut SimulatedNetwork,
+            command: &Command,
+        ) -> Result<Outcome<Response>, SystemError> {
+            let Command::Boot(id) = command else { return Ok(Outcome::Answered(network.run(command))) };
+            let new = network.machine(id).is_some_and(|machine| machine.kernel.as_str() == "6.12");
+            let panicked = || Response::Failed("kernel panic".to_owned());
+            Ok(Outcome::Answered(if new { panicked() } else { network.run(command) }))
+        }
+    }
+
+    /// A file of a run that varied kernels of three lines, with nothing known of its causes.
+    fn saved(directory: &Path) -> std::path::PathBuf {
+        let settings = [("kernels", "6.1,6.6,6.12"), ("system", "simulated")];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let specification = MachineSpec::new(parameters::bounds(&settings.clone().into()).unwrap()).unwrap();
+        let (id, kernel) = ("a".parse().unwrap(), "6.12".parse().unwrap());
+        let machine = Machine::new(id, uuid::Uuid::from_bytes([7; 16]), [172, 16, 2, 9].into(), kernel);
+        let commands = vec![Command::Boot(machine.id.clone())];
+        let case = Case { initial: Network::new(Subnet::default(), vec![machine]).unwrap(), commands };
+        let evidence = Evidence { number: 1, expected: String::new(), came: String::new() };
+        Replay::new(&specification, &"0".repeat(64), settings.into(), case, evidence)
+            .write(directory)
+            .unwrap()
+    }
+
+    fn replayed(file: &Path, arguments: &[&str]) -> Replay<MachineSpec> {
+        let file_text = file.to_str().unwrap();
+        let arguments = [&["netprop", "replay", file_text, "--system", "simulated"], arguments].concat();
+        let Asked::Replay(options) = Cli::parse_from(arguments).command else {
+            unreachable!("it says replay")
+        };
+        let bounds = parameters::bounds(&replay::settings(file).unwrap()).unwrap();
+        let specification = MachineSpec::new(bounds).unwrap();
+        let read = || Replay::read(&specification, file).unwrap();
+        let session = Session { observer: Arc::new(Silent), stop: Stop::default() };
+        let exit = run(&specification, &NeedsOldKernel, read(), &options, &session).unwrap();
+        assert_eq!(exit, Exit::Falsified);
+        read()
+    }
+
+    #[test]
+    fn what_matters_is_kept_in_the_file_and_found_out_step_by_step() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = saved(directory.path());
+        assert!(replayed(&file, &[]).causes.is_none());
+        let begun = replayed(&file, &["--probe", "--probes", "1"]).causes.unwrap();
+        assert_eq!((begun.runs, begun.complete), (1, false));
+        let causes = replayed(&file, &["--probe"]).causes.unwrap();
+        assert!(causes.complete);
+        let said = "what matters\n  machine a: kernel  fails with 6.12; holds with 6.1, 6.6\n";
+        assert!(causes.to_string().starts_with(said), "{causes}");
+        // Two kernels, the greatest memory, two file systems, and both of these at once.
+        assert_eq!(causes.runs, 6, "{causes}");
+        assert_eq!(replayed(&file, &["--probe"]).causes.unwrap(), causes);
+    }
+}

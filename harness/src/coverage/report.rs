@@ -36,8 +36,10 @@ pub struct CoverageReport {
 }
 
 pub(super) fn report(covered: &Covered) -> CoverageReport {
-    let site = match covered.kinds.first() {
-        Some(kind) if covered.kinds.len() == 1 => kind.clone(),
+    // What a whole network shares is not what pairs are counted on.
+    let mut kinds = covered.kinds.iter().filter(|kind| *kind != "network");
+    let site = match (kinds.next(), kinds.next()) {
+        (Some(kind), None) => kind.clone(),
         _ => "site".to_owned(),
     };
     let mut report = CoverageReport { site, ..CoverageReport::default() };

@@ -1,15 +1,19 @@
 //! Causes of planted failures: exactly what matters is named.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use harness::causes::{Causes, Finding, Role};
 use harness::machines::simulated::SimulatedNetwork;
-use harness::report;
-use harness::{Runner, Silent, Stop, System, SystemError};
+use harness::replay::Replay;
+use harness::{Config, Evidence, Runner, Silent, Stop, System, SystemError, report};
 use model::machine::{Mtu, Processors};
 use model::machines::{Command, Response};
-use model::{Case, Machine, MachineSpec, Network, NetworkParameters, Outcome, PackageVersion, Parameter};
+use model::{
+    Case, FileSystem, Machine, MachineSpec, Network, NetworkParameters, Outcome, PackageVersion, Parameter,
+    Setting, Subnet,
+};
+use uuid::Uuid;
 
 use super::mixture::{Judging, Mixture, State};
 use super::{Events, config};
@@ -103,7 +107,7 @@ fn three_conditions_on_two_machines_are_named_and_nothing_else() {
         for line in [
             format!("  machine {from}: file system           fails with xfs; holds with ext4, btrfs\n"),
             format!("  machine {to}: package redis-server  fails with {OLD}; holds with newest, absent\n"),
-            format!("does not matter: MTU of network, "),
+            "does not matter: MTU of the network, ".to_owned(),
         ] {
             assert!(text.contains(&line), "no {line:?} in\n{text}");
         }
@@ -111,6 +115,37 @@ fn three_conditions_on_two_machines_are_named_and_nothing_else() {
         assert_eq!(events.named("probed").len(), causes.runs as usize);
         assert_eq!(events.named("causes")[0]["causes"], serde_json::to_value(&causes).unwrap());
     }
+}
+
+/// Two machines, of which the first lacks the kernel that it takes and is given it on the way.
+fn upgraded_on_the_way() -> Case<MachineSpec> {
+    let machine = |name: &str, number: u8| {
+        let address = [172, 16, 2, number].into();
+        Machine::new(name.parse().unwrap(), Uuid::from_bytes([number; 16]), address, "6.1".parse().unwrap())
+    };
+    let (mut from, mut to) = (machine("a", 5), machine("b", 6));
+    from.file_system = FileSystem::Xfs;
+    to.packages.insert("redis-server".parse().unwrap(), OLD.parse().unwrap());
+    let (a, b) = (from.id.clone(), to.id.clone());
+    let initial = Network::new(Subnet::default(), vec![from, to]).unwrap();
+    let upgrade = Command::Upgrade { machine: a.clone(), to: Setting::Kernel("6.12".parse().unwrap()) };
+    let ping = Command::Ping { from: a.clone(), to: b.clone() };
+    Case { initial, commands: vec![Command::Boot(a), Command::Boot(b), upgrade, ping] }
+}
+
+#[test]
+fn a_change_of_software_moves_to_the_beginning() {
+    let (model, directory) = (specification(), tempfile::tempdir().unwrap());
+    let evidence = Evidence { number: 4, expected: String::new(), came: String::new() };
+    let saved = Replay::new(&model, &"0".repeat(64), BTreeMap::new(), upgraded_on_the_way(), evidence);
+    saved.write(directory.path()).unwrap();
+    let config = Config { failures: Some(directory.path().to_owned()), ..config(1, 1) };
+    let summary = Runner::new(&model, &Lossy::default(), &config, &Silent, &Stop::default()).run().unwrap();
+    let failure = summary.failure.unwrap();
+    let text = report::failure(&model, &failure);
+    assert_eq!(failure.case.commands.len(), 3, "{text}");
+    assert_eq!(failure.case.initial.machines()[0].kernel.as_str(), "6.12", "{text}");
+    assert!(text.contains("machine a: kernel                fails with 6.12; holds with 6.1\n"), "{text}");
 }
 
 /// Every probe is new, also to the shrinker.
@@ -184,8 +219,7 @@ fn choices_that_matter_only_together_are_not_called_irrelevant() {
         "what matters only together\n  holds with site 0: f0 2 and site 1: f1 2 at once\ndoes not matter: f1 of site 0, f0 of site 1\n"
     );
     // Two such pairs are told apart.
-    let two =
-        |state: &State| !(state[0][0] == 1 && state[0][1] == 1) && !(state[1][0] == 1 && state[1][1] == 1);
+    let two = |state: &State| state.iter().all(|site| site[0] == 0 || site[1] == 0);
     let found = causes(&Mixture::new(2, &[2, 2, 2]), &Judging::new(two), vec![vec![0; 3]; 2]);
     assert_eq!(
         found.to_string(),

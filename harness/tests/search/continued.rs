@@ -4,7 +4,7 @@ use std::path::Path;
 
 use harness::replay::Replay;
 use harness::shrink::Budget;
-use harness::{Config, Runner, Silent, Stop, Summary};
+use harness::{Config, Event, Observer, Runner, Silent, Stop, Summary};
 use model::{MachineSpec, NetworkParameters};
 
 use super::config;
@@ -58,6 +58,30 @@ fn a_later_run_goes_on_where_the_budget_ended() {
     let system = Judging::new(fails);
     let known = run(&system, &kept(parts.path(), 5)).failure.unwrap().causes;
     assert_eq!((known, system.made.into_inner().len()), (Some(at_once), 1), "all is known");
+}
+
+/// Asks the run to stop at the n-th probe.
+struct StopAt(u32, Stop);
+
+impl Observer for StopAt {
+    fn event(&self, event: &Event<'_>) {
+        if matches!(event, Event::Probed { runs, .. } if *runs >= self.0) {
+            self.1.request();
+        }
+    }
+}
+
+#[test]
+fn a_stop_keeps_what_was_found_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let (system, config, stop) = (Judging::new(fails), kept(directory.path(), 100), Stop::default());
+    let observer = StopAt(3, stop.clone());
+    let summary = Runner::new(&model(), &system, &config, &observer, &stop).run().unwrap();
+    let failure = summary.failure.unwrap();
+    let causes = failure.causes.unwrap();
+    assert!(summary.stopped && failure.smallest && !causes.complete);
+    assert_eq!(causes.runs, 3);
+    assert_eq!(Replay::read(&model(), &failure.file.unwrap()).unwrap().causes, Some(causes));
 }
 
 #[test]

@@ -28,8 +28,8 @@ fn run(system: &Judging, config: &Config, events: &Events) -> Summary<Mixture> {
 fn everything_else_is_covered() {
     for seed in 0..20 {
         let (system, events) = (Judging { unfit, ..Judging::new(|_| false) }, Events::default());
-        let summary = run(&system, &config(seed, 60), &events);
-        assert_eq!((summary.held, summary.inconclusive, summary.verdict()), (60, 0, "holds"), "seed {seed}");
+        let summary = run(&system, &config(seed, 45), &events);
+        assert_eq!((summary.held, summary.inconclusive, summary.verdict()), (45, 0, "holds"), "seed {seed}");
         assert!(summary.failure.is_none() && summary.excluded > 0);
         let told: Vec<_> =
             events.named("excluded").iter().map(|event| event["what"].as_str().unwrap().to_owned()).collect();
