@@ -210,7 +210,11 @@ fn a_package_from_a_file_comes_with_its_users_and_directories() {
     assert_eq!(said(&mut live, id, "grep netprop-own /etc/netprop/packages"), "netprop-own 2:3.4~a\n");
     assert_eq!(said(&mut live, id, "cat /usr/share/own/data"), "data\n");
     assert_eq!(
-        said(&mut live, id, "id -u own >/tmp/id && grep -c :x:$(cat /tmp/id): /etc/passwd && grep -c ^ownership:x:700: /etc/group"),
+        said(
+            &mut live,
+            id,
+            "id -u own >/tmp/id && grep -c :x:$(cat /tmp/id): /etc/passwd && grep -c ^ownership:x:700: /etc/group"
+        ),
         "1\n1\n"
     );
     assert_eq!(said(&mut live, id, "stat -c %a /run/own && ls -d /var/lib/own"), "750\n/var/lib/own\n");

@@ -200,6 +200,45 @@ fn a_kernel_without_the_module_is_refused_before_anything_is_built() -> Result {
     Ok(())
 }
 
+/// An apt that solves a package only together with what the script says of its own arguments.
+fn solved_if(condition: &str) -> Result<(Host, String)> {
+    let host = Host::new()?;
+    host.generous_apt()?;
+    host.script("nix-build", "exit 1")?;
+    let apt = fs::read_to_string(host.path("bin/apt-get"))?;
+    let apt = apt.split_once('\n').ok_or("the script has one line")?.1.to_owned();
+    let unmet = "echo 'The following packages have unmet dependencies:'; echo ' linux-image-x : Depends: y'; exit 100";
+    host.script("apt-get", &format!("case \"$*\" in {condition}) ;; *--print-uris*=1*) {unmet};; esac\n{apt}"))?;
+    let cache = fs::read_to_string(host.path("bin/apt-cache"))?;
+    let cache = cache.split_once('\n').ok_or("the script has one line")?.1.to_owned();
+    host.script(
+        "apt-cache",
+        &format!(
+            "case \"$*\" in *madison*) echo 'linux-image-x | 1 | http://m/d old/main amd64 Packages';;\n\
+             *show*) echo 'Depends: y (= 3)';; esac\n{cache}"
+        ),
+    )?;
+    let mut value = example();
+    value["machines"][1]["packages"] = json!({ "linux-image-x": "1" });
+    let builder = Builder::new(host.options()?)?;
+    let error = builder.build(&serde_json::from_value(value)?).err().ok_or("it was built")?;
+    Ok((host, error.to_string()))
+}
+
+#[test]
+fn versions_that_do_not_fit_the_newest_are_solved_with_what_fits_them() -> Result {
+    // What gets as far as nix-build was solved.
+    for condition in ["*'linux-image-x=1 y=3'*", "*'-t old linux-image-x=1'*"] {
+        let (_host, error) = solved_if(condition)?;
+        assert!(error.contains("nix-build failed"), "{condition}: {error}");
+    }
+    let (host, error) = solved_if("never")?;
+    assert!(error.contains("linux-image-x 1 of machine betabbbb cannot be in one guest"), "{error}");
+    assert!(error.contains("linux-image-x : Depends: y;"), "{error}");
+    assert!(!host.path("run/nix-build.log").exists());
+    Ok(())
+}
+
 #[test]
 fn the_base_offers_what_it_pinned() -> Result {
     if !have(&REAL) {
