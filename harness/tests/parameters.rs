@@ -188,7 +188,7 @@ fn own_package(directory: &Path) -> String {
         "Package: netprop-own\nVersion: 2:3.4~a\nArchitecture: all\nMaintainer: x\nDescription: x\n",
     );
     write("usr/lib/sysusers.d/own.conf", "# x\nu own - \"Own user\" /var/lib/own\ng ownership 700\n");
-    write("usr/lib/tmpfiles.d/own.conf", "d /run/own 0750 own own - -\nd /run/%x 0750 - -\n");
+    write("usr/lib/tmpfiles.d/own.conf", "d /run/own 2750 own own - -\nd /run/%x 0750 - -\n");
     write("usr/share/own/data", "data\n");
     let file = directory.join("own.deb");
     let built = Program::new("dpkg-deb").arg("--build").arg(&package).arg(&file).output().unwrap();

@@ -161,8 +161,12 @@ add_directories() {
 			*%* | */..*) continue ;;
 			esac
 			make_directory "$1" "$path" || continue
-			case ${mode#[~:]} in
-			[0-7]*) chmod "${mode#[~:]}" "$1$path" ;;
+			# Nix lets no builder set the bits that change who a process runs as.
+			mode=${mode#[~:]}
+			mode=${mode#0}
+			case $mode in
+			1[0-7][0-7][0-7] | [0-7][0-7][0-7]) chmod "$mode" "$1$path" ;;
+			[2-7][0-7][0-7][0-7]) chmod "${mode#?}" "$1$path" ;;
 			esac
 		done <"$file"
 	done

@@ -2,46 +2,22 @@
 //! once; the spoiled ones have caches of their own, and scripts in the place of the real programs.
 #![expect(clippy::unwrap_used, reason = "these are helpers of tests")]
 
+mod support;
+
 use std::collections::BTreeSet;
-use std::error::Error;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
 use model::{FileSystem, Machine, Network};
-use nixgen::{BuildOptions, Builder, Cancel, Progress, StoreChoice};
-use serde_json::{Value, json};
+use nixgen::{BuildOptions, Builder, Cancel, Progress};
+use serde_json::json;
 use sha2::{Digest, Sha256};
-use tempfile::TempDir;
-
-type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
-
-/// Whether the real tools are there; where not, a loud skip, or a failure under `CI=true`.
-fn have(tools: &[(&str, &str)]) -> bool {
-    let mut all = true;
-    for (tool, package) in tools {
-        if which::which(tool).is_err() {
-            assert!(
-                std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-                "{tool} is missing: install {package}"
-            );
-            eprintln!("SKIPPED: {tool} is missing: install Debian's package {package}");
-            all = false;
-        }
-    }
-    all
-}
-
-const REAL: [(&str, &str); 3] = [("nix-build", "nix-bin"), ("apt-get", "apt"), ("dpkg-deb", "dpkg")];
-
-fn example() -> Value {
-    serde_json::from_str(include_str!("../examples/network.json")).unwrap()
-}
+use support::{Host, REAL, Result, example, have, network};
 
 /// The example with all that is not software changed.
 fn other_identities() -> Network {
@@ -55,10 +31,6 @@ fn other_identities() -> Network {
         machine["file_system"] = json!(["xfs", "ext4"][index]);
     }
     serde_json::from_value(value).unwrap()
-}
-
-fn network() -> Network {
-    serde_json::from_value(example()).unwrap()
 }
 
 #[test]
@@ -83,123 +55,6 @@ fn equal_software_is_built_once() -> Result {
     Ok(())
 }
 
-/// A machine of the example with something changed, built on this host.
-fn refused(change: impl FnOnce(&mut Value)) -> Result<nixgen::Error> {
-    let run = tempfile::tempdir()?;
-    let mut value = example();
-    change(&mut value["machines"][1]);
-    let network = serde_json::from_value(value)?;
-    let error = Builder::new(BuildOptions::new(run.path())?)?.build(&network).err().ok_or("it was built")?;
-    assert!(error.is_configuration(), "{error}");
-    let machines: Vec<_> = error.machines().iter().map(ToString::to_string).collect();
-    assert_eq!(machines, ["betabbbb"], "{error}");
-    // A disk is refused by its own build, all else before any is asked for.
-    let built = run.path().join("nix-build.log").exists();
-    assert_eq!(built, matches!(error, nixgen::Error::Mkfs { .. }), "{error}");
-    Ok(error)
-}
-
-#[test]
-fn packages_that_apt_does_not_have_are_refused() -> Result {
-    if !have(&REAL) {
-        return Ok(());
-    }
-    let error = refused(|machine| machine["packages"] = json!({ "redis-servr": "newest" }))?.to_string();
-    assert!(error.contains("no package redis-servr for machine betabbbb"), "{error}");
-    assert!(error.contains("did you mean redis-server"), "{error}");
-    // apt itself would take these for a pattern, and for an order to remove.
-    for name in ["redis-serve.", "redis-server-"] {
-        let error = refused(|machine| machine["packages"] = json!({ name: "newest" }))?.to_string();
-        assert!(error.contains(&format!("no package {name} for machine betabbbb")), "{error}");
-    }
-    let error = refused(|machine| machine["packages"] = json!({ "redis-server": "9" }))?.to_string();
-    assert!(error.contains("no version 9 of redis-server for machine betabbbb: use one of"), "{error}");
-    let versions = Builder::new(BuildOptions::new(tempfile::tempdir()?.path())?)?;
-    let versions = versions.versions(&"redis-server".parse()?)?;
-    assert!(!versions.is_empty() && error.contains(&versions.join(", ")), "{error}");
-    Ok(())
-}
-
-#[test]
-fn packages_that_cannot_be_together_are_refused() -> Result {
-    if !have(&REAL) {
-        return Ok(());
-    }
-    // Every guest has busybox-static.
-    let error = refused(|machine| machine["packages"] = json!({ "busybox": "newest" }))?.to_string();
-    assert!(error.contains("busybox newest") && error.contains("the place of busybox-static"), "{error}");
-    Ok(())
-}
-
-/// Makes a package's file.
-fn deb(directory: &Path, name: &str, fields: &str) -> Result<PathBuf> {
-    let package = directory.join(name);
-    fs::create_dir_all(package.join("DEBIAN"))?;
-    let control = format!("Package: {name}\nVersion: 1:2\nMaintainer: x\nDescription: x\n{fields}");
-    fs::write(package.join("DEBIAN/control"), control)?;
-    fs::create_dir_all(package.join("usr/share"))?;
-    fs::write(package.join("usr/share").join(name), name.repeat(1000))?;
-    let file = directory.join(format!("{name}.deb"));
-    let built = Command::new("dpkg-deb").arg("--build").arg(&package).arg(&file).output()?;
-    assert!(built.status.success(), "{built:?}");
-    Ok(file)
-}
-
-#[test]
-fn files_that_are_not_the_package_are_refused() -> Result {
-    if !have(&REAL) {
-        return Ok(());
-    }
-    let directory = tempfile::tempdir()?;
-    let good = deb(directory.path(), "netprop-good", "Architecture: all\n")?;
-    let foreign = deb(directory.path(), "netprop-foreign", "Architecture: arm64\n")?;
-    let needy =
-        deb(directory.path(), "netprop-needy", "Architecture: all\nDepends: netprop-no-such (>= 3)\n")?;
-    let damaged = directory.path().join("damaged.deb");
-    let content = fs::read(&good)?;
-    fs::write(&damaged, &content[..content.len() - 30])?;
-    for (name, path, why) in [
-        ("netprop-good", directory.path().join("gone.deb"), "No such file"),
-        ("netprop-good", damaged, "damaged"),
-        ("netprop-other", good, "it is the package netprop-good"),
-        ("netprop-foreign", foreign, "it is for arm64"),
-        ("netprop-needy", needy, "netprop-no-such (>= 3)"),
-    ] {
-        let error = refused(|machine| machine["packages"] = json!({ name: path }))?.to_string();
-        assert!(error.contains(why) && error.contains(name), "{error}");
-    }
-    Ok(())
-}
-
-#[test]
-fn options_that_mkfs_refuses_are_named() -> Result {
-    if !have(&REAL) {
-        return Ok(());
-    }
-    let error = refused(|machine| machine["mkfs_options"] = json!(["-n", "size=3"]))?.to_string();
-    assert!(error.contains("\"-n size=3\" for the xfs of machine betabbbb"), "{error}");
-    assert!(error.contains("value 3"), "{error}");
-    Ok(())
-}
-
-#[test]
-fn a_kernel_without_the_module_is_refused_before_anything_is_built() -> Result {
-    let host = Host::new()?;
-    host.script("nix-build", "exit 1")?;
-    let all = ["virtio_pci", "virtio_console", "virtio_blk", "virtio-net", "overlay"];
-    host.apt_with_modules(&all)?;
-    let error = host.error()?;
-    let expected = "the kernel 6.12 has no module xfs, which machine betabbbb needs for its scratch disk";
-    assert!(error.starts_with(expected), "{error}");
-    assert!(!host.path("run/nix-build.log").exists());
-    let host = Host::new()?;
-    host.script("nix-build", "exit 1")?;
-    host.apt_with_modules(&all[1..])?;
-    let error = host.error()?;
-    assert!(error.contains("6.1 has no module virtio_pci, which machine alphaaaa needs"), "{error}");
-    Ok(())
-}
-
 #[test]
 fn the_base_offers_what_it_pinned() -> Result {
     if !have(&REAL) {
@@ -209,101 +64,6 @@ fn the_base_offers_what_it_pinned() -> Result {
     let offer = Builder::new(BuildOptions::new(run.path())?)?.offer()?;
     assert!(!offer.kernels.is_empty() && offer.file_systems == FileSystem::ALL, "{offer:?}");
     Ok(())
-}
-
-#[test]
-fn an_unknown_kernel_is_named_with_its_machine_and_what_there_is() -> Result {
-    if !have(&REAL) {
-        return Ok(());
-    }
-    let run = tempfile::tempdir()?;
-    let mut value = example();
-    value["machines"][1]["kernel"] = json!("9.9");
-    let network = serde_json::from_value(value)?;
-    let error = Builder::new(BuildOptions::new(run.path())?)?.build(&network).unwrap_err().to_string();
-    assert!(error.contains("9.9") && error.contains("betabbbb") && error.contains("use one of"), "{error}");
-    Ok(())
-}
-
-/// A host of our own making: real programs, but for those that a test puts before them.
-struct Host {
-    directory: TempDir,
-}
-
-impl Host {
-    fn new() -> Result<Self> {
-        let directory = tempfile::tempdir()?;
-        fs::create_dir(directory.path().join("bin"))?;
-        let host = Self { directory };
-        // With its only package pinned, a part needs no apt.
-        for tool in ["sh", "dpkg-deb", "tar", "awk", "find", "grep", "gzip", "od", "sed", "sort", "xz"] {
-            symlink(which::which(tool)?, host.path("bin").join(tool))?;
-        }
-        Ok(host)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    /// Puts a shell script in the place of a program.
-    fn script(&self, name: &str, text: &str) -> Result {
-        let path = self.path("bin").join(name);
-        fs::write(&path, format!("#!/bin/sh\n{text}\n"))?;
-        Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)
-    }
-
-    fn options(&self) -> Result<BuildOptions> {
-        let mut options = BuildOptions::new(self.path("run"))?;
-        options.cache_directory = self.path("cache");
-        options.search_path = Some(self.path("bin").into_os_string());
-        options.store = StoreChoice::Private;
-        Ok(options)
-    }
-
-    /// An apt that has every package there is, each the same file: a kernel with all its modules.
-    fn generous_apt(&self) -> Result {
-        self.apt_with_modules(&["virtio_pci", "virtio_console", "virtio_blk", "virtio-net", "overlay", "xfs"])
-    }
-
-    /// An apt whose only package is a kernel with these modules in files, and two that are built in.
-    fn apt_with_modules(&self, modules: &[&str]) -> Result {
-        let package = self.path("package");
-        let directory = package.join("lib/modules/1");
-        fs::create_dir_all(package.join("DEBIAN"))?;
-        fs::create_dir_all(&directory)?;
-        let control =
-            "Package: linux-image-x\nVersion: 1\nArchitecture: all\nMaintainer: x\nDescription: x\n";
-        fs::write(package.join("DEBIAN/control"), control)?;
-        fs::write(directory.join("modules.builtin"), "kernel/fs/ext4/ext4.ko\nkernel/fs/erofs/erofs.ko\n")?;
-        for module in modules {
-            fs::write(directory.join(format!("{module}.ko.xz")), "")?;
-        }
-        let deb = self.path("linux-image-x_1_all.deb");
-        let built = Command::new("dpkg-deb").arg("--build").arg(&package).arg(&deb).output()?;
-        assert!(built.status.success(), "{built:?}");
-        let content = fs::read(&deb)?;
-        let (hash, size) = (HEXLOWER.encode(&Sha256::digest(&content)), content.len());
-        let uris = format!("echo \"'x' linux-image-x_1_all.deb {size} SHA256:{hash}\"");
-        self.script(
-            "apt-get",
-            &format!(
-                "case \"$*\" in *--print-uris*) {uris};; *download*) {} {} linux-image-x_1_all.deb;; esac",
-                which::which("cp")?.display(),
-                deb.display(),
-            ),
-        )?;
-        self.script(
-            "apt-cache",
-            "case \"$*\" in *policy*) echo linux-image-cloud-amd64:; echo '  Candidate: 6.1.2';\n\
-             echo linux-image-6.12-cloud-amd64:; echo '  Candidate: 6.12.2';; esac",
-        )
-    }
-
-    fn error(&self) -> Result<String> {
-        let builder = Builder::new(self.options()?);
-        Ok(builder.and_then(|builder| builder.build(&network())).err().ok_or("it was built")?.to_string())
-    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use model::machine::Processors;
 use model::{Machine, Network};
 use nixgen::{Accelerator, Console, Control, Data, Image, Management, Wiring, domain_xml};
 use proptest::prelude::*;
@@ -68,6 +69,57 @@ fn the_default_is_complete_by_itself() -> Result {
     assert!(xml.contains("org.netprop.control") && xml.contains("<serial type='pty'>"));
     assert!(!xml.contains("qemu:commandline>"), "no NICs");
     Ok(())
+}
+
+#[test]
+fn processors_parameters_and_clocks_are_the_machines_own() -> Result {
+    let network = network();
+    let mut machine = network.machines()[0].clone();
+    let plain = domain_xml(&machine, &network, &image("/store/kernel"), &Wiring::default())?;
+    assert!(plain.contains("<vcpu>1</vcpu>") && !plain.contains("<timer"), "{plain}");
+    machine.processors = Processors::new(3)?;
+    machine.kernel_parameters.insert("mitigations".parse()?, "auto,nosmt".parse()?);
+    machine.kernel_parameters.insert("nokaslr".parse()?, "".parse()?);
+    machine.clock_source = Some("hpet".parse()?);
+    let xml = domain_xml(&machine, &network, &image("/store/kernel"), &Wiring::default())?;
+    let document = Document::parse(&xml)?;
+    assert_eq!(text(&document, "vcpu"), Some("3"));
+    let base = Document::parse(&plain)?;
+    let expected =
+        format!("{} mitigations=auto,nosmt nokaslr clocksource=hpet", text(&base, "cmdline").unwrap());
+    assert_eq!(text(&document, "cmdline"), Some(expected.as_str()));
+    assert_eq!(nodes(&document, "timer")[0].attribute("name"), Some("hpet"));
+    for index in 0..9 {
+        machine.kernel_parameters.insert(format!("p{index}").parse()?, "x".repeat(250).parse()?);
+    }
+    let error = domain_xml(&machine, &network, &image("/store/kernel"), &Wiring::default()).unwrap_err();
+    assert!(error.to_string().contains("longer than the 2047 signs"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn texts_that_lead_elsewhere_are_refused_as_the_file_is_read() {
+    let machine = |field: &str, value: &str| {
+        format!(
+            r#"{{ "machines": [ {{ "id": "a", "uuid": "5f1c6f0e-6d0c-4f53-9d6e-0d6f7e1f2a01",
+                 "address": "172.16.2.2", "kernel": "6.1", "memory": 96, "file_system": "ext4", "{field}": {value} }} ] }}"#
+        )
+    };
+    serde_json::from_str::<Network>(&machine("packages", r#"{ "x": "newest" }"#)).unwrap();
+    for (field, value) in [
+        ("packages", r#"{ "../x": "newest" }"#),
+        ("packages", r#"{ "x": "../x.deb" }"#),
+        ("files", r#"{ "/etc/../x": "" }"#),
+        ("services", r#"{ "../x": { "command": "true" } }"#),
+        ("parameters", r#"{ "../x": "" }"#),
+        ("kernel_parameters", r#"{ "../x": "" }"#),
+        ("mkfs_options", r#"["../x"]"#),
+        ("mount_options", r#"["../x"]"#),
+        ("clock_source", r#""../x""#),
+    ] {
+        let error = serde_json::from_str::<Network>(&machine(field, value)).unwrap_err().to_string();
+        assert!(error.contains("is not one: use"), "{field} {value}: {error}");
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ use crate::progress::Progress;
 use expression::File;
 
 mod expression;
+mod file;
 mod kernel;
 mod software;
 
@@ -170,7 +171,7 @@ impl Base for Debian {
 
     fn request(&self, machine: &Machine) -> ImageRequest {
         let files = machine.packages.values().filter_map(|version| match version {
-            PackageVersion::File(path) => Some((format!("file {path}"), software::stamp(path))),
+            PackageVersion::File(path) => Some((format!("file {path}"), file::stamp(path))),
             _ => None,
         });
         ImageRequest { details: files.collect(), software: machine.software() }

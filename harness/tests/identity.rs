@@ -1,0 +1,138 @@
+//! The guest's script takes what [`identity::lines`] tells it. The shells are those of the bases'
+//! kinds; what needs a machine is in `parameters.rs`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use harness::machines::identity::{self, NetworkKey};
+use model::machine::Service;
+use model::{Machine, Network, Subnet};
+use uuid::Uuid;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../nix/guest/identity");
+
+/// Takes as many identities as there are, and says what comes of each.
+const DRIVER: &str = r#"
+. "$1"
+NETPROP_RUN_DIR=$2/run SERVICES=$2/run/services SERVICE_LIMIT=1
+mkdir -p "$NETPROP_RUN_DIR"
+base_start_service() {
+	echo "started $1 in $3"
+	if sh "$2" >"$SERVICES/$1.log" 2>&1; then :; else echo $? >"$SERVICES/$1.ended"; fi
+}
+applied_file_system=$3 started='' broken=''
+exec 3<&0
+while read -r line <&3; do
+	[ "$line" = 'netprop-identity 1' ] || { echo "not an identity: $line"; exit; }
+	if netprop_read_identity && [ -z "$reason" ] && netprop_apply_parameters && netprop_apply_files &&
+		netprop_apply_services; then
+		echo "ready $id_name $id_mtu $id_mount_options"
+	else
+		echo "failed $reason"
+	fi
+done
+"#;
+
+fn machine() -> Machine {
+    let address = Subnet::default().address(0).unwrap();
+    Machine::new("a".parse().unwrap(), Uuid::new_v4(), address, "6.1".parse().unwrap())
+}
+
+fn service(command: &str, ready: &str) -> Service {
+    Service { command: command.to_owned(), ready: Some(ready.to_owned()) }
+}
+
+/// What the script says to identities of these machines, one after the other.
+fn said(shell: &[&str], directory: &Path, machines: &[Machine], file_system: &str) -> String {
+    let key = NetworkKey::generate().unwrap();
+    let text = machines.iter().map(|machine| {
+        let network = Network::new(Subnet::default(), vec![machine.clone()]).unwrap();
+        identity::lines(&network, machine, &key)
+    });
+    let text: String = text.collect();
+    let mut child = Command::new(shell[0])
+        .args(&shell[1..])
+        .args(["-c", DRIVER, "driver", SCRIPT])
+        .arg(directory)
+        .arg(file_system)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let writer = std::thread::spawn(move || input.write_all(text.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+const SHELLS: [&[&str]; 3] = [&["dash"], &["busybox", "sh"], &["bash", "--posix"]];
+
+#[test]
+fn all_of_an_identity_arrives_and_nothing_of_it_twice() {
+    for shell in SHELLS {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        // What follows a file is read only if not a byte of it went to the file.
+        let content = format!("name=other\nend\n{}", "0123456789 ä\\ $x `y`\n".repeat(5000));
+        let mut first = machine();
+        first.mtu = model::machine::Mtu::new(1400).unwrap();
+        first.mount_options = vec!["noatime".parse().unwrap(), "data=journal".parse().unwrap()];
+        first.parameters.insert("p".parse().unwrap(), "1 2=3 \\n".to_owned());
+        for name in ["deep/er/one", "two"] {
+            first.files.insert(path(name).to_str().unwrap().parse().unwrap(), content.clone());
+        }
+        first.files.insert(path("empty").to_str().unwrap().parse().unwrap(), String::new());
+        let ready = format!("[ \"$(cat {})\" = \"it's $((1 + 1))\" ]", path("made").display());
+        let command = format!("printf \"it's %s\" 2 >{}", path("made").display());
+        first.services.insert("web".parse().unwrap(), service(&command, &ready));
+
+        let mut second = first.clone();
+        second.files.insert(path("two").to_str().unwrap().parse().unwrap(), "changed".to_owned());
+        let heard = said(shell, directory.path(), &[first, second], "ext4");
+        let ready = "ready a 1400 noatime,data=journal\n";
+        assert_eq!(heard, format!("started web in /scratch\n{ready}{ready}"), "{shell:?}");
+        for name in ["deep/er/one", "two"] {
+            assert_eq!(fs::read_to_string(path(name)).unwrap(), content, "{shell:?}: {name}");
+        }
+        assert_eq!(fs::read_to_string(path("empty")).unwrap(), "", "{shell:?}");
+        assert_eq!(fs::read_to_string(path("run/parameters")).unwrap(), "p=1 2=3 \\n\n", "{shell:?}");
+    }
+}
+
+#[test]
+fn services_that_do_not_become_ready_stay_told() {
+    for shell in SHELLS {
+        let directory = tempfile::tempdir().unwrap();
+        let mut ended = machine();
+        ended.services.insert("web".parse().unwrap(), service("echo one; echo two >&2; exit 7", "false"));
+        let heard = said(shell, directory.path(), &[ended.clone(), ended], "");
+        let failed = "failed service web: it ended with status 7 before it was ready; two\n";
+        assert_eq!(heard, format!("started web in /\n{failed}{failed}"), "{shell:?}");
+
+        let directory = tempfile::tempdir().unwrap();
+        let mut slow = machine();
+        slow.services.insert("web".parse().unwrap(), service(":", "sleep 600"));
+        let heard = said(shell, directory.path(), &[slow], "");
+        let failed = "failed service web: it was not ready after 1 s; it said nothing\n";
+        assert_eq!(heard, format!("started web in /\n{failed}"), "{shell:?}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_named() {
+    for shell in SHELLS {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("place");
+        fs::write(&place, "a file, not a directory").unwrap();
+        let mut refused = machine();
+        let path = place.join("x");
+        refused.files.insert(path.to_str().unwrap().parse().unwrap(), "content".to_owned());
+        let heard = said(shell, directory.path(), &[refused], "");
+        assert_eq!(heard, format!("failed the file {} cannot be written\n", path.display()), "{shell:?}");
+    }
+}
