@@ -209,5 +209,5 @@ fn hint(meant: &Option<String>, otherwise: &str) -> String {
 
 fn cycle(files: &[PathBuf]) -> String {
     let names: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
-    format!("the file {}", names.join(", which imports "))
+    format!("files import one another in a circle: {}", names.join(", which imports "))
 }
