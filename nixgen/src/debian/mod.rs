@@ -73,8 +73,10 @@ const LEFT_OUT: [&str; 20] = [
     "usrmerge",
 ];
 /// What the initramfs loads: the ways to the root, the host and the power button. What these need
-/// comes by itself; what of them is built in has no file.
-const BOOT_MODULES: &str = "virtio_pci virtio_console virtio_blk virtio_net erofs overlay button evdev";
+/// comes by itself; what of them is built in has no file. crc32c is asked for by a name that no list
+/// of dependencies has (erofs, ext4 and others do it where they compute a checksum).
+const BOOT_MODULES: &str =
+    "crc32c_generic virtio_pci virtio_console virtio_blk virtio_net erofs overlay button evdev";
 /// The programs of the host that `build.sh` runs, with the packages that have them.
 const HOST_TOOLS: [(&str, &str); 11] = [
     ("sh", "dash"),
