@@ -276,13 +276,15 @@ build_image() {
 format() {
 	"$@" "$result/scratch" >said 2>&1 && return
 	cat said
-	[ -z "$options" ] || echo "netprop: mkfs refused: $(grep -v '^ *$' said | head -n 1)"
+	# shellcheck disable=SC2154 # set by Nix
+	[ -z "$asked" ] || echo "$name: mkfs refused: $(grep -v '^ *$' said | head -n 1)"
 	exit 1
 }
 
 build_disk() {
 	mkdir "$result"
 	truncate -s 512M "$result/scratch"
+	asked=$options
 	extended=hash_seed=$uuid,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0
 	# Of two options -E, mke2fs heeds the last.
 	# shellcheck disable=SC2154,SC2086 # set by Nix; split on purpose

@@ -284,13 +284,13 @@ impl Builder {
         };
         let failed = parts.iter().filter(|(name, _)| said(name));
         let mut machines = BTreeSet::new();
-        for (_, part) in failed {
+        for (name, part) in failed {
             match part {
                 Part::Image(concerned) => machines.extend(concerned.iter().cloned()),
                 Part::Disk(format) => {
                     let concerned = network.machines().iter().filter(|machine| machine.format() == *format);
                     let concerned: Vec<_> = concerned.map(|machine| machine.id.clone()).collect();
-                    if let Some(reason) = refused_by_mkfs(&end) {
+                    if let Some(reason) = refused_by_mkfs(&end, name) {
                         return Error::Mkfs {
                             file_system: format.file_system,
                             options: words(&format.mkfs_options),
@@ -315,10 +315,10 @@ impl Builder {
 }
 
 /// What mkfs said when it ended the build of a disk: `nix/debian/build.sh` marks it.
-fn refused_by_mkfs(end: &str) -> Option<String> {
-    end.lines().rev().find_map(|line| {
-        Some(line.split_once("netprop: mkfs refused: ")?.1.trim().trim_end_matches('.').to_owned())
-    })
+fn refused_by_mkfs(end: &str, name: &str) -> Option<String> {
+    let mark = format!("netprop-{name}: mkfs refused: ");
+    let said = end.lines().find_map(|line| Some(line.split_once(&mark)?.1))?;
+    Some(said.trim().trim_end_matches('.').to_owned())
 }
 
 fn words(options: &[OptionWord]) -> String {
