@@ -35,7 +35,7 @@ impl<'lab> System<Names> for Machines<'lab> {
 #[test]
 fn machines_know_their_names() -> Result<(), Box<dyn std::error::Error>> {
     let Some(lab) = Lab::for_test()? else { return Ok(()) };
-    let networks = NetworkParameters::new(lab.kernels()?)?.strategy()?;
+    let networks = lab.bounds()?.strategy()?;
     check_with(&Config { cases: 2, ..Config::default() }, &Names(networks), &Machines(&lab));
     Ok(())
 }

@@ -2,10 +2,11 @@
 //! way; the rest of this crate knows it by the trait here.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use model::machine::PackageName;
-use model::{FileSystem, Format, KernelVersion, Machine, MachineId, Network, Software};
+use model::{FileSystem, Format, KernelVersion, Machine, MachineId, Mebibytes, Network, Software};
 
 use crate::error::Error;
 use crate::process::Limits;
@@ -34,6 +35,14 @@ pub struct BaseOffer {
     pub kernels: Vec<KernelVersion>,
     /// The file systems that a scratch disk can have.
     pub file_systems: Vec<FileSystem>,
+    /// From the least memory that its guests start in to what is plenty for them.
+    pub memory: RangeInclusive<Mebibytes>,
+}
+
+/// A range of memory that is within the bounds of machines.
+pub(crate) fn memory(least: u64, plenty: u64) -> RangeInclusive<Mebibytes> {
+    let size = |mebibytes| Mebibytes::new(mebibytes).unwrap_or(Mebibytes::MIN);
+    size(least)..=size(plenty)
 }
 
 /// An expression whose value is a list of derivations.

@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use model::{FileSystem, KernelVersion, Machine, MachineId};
 use serde::Deserialize;
 
-use crate::base::{Base, BaseOffer, Context, ImageRequest, Rendered, Wanted};
+use crate::base::{self, Base, BaseOffer, Context, ImageRequest, Rendered, Wanted};
 use crate::error::Error;
 use crate::evaluation::{EvaluationError, Problem};
 use crate::nix::{Failure, Nix};
@@ -191,7 +191,9 @@ impl Nixos {
 impl Base for Nixos {
     fn offer(&self, limits: &Limits) -> Result<BaseOffer, Error> {
         let kernels = self.asked(limits)?.kernels.clone();
-        Ok(BaseOffer { kernels, file_systems: FileSystem::ALL.to_vec() })
+        // A guess: no guest was booted yet.
+        let memory = base::memory(512, 1024);
+        Ok(BaseOffer { kernels, file_systems: FileSystem::ALL.to_vec(), memory })
     }
 
     fn request(&self, machine: &Machine) -> ImageRequest {

@@ -25,9 +25,9 @@ pub(crate) struct ParameterOptions {
     /// The kernels to choose from [default: all that the base offers]
     #[arg(long, value_name = "VERSION", value_delimiter = ',')]
     kernels: Vec<String>,
-    /// How much memory a machine has, in MiB
-    #[arg(long, value_name = "MIN..MAX", default_value = "96..256", value_parser = range)]
-    memory: RangeInclusive<usize>,
+    /// How much memory a machine has, in MiB [default: 96..256; 512..1024 for NixOS]
+    #[arg(long, value_name = "MIN..MAX", value_parser = range)]
+    memory: Option<RangeInclusive<usize>>,
     /// How scratch disks are formatted and mounted, such as `ext4;xfs mount:noatime` [default: ext4;xfs;btrfs]
     #[arg(long, value_name = "FORMAT", value_delimiter = ';', alias = "file-system")]
     file_systems: Vec<String>,
@@ -49,14 +49,22 @@ pub(crate) struct ParameterOptions {
 }
 
 impl ParameterOptions {
-    /// The settings that stand for these options, where the base offers these kernels.
-    pub(crate) fn settings(&self, offered: &[KernelVersion]) -> Result<Settings, Fatal> {
+    /// The settings that stand for these options, where the base offers these kernels, and its
+    /// guests want so much memory.
+    pub(crate) fn settings(
+        &self,
+        offered: &[KernelVersion],
+        memory: &RangeInclusive<Mebibytes>,
+    ) -> Result<Settings, Fatal> {
         let kernels = if self.kernels.is_empty() {
             offered.iter().map(ToString::to_string).collect()
         } else {
             self.kernels.clone()
         };
-        let (least, most) = (self.memory.start(), self.memory.end());
+        let (least, most) = match &self.memory {
+            Some(range) => (range.start().to_string(), range.end().to_string()),
+            None => (memory.start().get().to_string(), memory.end().get().to_string()),
+        };
         let mut settings = Settings::from([
             ("kernels".to_owned(), kernels.join(",")),
             ("memory".to_owned(), format!("{least}..{most}")),
@@ -202,13 +210,17 @@ mod tests {
 
     /// The names of the parameters, each with its values.
     fn parameters(arguments: &[&str]) -> Vec<String> {
-        let settings = options(arguments).settings(&offered()).unwrap();
+        let settings = options(arguments).settings(&offered(), &memory()).unwrap();
         let bounds = bounds(&settings).unwrap();
         let show = |parameter: &Parameter| {
             let values = parameter.factor().values.join(" | ");
             format!("{}: {values} ({:?})", parameter.name(), parameter.scope())
         };
         bounds.parameters().iter().map(show).collect()
+    }
+
+    fn memory() -> RangeInclusive<Mebibytes> {
+        Mebibytes::new(96).unwrap()..=Mebibytes::new(256).unwrap()
     }
 
     #[test]
@@ -246,7 +258,8 @@ mod tests {
     fn files_of_packages_are_named_absolutely() {
         let here = std::env::current_dir().unwrap();
         for name in ["redis_2_amd64.deb", "./redis_2_amd64.deb"] {
-            let settings = options(&["--package", &format!("redis=newest,{name}")]).settings(&offered());
+            let settings =
+                options(&["--package", &format!("redis=newest,{name}")]).settings(&offered(), &memory());
             let expected = format!("newest,{}", here.join("redis_2_amd64.deb").display());
             assert_eq!(settings.unwrap()["package redis"], expected);
         }

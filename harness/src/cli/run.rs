@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use model::{KernelVersion, MachineSpec, NetworkParameters};
+use model::{KernelVersion, MachineSpec, Mebibytes, NetworkParameters};
 
 use super::Fatal;
 use super::args::{CoverageKind, OutputOptions, RunOptions, SystemKind};
@@ -48,11 +48,12 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit, Fatal> {
             let kernels = SIMULATED_KERNELS.map(|kernel| kernel.parse());
             let kernels = kernels.into_iter().collect::<Result<Vec<KernelVersion>, _>>();
             let kernels = kernels.map_err(|error| Fatal::usage(&error))?;
-            let settings = options.parameters.settings(&kernels)?;
+            let settings = options.parameters.settings(&kernels, &(Mebibytes::MIN..=Mebibytes::new(256)?))?;
             test(options, &session, &system, settings)
         }
         Tested::Machines(lab) => {
-            let mut settings = options.parameters.settings(&lab.kernels()?)?;
+            let offer = lab.offer()?;
+            let mut settings = options.parameters.settings(&offer.kernels, &offer.memory)?;
             lab.check(&bounds(options, &settings)?)?;
             settings.extend(nixos::settings(&options.lab));
             settings.extend(lab.pins()?);

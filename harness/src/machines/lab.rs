@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use hypervisor::accelerator::{self, Accelerator};
 use hypervisor::{Access, ConnectOptions, Driver, Hypervisor, Libvirt, RunDirectory, Switch};
-use model::{KernelVersion, Machine, Network, NetworkParameters, PackageName, PackageVersion};
-use nixgen::{BaseChoice, BuildOptions, Builder, Image, NixosOptions, Progress};
-use proptest::strategy::{Strategy as _, ValueTree as _};
-use proptest::test_runner::TestRunner;
+use model::{
+    BoundsError, KernelVersion, Machine, Network, NetworkParameters, PackageName, PackageVersion, Parameter,
+};
+use nixgen::{BaseChoice, BaseOffer, BuildOptions, Builder, Image, NixosOptions, Progress};
 
 use crate::components;
 use crate::machines::key;
@@ -139,12 +139,31 @@ impl Lab {
         }
     }
 
+    /// What the base offers.
+    ///
+    /// # Errors
+    /// [`SystemError`] where it cannot be asked.
+    pub fn offer(&self) -> Result<BaseOffer, SystemError> {
+        Ok(self.builder.offer()?)
+    }
+
     /// The kernels that the base offers, plain to suspect.
     ///
     /// # Errors
     /// [`SystemError`] where the base cannot be asked.
     pub fn kernels(&self) -> Result<Vec<KernelVersion>, SystemError> {
-        Ok(self.builder.offer()?.kernels)
+        Ok(self.offer()?.kernels)
+    }
+
+    /// Bounds of networks that suit the base: its kernels, all file systems, and memory that its
+    /// guests start in.
+    ///
+    /// # Errors
+    /// [`SystemError`] where the base cannot be asked, or offers no kernel.
+    pub fn bounds(&self) -> Result<NetworkParameters, SystemError> {
+        let offer = self.offer()?;
+        let memory = Parameter::memory(offer.memory).map_err(BoundsError::from)?;
+        Ok(NetworkParameters::new(offer.kernels)?.with(memory))
     }
 
     /// The versions of a package that machines can be given here, newest first; none where there
@@ -218,10 +237,8 @@ impl Lab {
     }
 
     fn plainest(&self) -> Result<Network, SystemError> {
-        let kernel = self.kernels()?.into_iter().next();
-        let parameters = NetworkParameters::new(kernel.into_iter().collect())?.with_machines(1..=1);
-        let tree = parameters.strategy()?.new_tree(&mut TestRunner::deterministic());
-        tree.map(|tree| tree.current()).map_err(|why| SystemError::WrongUse(why.to_string().into()))
+        let network = self.bounds()?.one_of_each().into_iter().next();
+        network.ok_or_else(|| SystemError::WrongUse("the base offers no machine".into()))
     }
 
     fn choose_accelerator(&self, kernel: &Path) -> Result<Accelerator, SystemError> {

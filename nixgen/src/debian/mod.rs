@@ -10,7 +10,7 @@ use model::{FileSystem, KernelVersion, Machine, Network};
 use sha2::{Digest, Sha256};
 
 use crate::apt::{Apt, Closure, Package, Problem};
-use crate::base::{Base, BaseOffer, Context, ImageRequest, Wanted};
+use crate::base::{self, Base, BaseOffer, Context, ImageRequest, Wanted};
 use crate::error::Error;
 use crate::host;
 use crate::host::Programs;
@@ -163,7 +163,7 @@ impl Base for Debian {
         }
         let mut kernels: Vec<_> = kernels.into_iter().collect();
         kernels.sort_by_key(kernel::numbers);
-        Ok(BaseOffer { kernels, file_systems: FileSystem::ALL.to_vec() })
+        Ok(BaseOffer { kernels, file_systems: FileSystem::ALL.to_vec(), memory: base::memory(96, 256) })
     }
 
     fn versions(&self, package: &PackageName, limits: &Limits) -> Result<Vec<String>, Error> {
