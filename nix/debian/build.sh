@@ -229,14 +229,8 @@ build_kernel() {
 	find initrd -exec touch -h -d @0 {} +
 	(cd initrd && find . | sort | busybox cpio -o -H newc -R 0:0 --renumber-inodes --ignore-devno 2>/dev/null) >"$result/initrd"
 
-	mkdir -p "$result/root/usr/lib/modules" "$result/root/etc/netprop/modules"
+	mkdir -p "$result/root/usr/lib/modules" "$result/root/etc/netprop"
 	mv "$modules" "$result/root/usr/lib/modules/"
-	modules=$result/root/usr/lib/modules/$release
-	# A list for each, so that the guest need not look for what belongs together. All of them take
-	# their checksums from crc32c, by a name that no file of dependencies has.
-	for module in $later_modules; do
-		module_files crc32c_generic "$module" | sed "s,^,/usr/lib/modules/$release/," >"$result/root/etc/netprop/modules/$module"
-	done
 	# shellcheck disable=SC2086 # split on purpose
 	list $packages >"$result/root/etc/netprop/packages"
 }

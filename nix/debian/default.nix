@@ -40,8 +40,6 @@ let
     packages = packages kernelPackages;
     initramfs_init = ./initramfs-init;
     boot_modules = bootModules;
-    # What a machine loads once it knows its file system.
-    later_modules = "ext4 xfs btrfs";
   });
   further = files: part "packages" "packages" (withTools // { packages = packages files; });
   image = image: part image.name "image" (withTools // {
