@@ -84,8 +84,9 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
     pub(crate) fn run(&self, case: &Case<M>) -> Result<Execution<M>, SystemError> {
         let mut attempt = 1;
         loop {
-            let execution = match self.run_once(case) {
-                Ok(execution) => execution,
+            let mut steps = Vec::new();
+            let execution = match self.run_once(case, &mut steps) {
+                Ok(verdict) => Execution { steps, verdict },
                 Err(SystemError::Infrastructure(error)) => {
                     let reason = crate::system::chain(error.as_ref());
                     Execution { steps: Vec::new(), verdict: Verdict::Inconclusive(reason) }
@@ -93,7 +94,7 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
                 Err(SystemError::Unfit { configuration, error }) => {
                     let reason = crate::system::chain(error.as_ref());
                     let exclusion = self.exclude(Exclusion { configuration, reason });
-                    Execution { steps: Vec::new(), verdict: Verdict::Excluded(exclusion) }
+                    Execution { steps, verdict: Verdict::Excluded(exclusion) }
                 }
                 Err(error) => return Err(error),
             };
@@ -117,11 +118,12 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         exclusion
     }
 
-    fn run_once(&self, case: &Case<M>) -> Result<Execution<M>, SystemError> {
+    /// Runs a case once; the steps that were taken are there whatever becomes of it.
+    fn run_once(&self, case: &Case<M>, steps: &mut Vec<Step<M>>) -> Result<Verdict, SystemError> {
         self.stopped()?;
         self.system.can_create_new_sut(&case.initial)?;
         let mut sut = self.system.new_sut(&case.initial)?;
-        let result = self.drive(&mut sut, case);
+        let result = self.drive(&mut sut, case, steps);
         // A verdict stands even where taking the system down goes wrong, but it is said.
         if let Err(error) = self.system.destroy_sut(sut) {
             self.observer.event(&Event::Warning { text: &error.to_string() });
@@ -129,9 +131,13 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         result
     }
 
-    fn drive(&self, sut: &mut S::Sut, case: &Case<M>) -> Result<Execution<M>, SystemError> {
+    fn drive(
+        &self,
+        sut: &mut S::Sut,
+        case: &Case<M>,
+        steps: &mut Vec<Step<M>>,
+    ) -> Result<Verdict, SystemError> {
         let mut possible = Possible::new(case.initial.clone());
-        let mut steps = Vec::new();
         for (index, command) in case.commands.iter().enumerate() {
             self.stopped()?;
             if !possible.allows_giving(self.model, command) {
@@ -140,7 +146,7 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
                     index + 1,
                     self.model.show_command(command)
                 );
-                return Ok(Execution { steps, verdict: Verdict::Inconclusive(reason) });
+                return Ok(Verdict::Inconclusive(reason));
             }
             let expected = possible.states().next().map(|state| self.model.expectation(state, command));
             let step = self.give(sut, index, command)?;
@@ -150,16 +156,16 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
             match judgement {
                 Judgement::Allowed => {}
                 Judgement::Undecided(reason) => {
-                    return Ok(Execution { steps, verdict: Verdict::Inconclusive(reason) });
+                    return Ok(Verdict::Inconclusive(reason));
                 }
                 Judgement::Forbidden => {
                     let expected = expected.unwrap_or_default();
                     let evidence = Evidence { number: index + 1, expected, came };
-                    return Ok(Execution { steps, verdict: Verdict::Falsified(evidence) });
+                    return Ok(Verdict::Falsified(evidence));
                 }
             }
         }
-        Ok(Execution { steps, verdict: Verdict::Holds })
+        Ok(Verdict::Holds)
     }
 
     fn give(&self, sut: &mut S::Sut, index: usize, command: &M::Command) -> Result<Step<M>, SystemError> {

@@ -163,6 +163,10 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         match execution.verdict {
             Verdict::Inconclusive(_) => return Ok(CaseEnd::Inconclusive),
             Verdict::Excluded(_) => {
+                // A command may have led there, such as an Upgrade to what cannot be built.
+                let states = found.case.states(model);
+                let there = states.get(execution.steps.len() + 1).unwrap_or(&found.case.initial);
+                let goals = covered.goals(&model.choices(there));
                 covered.exclude(&goals);
                 return Ok(CaseEnd::Excluded);
             }

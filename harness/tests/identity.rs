@@ -118,7 +118,7 @@ fn services_that_do_not_become_ready_stay_told() {
         let mut slow = machine();
         slow.services.insert("web".parse().unwrap(), service(":", "sleep 600"));
         let heard = said(shell, directory.path(), &[slow], "");
-        let failed = "failed service web: it was not ready after 1 s; it said nothing\n";
+        let failed = "failed late: service web: it was not ready after 1 s; it said nothing\n";
         assert_eq!(heard, format!("started web in /\n{failed}"), "{shell:?}");
     }
 }

@@ -35,6 +35,8 @@ enum StoreKind {
     NineP,
 }
 
+/// How the names of pins begin, among all settings.
+const PINS: [&str; 2] = ["nixpkgs", "debian-"];
 /// Between the modules in a setting; no path that is told to Nix has it.
 const SEPARATOR: char = '\n';
 
@@ -54,14 +56,13 @@ impl Options {
 }
 
 /// What a replay file needs to know beside the machines, where paths are absolute.
-pub(crate) fn settings(options: &LabOptions) -> BTreeMap<String, String> {
-    let mut settings = BTreeMap::new();
+pub(crate) fn settings(options: &LabOptions, pins: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut settings = pins.clone();
     let mut set = |name: &str, value: String| settings.insert(name.to_owned(), value);
-    if let Some(base) = options.base.to_possible_value().filter(|_| options.base != BaseKind::Auto) {
-        set("base", base.get_name().to_owned());
-    }
+    let base = if pins.contains_key("nixpkgs") { "nixos" } else { "debian" };
+    set("base", base.to_owned());
     if let Some(nixpkgs) = &options.nixos.nixpkgs {
-        set("nixpkgs-from", absolute(nixpkgs).display().to_string());
+        set("nixos-from", absolute(nixpkgs).display().to_string());
     }
     if !options.nixos.modules.is_empty() {
         let modules = options.nixos.modules.iter().map(|text| match text.split_once('=') {
@@ -88,7 +89,7 @@ pub(crate) fn recall(options: &LabOptions, settings: &BTreeMap<String, String>) 
         options.base = base;
     }
     let nixos = &mut options.nixos;
-    nixos.nixpkgs = nixos.nixpkgs.take().or_else(|| settings.get("nixpkgs-from").cloned());
+    nixos.nixpkgs = nixos.nixpkgs.take().or_else(|| settings.get("nixos-from").cloned());
     if let (true, Some(modules)) = (nixos.modules.is_empty(), settings.get("modules")) {
         nixos.modules = modules.split(SEPARATOR).map(str::to_owned).collect();
     }
@@ -103,11 +104,14 @@ pub(crate) fn recall(options: &LabOptions, settings: &BTreeMap<String, String>) 
 
 /// What is another here than where the case was found, in words.
 pub(crate) fn differences(then: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
-    let differs = |(key, now): (&String, &String)| {
-        let then = then.get(key).filter(|then| *then != now)?;
-        Some(format!("{key} was {then} where this case was found, and is {now} here: it may not fail alike"))
+    let differs = |(key, then): (&String, &String)| {
+        let now = now.get(key).map_or("not there", String::as_str);
+        let differs = now != then;
+        differs.then(|| {
+            format!("{key} was {then} where this case was found, and is {now} here: it may not fail alike")
+        })
     };
-    now.iter().filter_map(differs).collect()
+    then.iter().filter(|(key, _)| PINS.iter().any(|pin| key.starts_with(pin))).filter_map(differs).collect()
 }
 
 fn source(text: &str) -> Result<NixpkgsSource, Fatal> {

@@ -55,8 +55,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit, Fatal> {
             let offer = lab.offer()?;
             let mut settings = options.parameters.settings(&offer.kernels, &offer.memory)?;
             lab.check(&bounds(options, &settings)?)?;
-            settings.extend(nixos::settings(&options.lab));
-            settings.extend(lab.pins()?);
+            settings.extend(nixos::settings(&options.lab, &lab.pins()?));
             test(options, &session, &crate::machines::MachineSystem::new(&lab), settings)
         }
     }

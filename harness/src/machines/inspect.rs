@@ -20,6 +20,7 @@ done </proc/mounts
 echo "command_line $(cat /proc/cmdline)"
 echo "processors $(grep -c '^processor' /proc/cpuinfo)"
 echo "clock_source $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
+echo "clock_sources $(cat /sys/devices/system/clocksource/clocksource0/available_clocksource)"
 echo "mtu $(cat /sys/class/net/eth1/mtu)"
 while read -r name version; do echo "package $name $version"; done </etc/netprop/packages
 "#;
@@ -42,6 +43,17 @@ pub(super) fn inspect(live: &mut LiveNetwork<'_>, id: &MachineId) -> Result<Outc
                     "machine {id} answered to Inspect what is not understood: {line:?}"
                 ))
             })?;
+            // A kernel passes over a clock source that it does not have without a word.
+            let sources = text.lines().find_map(|line| line.strip_prefix("clock_sources "));
+            let offers =
+                |source: &str| sources.is_none_or(|all| all.split_whitespace().any(|one| one == source));
+            if let Some(source) = machine.clock_source.as_ref().filter(|source| !offers(source.as_str())) {
+                let why = format!(
+                    "the guest's kernel has no clock source {source}, only {}",
+                    sources.unwrap_or_default()
+                );
+                return Err(live.unfit(&machine, &why));
+            }
             Ok(Outcome::Answered(Response::Inspected(Box::new(facts))))
         }
         Ending::TimedOut | Ending::ConnectionLost => {
@@ -77,6 +89,7 @@ fn read_line(facts: &mut Facts, line: &str, machine: &Machine) -> Option<()> {
         "command_line" => facts.command_line = value.split_whitespace().map(str::to_owned).collect(),
         "processors" => facts.processors = value.parse().ok()?,
         "clock_source" => value.clone_into(&mut facts.clock_source),
+        "clock_sources" => {}
         "mtu" => facts.mtu = value.parse().ok()?,
         "package" => {
             let (name, version) = value.split_once(' ')?;

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use hypervisor::{BootError, Definition, Endpoints, State, Switch, boot, free_loopback_port};
-use model::{Machine, MachineId, Network, Setting};
+use model::{Machine, MachineId, Network};
 use nixgen::{Console, Control, Data, Image, Management, Wiring};
 use remote::{Command, Output, Session, Target};
 
@@ -17,8 +17,6 @@ use crate::system::SystemError;
 
 /// How long a login may take on a machine that says it is ready.
 const LOGIN_LIMIT: Duration = Duration::from_secs(60);
-/// How long a machine may take to shut down in order.
-const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
 /// How often a machine is started on another port where its own was taken meanwhile.
 const PORT_TRIES: u32 = 5;
 
@@ -34,27 +32,27 @@ pub enum Boot {
 
 /// Machines on a switch of their own. Dropping it ends them and removes what they wrote.
 pub struct LiveNetwork<'lab> {
-    machines: HashMap<MachineId, LiveMachine>,
+    pub(super) machines: HashMap<MachineId, LiveMachine>,
     /// Goes last: machines are plugged into its switch.
-    shared: Shared<'lab>,
+    pub(super) shared: Shared<'lab>,
 }
 
 /// What all machines of a network are made with; they boot side by side.
-struct Shared<'lab> {
-    lab: &'lab Lab,
-    network: Network,
+pub(super) struct Shared<'lab> {
+    pub(super) lab: &'lab Lab,
+    pub(super) network: Network,
     key: NetworkKey,
     switch: Switch,
 }
 
 /// One machine with what is needed to reach it.
-struct LiveMachine {
-    machine: Box<dyn hypervisor::Machine>,
+pub(super) struct LiveMachine {
+    pub(super) machine: Box<dyn hypervisor::Machine>,
     address: SocketAddr,
-    session: Option<Session>,
-    image: Image,
-    endpoints: Endpoints,
-    scratch: PathBuf,
+    pub(super) session: Option<Session>,
+    pub(super) image: Image,
+    pub(super) endpoints: Endpoints,
+    pub(super) scratch: PathBuf,
 }
 
 impl<'lab> LiveNetwork<'lab> {
@@ -144,38 +142,6 @@ impl<'lab> LiveNetwork<'lab> {
         Ok(live.machine.power_cut()?)
     }
 
-    /// Shuts a machine down in order and boots it with other software, on the scratch disk that
-    /// it had; a machine that is off gets it for its next boot.
-    ///
-    /// # Errors
-    /// [`SystemError`] as for [`LiveNetwork::boot`], and where the software cannot be built; the
-    /// machine goes on as it is then.
-    pub fn change_software(&mut self, id: &MachineId, to: &Setting) -> Result<Boot, SystemError> {
-        let network = self.shared.network.clone().with_changed(id, |machine| to.apply(machine));
-        let machine = network.machine(id).ok_or_else(|| unknown(id))?.clone();
-        let images = self.shared.lab.images(&network)?;
-        let image =
-            network.ids().into_iter().zip(images).find_map(|(other, image)| (other == *id).then_some(image));
-        let image = image.ok_or_else(|| unknown(id))?;
-        let mut live = self.machines.remove(id).ok_or_else(|| unknown(id))?;
-        let was_on = live.machine.state() == State::Running;
-        live.session = None;
-        if was_on {
-            live.machine.shut_down(SHUTDOWN_LIMIT)?;
-        }
-        live.machine.undefine()?;
-        let (endpoints, scratch) = (live.endpoints, live.scratch);
-        self.shared.network = network;
-        let mut live = self.shared.define(&machine, image, endpoints, scratch)?;
-        let result = if was_on {
-            self.shared.boot_machine(&machine, &mut live)
-        } else {
-            Ok(Boot::Ready(Duration::ZERO))
-        };
-        self.machines.insert(id.clone(), live);
-        result
-    }
-
     /// What the hypervisor says a machine is doing.
     ///
     /// # Errors
@@ -211,6 +177,11 @@ impl<'lab> LiveNetwork<'lab> {
         live.session.insert(session).run(command).map_err(SystemError::infrastructure)
     }
 
+    /// Takes note that a machine cannot be had as it is described.
+    pub(super) fn unfit(&self, machine: &Machine, why: &str) -> SystemError {
+        self.shared.lab.configurations().not_booted(machine, why)
+    }
+
     fn live(&mut self, id: &MachineId) -> Result<&mut LiveMachine, SystemError> {
         self.machines.get_mut(id).ok_or_else(|| unknown(id))
     }
@@ -224,7 +195,7 @@ impl Shared<'_> {
         self.define(machine, image, endpoints, scratch)
     }
 
-    fn define(
+    pub(super) fn define(
         &self,
         machine: &Machine,
         image: Image,
@@ -251,7 +222,19 @@ impl Shared<'_> {
         Ok(LiveMachine { machine: defined, address, session: None, image, endpoints, scratch })
     }
 
+    /// Boots a machine; where it does not and none like it ever did, that is no answer.
     fn boot_machine(&self, machine: &Machine, live: &mut LiveMachine) -> Result<Boot, SystemError> {
+        let configurations = self.lab.configurations();
+        match self.try_boot(machine, live)? {
+            Boot::Failed(why) if !configurations.has_booted(machine) => {
+                Err(configurations.not_booted(machine, &why))
+            }
+            boot => Ok(boot),
+        }
+    }
+
+    /// Boots a machine; it has failed where its kernel or its guest said so.
+    pub(super) fn try_boot(&self, machine: &Machine, live: &mut LiveMachine) -> Result<Boot, SystemError> {
         let identity = identity::lines(&self.network, machine, &self.key);
         let mut tries = 1;
         loop {
@@ -269,12 +252,12 @@ impl Shared<'_> {
                         live.scratch.clone(),
                     )?;
                 }
+                // A service that is slow says as little as a machine that is: the host may be busy.
+                Err(error @ BootError::Failed { .. }) if is_late(&error) => {
+                    return Err(SystemError::infrastructure(error));
+                }
                 Err(error @ (BootError::Panic { .. } | BootError::Failed { .. })) => {
-                    let configurations = self.lab.configurations();
-                    if configurations.has_booted(machine) {
-                        return Ok(Boot::Failed(error.to_string()));
-                    }
-                    return Err(configurations.not_booted(machine, &error.to_string()));
+                    return Ok(Boot::Failed(error.to_string()));
                 }
                 Err(error) => return Err(SystemError::infrastructure(error)),
             }
@@ -282,7 +265,12 @@ impl Shared<'_> {
     }
 }
 
-fn unknown(id: &MachineId) -> SystemError {
+/// Whether the guest only says that something took it too long.
+fn is_late(error: &BootError) -> bool {
+    matches!(error, BootError::Failed { reason, .. } if reason.starts_with("late: "))
+}
+
+pub(super) fn unknown(id: &MachineId) -> SystemError {
     SystemError::WrongUse(format!("the network has no machine {id}: name one of its machines").into())
 }
 

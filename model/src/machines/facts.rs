@@ -95,7 +95,7 @@ impl Facts {
             let found = self.packages.get(name);
             let right = match (version, found) {
                 (_, None) => false,
-                (PackageVersion::Exact(version), Some(found)) => found == version,
+                (PackageVersion::Exact(version), Some(found)) => refines(found, version),
                 (PackageVersion::Newest | PackageVersion::File(_), Some(_)) => true,
             };
             let found = found.map_or("absent", String::as_str);
@@ -118,6 +118,11 @@ impl Facts {
         }
         differences
     }
+}
+
+/// Whether a version is the one that was asked for, or one of it: nixpkgs has 15.4 for 15.
+fn refines(found: &str, asked: &str) -> bool {
+    found.strip_prefix(asked).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// A kernel parameter as it stands on the command line.

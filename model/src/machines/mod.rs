@@ -100,11 +100,9 @@ fn show_machine(machine: &Machine) -> String {
 /// Whether a machine is on and can be given this software, which lies in that direction.
 fn can_change(network: &Network, id: &MachineId, to: &Setting, wanted: Ordering) -> bool {
     let Some(machine) = network.machine(id).filter(|machine| machine.running) else { return false };
-    let fits = match direction(machine, to) {
-        Some(order) => order == wanted,
-        // What nothing tells the order of counts as an upgrade.
-        None => wanted == Ordering::Less,
-    };
+    // What nothing tells the order of counts as an upgrade, and so do two that are equally late.
+    let is_down = direction(machine, to) == Some(Ordering::Greater);
+    let fits = is_down == (wanted == Ordering::Greater);
     to.is_software() && !to.holds(machine) && fits
 }
 
