@@ -14,6 +14,7 @@
 //! - [`possible`]: which states the outcomes so far allow, and so which answers are wrong;
 //! - [`machines`]: Boot, Shutdown, Ping and more, the specification that netprop runs by itself.
 
+mod by_text;
 pub mod case;
 mod choices;
 pub mod factor;

@@ -9,6 +9,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::by_text::by_text;
 use crate::machine::{Machine, MachineId};
 
 /// Why machines and a subnet do not make a network.
@@ -181,19 +182,7 @@ impl FromStr for Subnet {
     }
 }
 
-impl TryFrom<String> for Subnet {
-    type Error = NetworkError;
-
-    fn try_from(text: String) -> Result<Self, NetworkError> {
-        text.parse()
-    }
-}
-
-impl From<Subnet> for String {
-    fn from(subnet: Subnet) -> Self {
-        subnet.to_string()
-    }
-}
+by_text!(Subnet, NetworkError);
 
 /// Machines on one subnet, with distinct ids, uuids and addresses.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::MachineError;
 use super::text::OptionWord;
+use crate::by_text::by_text;
 
 /// The file system on a machine's scratch disk.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -122,16 +123,4 @@ impl FromStr for Scratch {
     }
 }
 
-impl TryFrom<String> for Scratch {
-    type Error = MachineError;
-
-    fn try_from(text: String) -> Result<Self, MachineError> {
-        text.parse()
-    }
-}
-
-impl From<Scratch> for String {
-    fn from(scratch: Scratch) -> Self {
-        scratch.to_string()
-    }
-}
+by_text!(Scratch, MachineError);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::MachineError;
 use super::text::{KernelVersion, PackageName};
+use crate::by_text::by_text;
 
 /// Which version of a package a machine has.
 ///
@@ -70,19 +71,7 @@ impl FromStr for PackageVersion {
     }
 }
 
-impl TryFrom<String> for PackageVersion {
-    type Error = MachineError;
-
-    fn try_from(text: String) -> Result<Self, MachineError> {
-        text.parse()
-    }
-}
-
-impl From<PackageVersion> for String {
-    fn from(version: PackageVersion) -> Self {
-        version.to_string()
-    }
-}
+by_text!(PackageVersion, MachineError);
 
 impl fmt::Display for PackageVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
