@@ -139,7 +139,8 @@ pub fn boot(machine: &mut dyn Machine, identity: &str, limit: Duration) -> Resul
                 _ => tracing::debug!(machine = name, line, "not a word of the boot exchange"),
             },
             Event::Panic(text) => {
-                return Err(BootError::Panic { machine: name, text, console: end_of(&machine.console()) });
+                let console = before(&machine.console(), &text);
+                return Err(BootError::Panic { machine: name, text, console });
             }
             Event::Ended => {
                 return Err(BootError::Ended { machine: name, console: end_of(&machine.console()) });
@@ -156,8 +157,37 @@ pub fn boot(machine: &mut dyn Machine, identity: &str, limit: Duration) -> Resul
     }
 }
 
+/// The lines of a console that led to a panic, and the panic's first one: the text of the panic
+/// itself, with the kernel's long trace, is told beside it.
+fn before(console: &str, panic: &str) -> String {
+    let first = panic.lines().next().unwrap_or_default();
+    let lines: Vec<&str> = console.trim_end().lines().collect();
+    let end = lines.iter().position(|line| line.contains(first)).map_or(lines.len(), |place| place + 1);
+    lines[end.saturating_sub(SHOWN)..end].join("\n")
+}
+
 /// The last lines of a console's text.
 fn end_of(console: &str) -> String {
     let lines: Vec<&str> = console.trim_end().lines().collect();
     lines[lines.len().saturating_sub(SHOWN)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_led_to_a_panic_is_shown_with_it() {
+        let line = |number: usize| format!("line {number}");
+        let mut lines: Vec<_> = (0..100).map(line).collect();
+        lines[50] = "panic - not syncing: x".to_owned();
+        let console = lines.join("\n");
+        let shown = before(&console, "panic - not syncing: x\nline 51\nline 52");
+        assert!(
+            shown.starts_with("line 21\n") && shown.ends_with("line 49\npanic - not syncing: x"),
+            "{shown}"
+        );
+        assert!(before(&console, "nowhere").starts_with("line 70\n"));
+        assert_eq!(before("a\nb\n", "b"), "a\nb");
+    }
 }
