@@ -49,7 +49,8 @@ pub(crate) fn memory(least: u64, plenty: u64) -> RangeInclusive<Mebibytes> {
 pub(crate) struct Rendered {
     /// The expression.
     pub(crate) text: String,
-    /// What each derivation is called in the store and what it is for, as far as a base tells.
+    /// What each derivation is called in the store and what it is for. A base whose images get
+    /// their names only as they are evaluated has no images here.
     pub(crate) parts: Vec<(String, Part)>,
 }
 

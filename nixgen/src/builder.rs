@@ -7,11 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use data_encoding::HEXLOWER;
-use model::machine::{OptionWord, PackageName};
+use model::machine::PackageName;
 use model::{Format, Machine, MachineId, Network};
 use sha2::{Digest, Sha256};
 
-use crate::base::{Base, BaseOffer, Context, ImageRequest, Part, Rendered, Wanted};
+use crate::base::{Base, BaseOffer, Context, ImageRequest, Rendered, Wanted};
 use crate::debian::Debian;
 use crate::error::Error;
 use crate::host::Programs;
@@ -22,6 +22,9 @@ use crate::options::{BaseChoice, BuildOptions};
 use crate::process::Limits;
 use crate::progress::Progress;
 use crate::sources;
+use failure::Failed;
+
+mod failure;
 
 /// Builds the images of networks.
 pub struct Builder {
@@ -241,8 +244,10 @@ impl Builder {
             Ok(outcome) => outcome,
             Err(Failure::Other(error)) => return Err(error),
             Err(Failure::Failed { end, said }) => {
-                let failure = || self.failure(end, log, &expression.parts, network);
-                return Err(self.base.explain(&said).unwrap_or_else(failure));
+                return Err(self.base.explain(&said).unwrap_or_else(|| {
+                    let failed = Failed { end, said: said.clone(), log, file };
+                    self.failure(failed, &expression.parts, wanted, network, context)
+                }));
             }
         };
         let parts = wanted.images.len() + wanted.formats.len();
@@ -272,57 +277,9 @@ impl Builder {
         self.options.cache_directory.join("roots").join(key)
     }
 
-    fn failure(&self, end: String, log: PathBuf, parts: &[(String, Part)], network: &Network) -> Error {
-        if end.contains("No space left on device") {
-            let places = format!("{} and {}", self.nix.places(), self.options.run_directory.display());
-            return Error::DiskFull { what: "nix-build runs".to_owned(), places };
-        }
-        // Nix also names what it begins to build, and in the end all that it was asked for.
-        let failing = |line: &&str| line.contains("builder for '") || line.contains("Cannot build '");
-        let said = |name: &str| {
-            end.lines().filter(failing).any(|line| line.contains(&format!("-netprop-{name}.drv'")))
-        };
-        let failed = parts.iter().filter(|(name, _)| said(name));
-        let mut machines = BTreeSet::new();
-        for (name, part) in failed {
-            match part {
-                Part::Image(concerned) => machines.extend(concerned.iter().cloned()),
-                Part::Disk(format) => {
-                    let concerned = network.machines().iter().filter(|machine| machine.format() == *format);
-                    let concerned: Vec<_> = concerned.map(|machine| machine.id.clone()).collect();
-                    if let Some(reason) = refused_by_mkfs(&end, name) {
-                        return Error::Mkfs {
-                            file_system: format.file_system,
-                            options: words(&format.mkfs_options),
-                            machines: concerned,
-                            reason,
-                        };
-                    }
-                    machines.extend(concerned);
-                }
-            }
-        }
-        let machines = machines.into_iter().collect();
-        // The run's directory goes with the run; whoever reads the message looks later.
-        let kept = self.options.cache_directory.join("nix-build.log");
-        let log = if fs::copy(&log, &kept).is_ok() { kept } else { log };
-        Error::Build { machines, log, end }
-    }
-
     fn limits(&self) -> Limits {
         limits(&self.options)
     }
-}
-
-/// What mkfs said when it ended the build of a disk: `nix/debian/build.sh` marks it.
-fn refused_by_mkfs(end: &str, name: &str) -> Option<String> {
-    let mark = format!("netprop-{name}: mkfs refused: ");
-    let said = end.lines().find_map(|line| Some(line.split_once(&mark)?.1))?;
-    Some(said.trim().trim_end_matches('.').to_owned())
-}
-
-fn words(options: &[OptionWord]) -> String {
-    options.iter().map(OptionWord::as_str).collect::<Vec<_>>().join(" ")
 }
 
 fn limits(options: &BuildOptions) -> Limits {

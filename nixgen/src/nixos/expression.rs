@@ -102,7 +102,7 @@ impl Images {
 }
 
 impl Images {
-    /// What each disk is called, and what it is for. Images are told apart by the trace of Nix.
+    /// What each disk is called, and what it is for. What images are called, only Nix knows.
     pub(super) fn disks(&self, wanted: &Wanted) -> Vec<(String, Part)> {
         let formats = self.disks.iter().zip(&wanted.formats);
         formats.map(|(disk, format)| (disk.name.clone(), Part::Disk(format.clone()))).collect()
