@@ -81,9 +81,29 @@ fn options_that_mkfs_refuses_are_told() -> Result {
     let mut value = serde_json::to_value(network("a", 256))?;
     value["machines"][1]["mkfs_options"] = json!(["--refused"]);
     let error = builder(&place, NixosOptions::default())?.build(&serde_json::from_value(value)?).unwrap_err();
-    assert!(error.is_configuration(), "{error}");
+    assert!(error.is_configuration() && matches!(error, nixgen::Error::Mkfs { .. }), "{error}");
     assert_eq!(error.machines(), [MachineId::new("a2")?], "{error}");
     assert!(error.to_string().contains("no such option"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn images_that_fail_are_told_apart() -> Result {
+    if !have_nix() {
+        return Ok(());
+    }
+    let place = Place::new()?;
+    let mut tree = stand_in();
+    let broken =
+        r#"final: prev: { redis_6 = prev.runCommand "redis-6.2.7" { } "exit 1" // { version = "6.2.7"; }; }"#;
+    tree.overlays.push(place.file("broken.nix", broken)?);
+    // With the same kernel, all images have the same name in the store.
+    let mut value = serde_json::to_value(network("a", 256))?;
+    value["machines"][2]["kernel"] = json!("6.6");
+    let builder = place.builder(&tree, NixosOptions::default())?;
+    let error = builder.build(&serde_json::from_value(value)?).unwrap_err();
+    assert!(matches!(error, nixgen::Error::Build { .. }), "{error}");
+    assert_eq!(error.machines(), [MachineId::new("a1")?, MachineId::new("a2")?], "{error}");
     Ok(())
 }
 
