@@ -115,7 +115,7 @@ fn modules_see_the_values_that_they_name() -> Result {
     let place = Place::new()?;
     let all = place
         .file("all.nix", "{ machine, ... }: { environment.etc.note.text = machine.parameters.note; }")?;
-    let one = place.file("one.nix", "{ machine, pkgs, ... }: { environment.systemPackages = [ (pkgs.runCommand \"has-${toString machine.memory}\" { } \"mkdir $out\") ]; }")?;
+    let one = place.file("one.nix", "{ machine, pkgs, ... }: { environment.systemPackages = [ (pkgs.runCommand \"has-${toString machine.memory}-${toString machine.processors}\" { } \"mkdir $out\") ]; }")?;
     let modules = vec![
         UserModule { machine: None, path: all },
         UserModule { machine: Some(MachineId::new("a2")?), path: one },
@@ -128,7 +128,7 @@ fn modules_see_the_values_that_they_name() -> Result {
         assert_eq!(fs::read_to_string(system.with_file_name("note"))?, "a \"${quoted}\" note\n");
         systems.push(fs::read_to_string(system)?);
     }
-    assert!(!systems[0].contains("has-") && systems[1].contains("has-258"), "{systems:?}");
+    assert!(!systems[0].contains("has-") && systems[1].contains("has-258-1"), "{systems:?}");
 
     let named = builder.expression([&network("a", 256)])?;
     let other = builder.expression([&network("a", 512)])?;
