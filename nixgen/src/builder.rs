@@ -138,7 +138,7 @@ impl Builder {
     #[must_use]
     pub fn missing(&self, network: &Network) -> usize {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = self.wanted(network.machines(), &known);
+        let wanted = wanted(&self.requests(network.machines()), &known);
         wanted.images.len() + wanted.formats.len()
     }
 
@@ -166,11 +166,10 @@ impl Builder {
         for network in &networks {
             self.base.check(network, &context).map_err(|error| with_machines(error, network))?;
         }
-        let machines: Vec<_> = networks.into_iter().flat_map(Network::machines).collect();
-        let wanted = self.wanted(machines.iter().copied(), &Known::default());
+        let requests = self.requests(networks.into_iter().flat_map(Network::machines));
+        let wanted = wanted(&requests, &Known::default());
         let places: BTreeMap<_, _> = wanted.images.keys().zip(0..).collect();
-        let image = |machine: &&Machine| places.get(&self.base.request(machine)).copied();
-        let images = machines.iter().filter_map(image).collect();
+        let images = requests.iter().filter_map(|(_, request)| places.get(request).copied()).collect();
         let text = self.render(&wanted, &context)?.text;
         Ok(Expression { text, images })
     }
@@ -186,40 +185,39 @@ impl Builder {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let context = Context { limits: &limits, observer: &self.options.observer };
         self.base.check(network, &context).map_err(|error| with_machines(error, network))?;
-        let wanted = self.wanted(network.machines(), &known);
+        // Asked once: a file that is a package may change while others are built.
+        let requests = self.requests(network.machines());
+        let wanted = wanted(&requests, &known);
         let mut built = Vec::new();
         if !wanted.images.is_empty() || !wanted.formats.is_empty() {
             built = self.run_nix(&wanted, &mut known, network, &context)?;
         }
-        let image = |machine: &Machine| {
-            let directory = known.images.get(&self.base.request(machine))?;
-            Some(Image::new(directory, &known.disks))
+        let image = |(machine, request): &(&Machine, ImageRequest)| {
+            let directory = known.images.get(request).ok_or_else(|| Error::Build {
+                machines: vec![machine.id.clone()],
+                log: self.options.run_directory.join("nix-build.log"),
+                end: "its results have no image for this machine".to_owned(),
+            })?;
+            Ok(((*machine).clone(), Image::new(directory, &known.disks)))
         };
-        let images: Vec<_> = network.machines().iter().filter_map(image).collect();
-        for image in &images {
+        let machines: Vec<_> = requests.iter().map(image).collect::<Result<_, Error>>()?;
+        for (_, image) in &machines {
             if let Some((path, reason)) = image.flaw() {
                 *known = Known::default();
                 let remedy = self.nix.deletion(path.parent().unwrap_or(&path));
                 return Err(Error::CorruptImage { path, reason, remedy });
             }
         }
-        let machines = network.machines().iter().cloned().zip(images).collect();
         (self.options.observer)(Progress::Done);
         Ok(Built { machines, built })
     }
 
-    /// What machines need of what is not known yet.
-    fn wanted<'a>(&self, machines: impl IntoIterator<Item = &'a Machine> + Clone, known: &Known) -> Wanted {
-        let mut images: BTreeMap<ImageRequest, Vec<MachineId>> = BTreeMap::new();
-        for machine in machines.clone() {
-            let request = self.base.request(machine);
-            if !known.images.contains_key(&request) {
-                images.entry(request).or_default().push(machine.id.clone());
-            }
-        }
-        let formats: BTreeSet<_> = machines.into_iter().map(Machine::format).collect();
-        let formats = formats.into_iter().filter(|format| !known.disks.contains_key(format)).collect();
-        Wanted { images, formats }
+    /// Each machine with what its image depends on.
+    fn requests<'a>(
+        &self,
+        machines: impl IntoIterator<Item = &'a Machine>,
+    ) -> Vec<(&'a Machine, ImageRequest)> {
+        machines.into_iter().map(|machine| (machine, self.base.request(machine))).collect()
     }
 
     /// Builds what is wanted, and tells what of it was not there before.
@@ -280,6 +278,17 @@ impl Builder {
     fn limits(&self) -> Limits {
         limits(&self.options)
     }
+}
+
+/// What machines need of what is not known yet.
+fn wanted(requests: &[(&Machine, ImageRequest)], known: &Known) -> Wanted {
+    let mut images: BTreeMap<ImageRequest, Vec<MachineId>> = BTreeMap::new();
+    for (machine, request) in requests.iter().filter(|(_, request)| !known.images.contains_key(request)) {
+        images.entry(request.clone()).or_default().push(machine.id.clone());
+    }
+    let formats: BTreeSet<_> = requests.iter().map(|(machine, _)| machine.format()).collect();
+    let formats = formats.into_iter().filter(|format| !known.disks.contains_key(format)).collect();
+    Wanted { images, formats }
 }
 
 fn limits(options: &BuildOptions) -> Limits {

@@ -6,10 +6,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use crate::support::{Place, Result, Tree, have_nix};
 use model::{MachineId, Network};
-use nixgen::{BaseChoice, Builder, NixosOptions, NixosStore, UserModule, Wiring, domain_xml};
+use nixgen::{BaseChoice, Builder, NixosOptions, NixosStore, Progress, UserModule, Wiring, domain_xml};
 use serde_json::{Value, json};
 
 /// Three machines, the first two of equal software.
@@ -138,6 +139,34 @@ fn modules_see_the_values_that_they_name() -> Result {
         "only the second one's module names it"
     );
     assert!(other.text.contains("514"), "{}", other.text);
+    Ok(())
+}
+
+#[test]
+fn a_file_that_changes_during_the_build_moves_no_image() -> Result {
+    if !have_nix() {
+        return Ok(());
+    }
+    let place = Place::new()?;
+    let path = place.file("one.nix", "{ ... }: { }")?;
+    let module = UserModule { machine: Some(MachineId::new("a1")?), path: path.clone() };
+    let mut options =
+        place.options(&stand_in(), NixosOptions { modules: vec![module], ..NixosOptions::default() })?;
+    options.observer = Arc::new(move |step| {
+        if let Progress::Building { .. } = step {
+            fs::write(&path, "{ machine, ... }: { environment.etc.x.text = machine.kernel; }").unwrap();
+        }
+    });
+    let built = Builder::new(options)?.build(&network("a", 256))?;
+    let old_redis: Vec<_> = built
+        .machines()
+        .map(|(machine, image)| {
+            let system = image.command_line.split(" init=").nth(1).unwrap();
+            (machine.id.to_string(), fs::read_to_string(system).unwrap().contains("redis-6.2.7"))
+        })
+        .collect();
+    let expected = [("a1", true), ("a2", true), ("a3", false)];
+    assert_eq!(old_redis, expected.map(|(id, old)| (id.to_owned(), old)));
     Ok(())
 }
 
