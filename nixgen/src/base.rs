@@ -100,6 +100,11 @@ pub(crate) trait Base: Send + Sync {
         context: &Context<'_>,
     ) -> Result<Rendered, Error>;
 
+    /// Whether only an evaluation of the expression tells that all of it can be had.
+    fn is_evaluated(&self) -> bool {
+        false
+    }
+
     /// What is wrong where Nix said this on its standard error; none where the base knows no more.
     fn explain(&self, _said: &str) -> Option<Error> {
         None

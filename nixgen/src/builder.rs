@@ -174,6 +174,30 @@ impl Builder {
         Ok(Expression { text, images })
     }
 
+    /// Finds out whether the kernels and packages of these networks can be had, in the versions that
+    /// are asked for, without building anything: with Debian apt resolves them, with NixOS Nix
+    /// evaluates what they would be.
+    ///
+    /// # Errors
+    /// What cannot be had for which machines; see [`Error`].
+    pub fn check<'a>(&self, networks: impl IntoIterator<Item = &'a Network>) -> Result<(), Error> {
+        let expression = self.expression(networks)?;
+        if !self.base.is_evaluated() {
+            return Ok(());
+        }
+        let run_directory = &self.options.run_directory;
+        let (file, log) = (run_directory.join("check.nix"), run_directory.join("nix-instantiate.log"));
+        fs::write(&file, &expression.text).map_err(Error::file("write", &file))?;
+        match self.nix.derivations(&file, &log, run_directory, &self.limits()) {
+            Ok(_) => Ok(()),
+            Err(Failure::Other(error)) => Err(error),
+            Err(Failure::Failed { end, said }) => {
+                let what = "what the machines would be";
+                Err(self.base.explain(&said).unwrap_or(Error::Evaluate { what, log, end }))
+            }
+        }
+    }
+
     /// Builds what a network's machines boot. Networks that differ only in what is not software
     /// (ids, uuids, addresses, memory, file systems) have the same images, built once.
     ///

@@ -215,6 +215,10 @@ impl Base for Nixos {
         Ok(Rendered { text, parts })
     }
 
+    fn is_evaluated(&self) -> bool {
+        true
+    }
+
     fn explain(&self, said: &str) -> Option<Error> {
         let modules: Vec<_> = self.modules.iter().map(|module| module.path.clone()).collect();
         let mut error = EvaluationError::understand(said, &modules)?;

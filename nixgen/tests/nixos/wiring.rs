@@ -89,6 +89,33 @@ fn options_that_mkfs_refuses_are_told() -> Result {
 }
 
 #[test]
+fn what_nixpkgs_does_not_have_is_told_without_a_build() -> Result {
+    if !have_nix() {
+        return Ok(());
+    }
+    let place = Place::new()?;
+    let builder = builder(&place, NixosOptions::default())?;
+    builder.check([&network("a", 256), &network("b", 512)])?;
+    for (key, value, expected) in [
+        ("kernel", json!("9.9"), "no kernel 9.9: use one of 6.6, 6.12"),
+        (
+            "packages",
+            json!({"redis": "5"}),
+            "no version 5 of the package redis: it has redis 7.2.4, redis_6 6.2.7",
+        ),
+        ("packages", json!({"rediss": "newest"}), "no package rediss"),
+    ] {
+        let mut other = serde_json::to_value(network("b", 256))?;
+        other["machines"][1][key] = value;
+        let error = builder.check([&network("a", 256), &serde_json::from_value(other)?]).unwrap_err();
+        assert!(error.is_configuration() && error.to_string().contains(expected), "{error}");
+        assert_eq!(error.machines(), [MachineId::new("b2")?], "{error}");
+    }
+    assert!(!place.path("run/nix-build.log").exists(), "nothing was built");
+    Ok(())
+}
+
+#[test]
 fn images_that_fail_are_told_apart() -> Result {
     if !have_nix() {
         return Ok(());
