@@ -15,14 +15,24 @@
         default = netprop;
       });
 
-      apps = forEach (pkgs: rec {
-        netprop = {
-          type = "app";
+      apps = forEach (pkgs:
+        let
           program = "${self.packages.${pkgs.stdenv.hostPlatform.system}.netprop}/bin/netprop";
-          meta.description = "Test ten generated networks";
-        };
-        default = netprop;
-      });
+          run = pkgs.writeShellScript "netprop-run" ''exec ${program} run "$@"'';
+        in
+        {
+          # Words after `--` are for `netprop run`.
+          default = {
+            type = "app";
+            program = "${run}";
+            meta.description = "Test ten generated networks";
+          };
+          netprop = {
+            type = "app";
+            inherit program;
+            meta.description = "Run, replay, check the host, or clean up";
+          };
+        });
 
       devShells = forEach (pkgs: { default = import ./shell.nix { inherit pkgs; }; });
 

@@ -23,8 +23,8 @@ pkgs.runCommand "netprop-${name}"
   ${make.command} ${pkgs.lib.escapeShellArgs mkfsOptions} $out/scratch 2> said || {
     cat said
     ${pkgs.lib.optionalString (mkfsOptions != [ ]) ''
-      # It is marked for whoever reads the log.
-      echo "netprop: mkfs refused: $(grep -v '^ *$' said | head -n 1)"
+      # It is marked for whoever reads the log, where several are built at once.
+      echo "netprop-${name}: mkfs refused: $(grep -v '^ *$' said | head -n 1)"
     ''}
     exit 1
   }

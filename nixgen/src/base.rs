@@ -49,7 +49,8 @@ pub(crate) fn memory(least: u64, plenty: u64) -> RangeInclusive<Mebibytes> {
 pub(crate) struct Rendered {
     /// The expression.
     pub(crate) text: String,
-    /// What each derivation is called in the store and what it is for, as far as a base tells.
+    /// What each derivation is called in the store and what it is for. A base whose images get
+    /// their names only as they are evaluated has no images here.
     pub(crate) parts: Vec<(String, Part)>,
 }
 
@@ -98,6 +99,11 @@ pub(crate) trait Base: Send + Sync {
         authorized_key: &str,
         context: &Context<'_>,
     ) -> Result<Rendered, Error>;
+
+    /// Whether only an evaluation of the expression tells that all of it can be had.
+    fn is_evaluated(&self) -> bool {
+        false
+    }
 
     /// What is wrong where Nix said this on its standard error; none where the base knows no more.
     fn explain(&self, _said: &str) -> Option<Error> {

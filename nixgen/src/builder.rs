@@ -7,11 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use data_encoding::HEXLOWER;
-use model::machine::{OptionWord, PackageName};
+use model::machine::PackageName;
 use model::{Format, Machine, MachineId, Network};
 use sha2::{Digest, Sha256};
 
-use crate::base::{Base, BaseOffer, Context, ImageRequest, Part, Rendered, Wanted};
+use crate::base::{Base, BaseOffer, Context, ImageRequest, Rendered, Wanted};
 use crate::debian::Debian;
 use crate::error::Error;
 use crate::host::Programs;
@@ -22,6 +22,9 @@ use crate::options::{BaseChoice, BuildOptions};
 use crate::process::Limits;
 use crate::progress::Progress;
 use crate::sources;
+use failure::Failed;
+
+mod failure;
 
 /// Builds the images of networks.
 pub struct Builder {
@@ -135,7 +138,7 @@ impl Builder {
     #[must_use]
     pub fn missing(&self, network: &Network) -> usize {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = self.wanted(network.machines(), &known);
+        let wanted = wanted(&self.requests(network.machines()), &known);
         wanted.images.len() + wanted.formats.len()
     }
 
@@ -163,13 +166,36 @@ impl Builder {
         for network in &networks {
             self.base.check(network, &context).map_err(|error| with_machines(error, network))?;
         }
-        let machines: Vec<_> = networks.into_iter().flat_map(Network::machines).collect();
-        let wanted = self.wanted(machines.iter().copied(), &Known::default());
+        let requests = self.requests(networks.into_iter().flat_map(Network::machines));
+        let wanted = wanted(&requests, &Known::default());
         let places: BTreeMap<_, _> = wanted.images.keys().zip(0..).collect();
-        let image = |machine: &&Machine| places.get(&self.base.request(machine)).copied();
-        let images = machines.iter().filter_map(image).collect();
+        let images = requests.iter().filter_map(|(_, request)| places.get(request).copied()).collect();
         let text = self.render(&wanted, &context)?.text;
         Ok(Expression { text, images })
+    }
+
+    /// Finds out whether the kernels and packages of these networks can be had, in the versions that
+    /// are asked for, without building anything: with Debian apt resolves them, with NixOS Nix
+    /// evaluates what they would be.
+    ///
+    /// # Errors
+    /// What cannot be had for which machines; see [`Error`].
+    pub fn check<'a>(&self, networks: impl IntoIterator<Item = &'a Network>) -> Result<(), Error> {
+        let expression = self.expression(networks)?;
+        if !self.base.is_evaluated() {
+            return Ok(());
+        }
+        let run_directory = &self.options.run_directory;
+        let (file, log) = (run_directory.join("check.nix"), run_directory.join("nix-instantiate.log"));
+        fs::write(&file, &expression.text).map_err(Error::file("write", &file))?;
+        match self.nix.derivations(&file, &log, run_directory, &self.limits()) {
+            Ok(_) => Ok(()),
+            Err(Failure::Other(error)) => Err(error),
+            Err(Failure::Failed { end, said }) => {
+                let what = "what the machines would be";
+                Err(self.base.explain(&said).unwrap_or(Error::Evaluate { what, log, end }))
+            }
+        }
     }
 
     /// Builds what a network's machines boot. Networks that differ only in what is not software
@@ -183,40 +209,39 @@ impl Builder {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let context = Context { limits: &limits, observer: &self.options.observer };
         self.base.check(network, &context).map_err(|error| with_machines(error, network))?;
-        let wanted = self.wanted(network.machines(), &known);
+        // Asked once: a file that is a package may change while others are built.
+        let requests = self.requests(network.machines());
+        let wanted = wanted(&requests, &known);
         let mut built = Vec::new();
         if !wanted.images.is_empty() || !wanted.formats.is_empty() {
             built = self.run_nix(&wanted, &mut known, network, &context)?;
         }
-        let image = |machine: &Machine| {
-            let directory = known.images.get(&self.base.request(machine))?;
-            Some(Image::new(directory, &known.disks))
+        let image = |(machine, request): &(&Machine, ImageRequest)| {
+            let directory = known.images.get(request).ok_or_else(|| Error::Build {
+                machines: vec![machine.id.clone()],
+                log: self.options.run_directory.join("nix-build.log"),
+                end: "its results have no image for this machine".to_owned(),
+            })?;
+            Ok(((*machine).clone(), Image::new(directory, &known.disks)))
         };
-        let images: Vec<_> = network.machines().iter().filter_map(image).collect();
-        for image in &images {
+        let machines: Vec<_> = requests.iter().map(image).collect::<Result<_, Error>>()?;
+        for (_, image) in &machines {
             if let Some((path, reason)) = image.flaw() {
                 *known = Known::default();
                 let remedy = self.nix.deletion(path.parent().unwrap_or(&path));
                 return Err(Error::CorruptImage { path, reason, remedy });
             }
         }
-        let machines = network.machines().iter().cloned().zip(images).collect();
         (self.options.observer)(Progress::Done);
         Ok(Built { machines, built })
     }
 
-    /// What machines need of what is not known yet.
-    fn wanted<'a>(&self, machines: impl IntoIterator<Item = &'a Machine> + Clone, known: &Known) -> Wanted {
-        let mut images: BTreeMap<ImageRequest, Vec<MachineId>> = BTreeMap::new();
-        for machine in machines.clone() {
-            let request = self.base.request(machine);
-            if !known.images.contains_key(&request) {
-                images.entry(request).or_default().push(machine.id.clone());
-            }
-        }
-        let formats: BTreeSet<_> = machines.into_iter().map(Machine::format).collect();
-        let formats = formats.into_iter().filter(|format| !known.disks.contains_key(format)).collect();
-        Wanted { images, formats }
+    /// Each machine with what its image depends on.
+    fn requests<'a>(
+        &self,
+        machines: impl IntoIterator<Item = &'a Machine>,
+    ) -> Vec<(&'a Machine, ImageRequest)> {
+        machines.into_iter().map(|machine| (machine, self.base.request(machine))).collect()
     }
 
     /// Builds what is wanted, and tells what of it was not there before.
@@ -241,8 +266,10 @@ impl Builder {
             Ok(outcome) => outcome,
             Err(Failure::Other(error)) => return Err(error),
             Err(Failure::Failed { end, said }) => {
-                let failure = || self.failure(end, log, &expression.parts, network);
-                return Err(self.base.explain(&said).unwrap_or_else(failure));
+                return Err(self.base.explain(&said).unwrap_or_else(|| {
+                    let failed = Failed { end, said: said.clone(), log, file };
+                    self.failure(failed, &expression.parts, wanted, network, context)
+                }));
             }
         };
         let parts = wanted.images.len() + wanted.formats.len();
@@ -272,57 +299,20 @@ impl Builder {
         self.options.cache_directory.join("roots").join(key)
     }
 
-    fn failure(&self, end: String, log: PathBuf, parts: &[(String, Part)], network: &Network) -> Error {
-        if end.contains("No space left on device") {
-            let places = format!("{} and {}", self.nix.places(), self.options.run_directory.display());
-            return Error::DiskFull { what: "nix-build runs".to_owned(), places };
-        }
-        // Nix also names what it begins to build, and in the end all that it was asked for.
-        let failing = |line: &&str| line.contains("builder for '") || line.contains("Cannot build '");
-        let said = |name: &str| {
-            end.lines().filter(failing).any(|line| line.contains(&format!("-netprop-{name}.drv'")))
-        };
-        let failed = parts.iter().filter(|(name, _)| said(name));
-        let mut machines = BTreeSet::new();
-        for (name, part) in failed {
-            match part {
-                Part::Image(concerned) => machines.extend(concerned.iter().cloned()),
-                Part::Disk(format) => {
-                    let concerned = network.machines().iter().filter(|machine| machine.format() == *format);
-                    let concerned: Vec<_> = concerned.map(|machine| machine.id.clone()).collect();
-                    if let Some(reason) = refused_by_mkfs(&end, name) {
-                        return Error::Mkfs {
-                            file_system: format.file_system,
-                            options: words(&format.mkfs_options),
-                            machines: concerned,
-                            reason,
-                        };
-                    }
-                    machines.extend(concerned);
-                }
-            }
-        }
-        let machines = machines.into_iter().collect();
-        // The run's directory goes with the run; whoever reads the message looks later.
-        let kept = self.options.cache_directory.join("nix-build.log");
-        let log = if fs::copy(&log, &kept).is_ok() { kept } else { log };
-        Error::Build { machines, log, end }
-    }
-
     fn limits(&self) -> Limits {
         limits(&self.options)
     }
 }
 
-/// What mkfs said when it ended the build of a disk: `nix/debian/build.sh` marks it.
-fn refused_by_mkfs(end: &str, name: &str) -> Option<String> {
-    let mark = format!("netprop-{name}: mkfs refused: ");
-    let said = end.lines().find_map(|line| Some(line.split_once(&mark)?.1))?;
-    Some(said.trim().trim_end_matches('.').to_owned())
-}
-
-fn words(options: &[OptionWord]) -> String {
-    options.iter().map(OptionWord::as_str).collect::<Vec<_>>().join(" ")
+/// What machines need of what is not known yet.
+fn wanted(requests: &[(&Machine, ImageRequest)], known: &Known) -> Wanted {
+    let mut images: BTreeMap<ImageRequest, Vec<MachineId>> = BTreeMap::new();
+    for (machine, request) in requests.iter().filter(|(_, request)| !known.images.contains_key(request)) {
+        images.entry(request.clone()).or_default().push(machine.id.clone());
+    }
+    let formats: BTreeSet<_> = requests.iter().map(|(machine, _)| machine.format()).collect();
+    let formats = formats.into_iter().filter(|format| !known.disks.contains_key(format)).collect();
+    Wanted { images, formats }
 }
 
 fn limits(options: &BuildOptions) -> Limits {

@@ -132,14 +132,39 @@ impl Nix {
         limits: &Limits,
     ) -> Result<String, Failure> {
         let mut command = self.instantiate();
-        command.args(["--eval", "--strict", "--json", "--show-trace"]).arg(file);
-        command.env("TMPDIR", run_directory).env("NETPROP_RUN", run_directory);
+        command.args(["--eval", "--strict", "--json"]).arg(file);
+        let output = Self::instantiated(command, log, run_directory, limits)?;
+        Ok(output.join("\n"))
+    }
+
+    /// Evaluates the derivations in a file, and builds none: the path of each, in the order of the
+    /// expression's list.
+    pub(crate) fn derivations(
+        &self,
+        file: &Path,
+        log: &Path,
+        run_directory: &Path,
+        limits: &Limits,
+    ) -> Result<Vec<PathBuf>, Failure> {
+        let mut command = self.instantiate();
+        command.arg(file);
+        let output = Self::instantiated(command, log, run_directory, limits)?;
+        Ok(output.into_iter().map(PathBuf::from).collect())
+    }
+
+    fn instantiated(
+        mut command: Command,
+        log: &Path,
+        run_directory: &Path,
+        limits: &Limits,
+    ) -> Result<Vec<String>, Failure> {
+        command.arg("--show-trace").env("TMPDIR", run_directory).env("NETPROP_RUN", run_directory);
         let mut said = String::new();
         let mut on_line = |line: &str| said.extend([line, "\n"]);
         let job = Job { what: "nix-instantiate", command, log: log.to_owned(), on_line: &mut on_line };
         let finished = job.run(limits).map_err(Failure::Other)?;
         if finished.status.success() {
-            Ok(finished.output.join("\n"))
+            Ok(finished.output)
         } else {
             Err(Failure::Failed { end: finished.end, said })
         }

@@ -59,7 +59,8 @@ pub enum NixosStore {
 ///
 /// Its argument `machine` holds those values of the machine that it, or a file that it imports by a
 /// relative path, mentions by name: `kernel`, `packages`, `memory`, `processors`, `file_system`,
-/// `parameters` and the others of [`Machine`], but no id and no address, as these are in no image.
+/// `parameters` and the others of [`Machine`], each also where it is as for most machines, but no id
+/// and no address, as these are in no image.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct UserModule {
     /// The machine that it is for; all where there is none.
@@ -212,6 +213,10 @@ impl Base for Nixos {
         let parts = images.disks(wanted);
         let text = template::nixos(&self.expression(sources, "nixos", Some(images))?)?;
         Ok(Rendered { text, parts })
+    }
+
+    fn is_evaluated(&self) -> bool {
+        true
     }
 
     fn explain(&self, said: &str) -> Option<Error> {

@@ -131,6 +131,14 @@ fn a_failed_build_names_the_machine_the_log_and_its_end() -> Result {
     let error = host.error()?;
     assert!(error.contains("machine betabbbb") && !error.contains("alphaaaa"), "{error}");
     assert!(error.contains("nix-build.log") && error.ends_with("failed"), "{error}");
+    // What fails may be the kernel that an image needs.
+    host.script(
+        "nix-build",
+        "echo \"error: builder for '/s/x-netprop-kernel-6.12.drv' failed\" >&2
+         echo \"error: 1 dependencies of derivation '/s/x-netprop-image-6.12.drv' failed to build\" >&2; exit 1",
+    )?;
+    let error = host.error()?;
+    assert!(error.contains("machine betabbbb") && !error.contains("alphaaaa"), "{error}");
     host.script("nix-build", "echo 'mkdir: No space left on device' >&2; exit 1")?;
     let error = host.error()?;
     assert!(error.contains("no space is left") && error.contains("cache/nix"), "{error}");

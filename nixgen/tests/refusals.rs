@@ -127,7 +127,8 @@ fn a_kernel_without_the_module_is_refused_before_anything_is_built() -> Result {
     Ok(())
 }
 
-/// An apt that solves a package only together with what the script says of its own arguments.
+/// An apt that solves a package only together with what the script says of its own arguments. It
+/// fails where it is asked for a version that it does not have, and for a flat repository as a release.
 fn solved_if(condition: &str) -> Result<(Host, String)> {
     let host = Host::new()?;
     host.generous_apt()?;
@@ -137,15 +138,19 @@ fn solved_if(condition: &str) -> Result<(Host, String)> {
     let unmet = "echo 'The following packages have unmet dependencies:'; echo ' linux-image-x : Depends: y'; exit 100";
     host.script(
         "apt-get",
-        &format!("case \"$*\" in {condition}) ;; *--print-uris*=1*) {unmet};; esac\n{apt}"),
+        &format!(
+            "case \"$*\" in {condition}) ;; *'-t . '*) echo \"E: The value '.' is invalid\" >&2; exit 100;;\n\
+             *--print-uris*=1*) {unmet};; esac\n{apt}"
+        ),
     )?;
     let cache = fs::read_to_string(host.path("bin/apt-cache"))?;
     let cache = cache.split_once('\n').ok_or("the script has one line")?.1.to_owned();
     host.script(
         "apt-cache",
         &format!(
-            "case \"$*\" in *madison*) echo 'linux-image-x | 1 | http://m/d old/main amd64 Packages';;\n\
-             *show*) echo 'Depends: y (= 3)';; esac\n{cache}"
+            "case \"$*\" in *madison*) echo 'linux-image-x | 1 | file:/f ./ Packages';\n\
+             echo 'linux-image-x | 1 | http://m/d old/main amd64 Packages';;\n\
+             *show*y=3) echo 'E: No packages found' >&2; exit 100;; *show*) echo 'Depends: y (= 3)';; esac\n{cache}"
         ),
     )?;
     let mut value = example();

@@ -191,7 +191,7 @@ impl Lab {
     /// # Errors
     /// [`SystemError::WrongUse`] with the first such value, or why it could not be found out.
     pub fn check(&self, bounds: &NetworkParameters) -> Result<(), SystemError> {
-        match self.builder.expression(&bounds.one_of_each()) {
+        match self.builder.check(&bounds.one_of_each()) {
             Err(error) if error.is_configuration() => Err(SystemError::WrongUse(Box::new(error.for_any()))),
             result => Ok(result.map(drop)?),
         }

@@ -196,7 +196,8 @@ fn closest(
     let mut attempts = Vec::new();
     let mut next = 0;
     while let Some((name, version)) = pinned.get(next).cloned() {
-        for need in apt.exact_needs(&name, &version, context.limits)? {
+        // A version that apt does not have needs nothing that could help.
+        for need in answered(apt.exact_needs(&name, &version, context.limits))?.unwrap_or_default() {
             let known = pinned.iter().any(|(other, _)| *other == need.0)
                 || asked.iter().any(|asked| asked.name.as_str() == need.0);
             if !known {
@@ -212,17 +213,27 @@ fn closest(
     attempts.push(with_needs);
     for asked in asked {
         let PackageVersion::Exact(version) = asked.version else { continue };
-        let versions = apt.versions(asked.name.as_str(), context.limits)?;
+        let versions = answered(apt.versions(asked.name.as_str(), context.limits))?.unwrap_or_default();
         let releases =
             versions.into_iter().filter(|(other, _)| other == version).flat_map(|(_, releases)| releases);
         attempts.extend(releases.map(|release| Problem { release: Some(release), ..problem.clone() }));
     }
     for attempt in attempts {
-        if let Closure::Packages(packages) = apt.closure(&attempt, context.limits)? {
+        // apt refuses some releases as names of one, such as those of flat repositories.
+        if let Some(Closure::Packages(packages)) = answered(apt.closure(&attempt, context.limits))? {
             return Ok(Some(packages));
         }
     }
     Ok(None)
+}
+
+/// What apt said, or nothing where it failed: the attempt leads nowhere then, and others may.
+fn answered<T>(said: Result<T, Error>) -> Result<Option<T>, Error> {
+    match said {
+        Ok(said) => Ok(Some(said)),
+        Err(Error::Apt { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The error for a package that apt does not have, with the names that are most like it.

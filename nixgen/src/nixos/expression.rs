@@ -72,18 +72,55 @@ pub(super) fn details(machine: &Machine, modules: &[PathBuf]) -> BTreeMap<String
         return BTreeMap::new();
     }
     let files = Files::of(modules);
-    let values = match serde_json::to_value(machine) {
-        Ok(Value::Object(values)) => values,
-        // Machines are objects with names for keys.
-        _ => Map::new(),
-    };
     let is_read = |(name, _): &(String, Value)| !IDENTITY.contains(&name.as_str()) && files.mention(name);
-    let values: Map<_, _> = values.into_iter().filter(is_read).collect();
+    let values: Map<_, _> = values(machine).into_iter().filter(is_read).collect();
     let modules: Vec<_> = modules.iter().map(|module| module.to_string_lossy()).collect();
     BTreeMap::from([
         (MODULES.to_owned(), Value::from(modules).to_string()),
         (MACHINE.to_owned(), Value::from(values).to_string()),
     ])
+}
+
+/// All values of a machine, also those that a file leaves out where they are as for most machines.
+fn values(machine: &Machine) -> Map<String, Value> {
+    // Without "..": whoever adds a value has to tell here whether files leave it out.
+    let Machine {
+        id: _,
+        uuid: _,
+        address: _,
+        kernel: _,
+        memory: _,
+        file_system: _,
+        running: _,
+        mkfs_options,
+        mount_options,
+        packages,
+        files,
+        services,
+        kernel_parameters,
+        processors,
+        clock_source,
+        mtu,
+        parameters,
+    } = machine;
+    let mut values = Map::new();
+    if let Value::Object(left_out) = serde_json::json!({
+        "mkfs_options": mkfs_options, "mount_options": mount_options, "packages": packages, "files": files,
+        "services": services, "kernel_parameters": kernel_parameters, "processors": processors,
+        "clock_source": clock_source, "mtu": mtu, "parameters": parameters,
+    }) {
+        values.extend(left_out);
+    }
+    // Machines are objects with names for keys.
+    if let Ok(Value::Object(written)) = serde_json::to_value(machine) {
+        values.extend(written);
+    }
+    // A service without a check of its own says so too.
+    let services = values.get_mut("services").and_then(Value::as_object_mut);
+    for service in services.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {
+        service.entry("ready").or_insert(Value::Null);
+    }
+    values
 }
 
 impl Images {
@@ -102,7 +139,7 @@ impl Images {
 }
 
 impl Images {
-    /// What each disk is called, and what it is for. Images are told apart by the trace of Nix.
+    /// What each disk is called, and what it is for. What images are called, only Nix knows.
     pub(super) fn disks(&self, wanted: &Wanted) -> Vec<(String, Part)> {
         let formats = self.disks.iter().zip(&wanted.formats);
         formats.map(|(disk, format)| (disk.name.clone(), Part::Disk(format.clone()))).collect()
@@ -156,5 +193,34 @@ impl Disk {
             }
         };
         Self { name, file_system, mkfs_options }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_machine_has_all_values() {
+        let full = serde_json::json!({
+            "id": "a", "uuid": "00000000-0000-4000-8000-000000000001", "address": "172.16.2.1", "kernel": "6.12",
+            "memory": 256, "file_system": "xfs", "running": true, "mkfs_options": ["-f"], "mount_options": ["noatime"],
+            "packages": { "redis": "newest" }, "files": { "/etc/x": "y" },
+            "services": { "redis": { "command": "redis-server", "ready": "true" } },
+            "kernel_parameters": { "mitigations": "off" }, "processors": 2, "clock_source": "tsc", "mtu": 1400,
+            "parameters": { "note": "x" },
+        });
+        let machine: Machine = serde_json::from_value(full.clone()).unwrap();
+        let written = serde_json::to_value(&machine).unwrap();
+        assert_eq!(written, full, "every value is in it");
+        assert_eq!(Value::from(values(&machine)), full);
+
+        let plain = Machine::new(machine.id, machine.uuid, machine.address, machine.kernel);
+        let values = values(&plain);
+        assert!(values.keys().eq(full.as_object().unwrap().keys()), "{values:?}");
+        assert_eq!(
+            (&values["processors"], &values["packages"], &values["clock_source"]),
+            (&serde_json::json!(plain.processors), &serde_json::json!({}), &Value::Null)
+        );
     }
 }

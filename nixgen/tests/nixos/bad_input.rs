@@ -23,7 +23,9 @@ fn network(kernel: &str, packages: Value) -> Result<Network> {
 /// What building says, which has to be one line, before anything was built.
 fn error(place: &Place, tree: &Tree, modules: Vec<UserModule>, network: &Network) -> Result<String> {
     let builder = place.builder(tree, NixosOptions { modules, ..NixosOptions::default() })?;
+    let checked = builder.check([network]).err().ok_or("it was found to be fine")?.to_string();
     let message = builder.build(network).err().ok_or("it was built")?.to_string();
+    assert_eq!(checked, message, "a check says the same");
     let log = std::fs::read_to_string(place.path("run/nix-build.log")).unwrap_or_default();
     assert!(!log.contains("building '"), "{message}: {log}");
     assert_eq!(message.lines().count(), 1, "{message}");

@@ -6,10 +6,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use crate::support::{Place, Result, Tree, have_nix};
 use model::{MachineId, Network};
-use nixgen::{BaseChoice, Builder, NixosOptions, NixosStore, UserModule, Wiring, domain_xml};
+use nixgen::{BaseChoice, Builder, NixosOptions, NixosStore, Progress, UserModule, Wiring, domain_xml};
 use serde_json::{Value, json};
 
 /// Three machines, the first two of equal software.
@@ -81,9 +82,56 @@ fn options_that_mkfs_refuses_are_told() -> Result {
     let mut value = serde_json::to_value(network("a", 256))?;
     value["machines"][1]["mkfs_options"] = json!(["--refused"]);
     let error = builder(&place, NixosOptions::default())?.build(&serde_json::from_value(value)?).unwrap_err();
-    assert!(error.is_configuration(), "{error}");
+    assert!(error.is_configuration() && matches!(error, nixgen::Error::Mkfs { .. }), "{error}");
     assert_eq!(error.machines(), [MachineId::new("a2")?], "{error}");
     assert!(error.to_string().contains("no such option"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn what_nixpkgs_does_not_have_is_told_without_a_build() -> Result {
+    if !have_nix() {
+        return Ok(());
+    }
+    let place = Place::new()?;
+    let builder = builder(&place, NixosOptions::default())?;
+    builder.check([&network("a", 256), &network("b", 512)])?;
+    for (key, value, expected) in [
+        ("kernel", json!("9.9"), "no kernel 9.9: use one of 6.6, 6.12"),
+        (
+            "packages",
+            json!({"redis": "5"}),
+            "no version 5 of the package redis: it has redis 7.2.4, redis_6 6.2.7",
+        ),
+        ("packages", json!({"rediss": "newest"}), "no package rediss"),
+    ] {
+        let mut other = serde_json::to_value(network("b", 256))?;
+        other["machines"][1][key] = value;
+        let error = builder.check([&network("a", 256), &serde_json::from_value(other)?]).unwrap_err();
+        assert!(error.is_configuration() && error.to_string().contains(expected), "{error}");
+        assert_eq!(error.machines(), [MachineId::new("b2")?], "{error}");
+    }
+    assert!(!place.path("run/nix-build.log").exists(), "nothing was built");
+    Ok(())
+}
+
+#[test]
+fn images_that_fail_are_told_apart() -> Result {
+    if !have_nix() {
+        return Ok(());
+    }
+    let place = Place::new()?;
+    let mut tree = stand_in();
+    let broken =
+        r#"final: prev: { redis_6 = prev.runCommand "redis-6.2.7" { } "exit 1" // { version = "6.2.7"; }; }"#;
+    tree.overlays.push(place.file("broken.nix", broken)?);
+    // With the same kernel, all images have the same name in the store.
+    let mut value = serde_json::to_value(network("a", 256))?;
+    value["machines"][2]["kernel"] = json!("6.6");
+    let builder = place.builder(&tree, NixosOptions::default())?;
+    let error = builder.build(&serde_json::from_value(value)?).unwrap_err();
+    assert!(matches!(error, nixgen::Error::Build { .. }), "{error}");
+    assert_eq!(error.machines(), [MachineId::new("a1")?, MachineId::new("a2")?], "{error}");
     Ok(())
 }
 
@@ -95,7 +143,7 @@ fn modules_see_the_values_that_they_name() -> Result {
     let place = Place::new()?;
     let all = place
         .file("all.nix", "{ machine, ... }: { environment.etc.note.text = machine.parameters.note; }")?;
-    let one = place.file("one.nix", "{ machine, pkgs, ... }: { environment.systemPackages = [ (pkgs.runCommand \"has-${toString machine.memory}\" { } \"mkdir $out\") ]; }")?;
+    let one = place.file("one.nix", "{ machine, pkgs, ... }: { environment.systemPackages = [ (pkgs.runCommand \"has-${toString machine.memory}-${toString machine.processors}\" { } \"mkdir $out\") ]; }")?;
     let modules = vec![
         UserModule { machine: None, path: all },
         UserModule { machine: Some(MachineId::new("a2")?), path: one },
@@ -108,7 +156,7 @@ fn modules_see_the_values_that_they_name() -> Result {
         assert_eq!(fs::read_to_string(system.with_file_name("note"))?, "a \"${quoted}\" note\n");
         systems.push(fs::read_to_string(system)?);
     }
-    assert!(!systems[0].contains("has-") && systems[1].contains("has-258"), "{systems:?}");
+    assert!(!systems[0].contains("has-") && systems[1].contains("has-258-1"), "{systems:?}");
 
     let named = builder.expression([&network("a", 256)])?;
     let other = builder.expression([&network("a", 512)])?;
@@ -118,6 +166,34 @@ fn modules_see_the_values_that_they_name() -> Result {
         "only the second one's module names it"
     );
     assert!(other.text.contains("514"), "{}", other.text);
+    Ok(())
+}
+
+#[test]
+fn a_file_that_changes_during_the_build_moves_no_image() -> Result {
+    if !have_nix() {
+        return Ok(());
+    }
+    let place = Place::new()?;
+    let path = place.file("one.nix", "{ ... }: { }")?;
+    let module = UserModule { machine: Some(MachineId::new("a1")?), path: path.clone() };
+    let mut options =
+        place.options(&stand_in(), NixosOptions { modules: vec![module], ..NixosOptions::default() })?;
+    options.observer = Arc::new(move |step| {
+        if let Progress::Building { .. } = step {
+            fs::write(&path, "{ machine, ... }: { environment.etc.x.text = machine.kernel; }").unwrap();
+        }
+    });
+    let built = Builder::new(options)?.build(&network("a", 256))?;
+    let old_redis: Vec<_> = built
+        .machines()
+        .map(|(machine, image)| {
+            let system = image.command_line.split(" init=").nth(1).unwrap();
+            (machine.id.to_string(), fs::read_to_string(system).unwrap().contains("redis-6.2.7"))
+        })
+        .collect();
+    let expected = [("a1", true), ("a2", true), ("a3", false)];
+    assert_eq!(old_redis, expected.map(|(id, old)| (id.to_owned(), old)));
     Ok(())
 }
 
