@@ -152,12 +152,17 @@ fn module_name(path: &str) -> Option<String> {
 }
 
 /// A kernel is its image and modules: of what its package needs, a guest has its own.
-fn request(version: &KernelVersion) -> Request {
+pub(super) fn request(version: &KernelVersion) -> Request {
     Request {
         part: format!("kernel-{version}"),
         wanted: vec![version.to_string()],
         keep: Keep::Prefix(PREFIX.to_owned()),
     }
+}
+
+/// The version of a kernel's packages: that of the greatest, as the one of a line only names another.
+pub(super) fn version(packages: Vec<Package>) -> Option<String> {
+    packages.into_iter().max_by_key(|package| package.size).map(|package| package.version)
 }
 
 /// The package of a kernel: a line's, the release's own line's, or an exact release's.

@@ -111,15 +111,12 @@ impl Debian {
     }
 
     /// The pinned packages of a part that every guest needs.
-    fn common(&self, part: &str, wanted: &[&str], context: &Context<'_>) -> Result<Vec<Package>, Error> {
-        let wanted: Vec<_> = wanted.iter().map(|&name| name.to_owned()).collect();
-        let keep = Keep::Without(LEFT_OUT.iter().map(|&name| name.to_owned()).collect());
-        let request = Request { part: part.to_owned(), wanted, keep };
-        if let Some(packages) = self.locks.find(&request) {
+    fn common(&self, request: &Request, context: &Context<'_>) -> Result<Vec<Package>, Error> {
+        if let Some(packages) = self.locks.find(request) {
             return Ok(packages);
         }
-        (context.observer)(Progress::Resolving { part: part.to_owned() });
-        self.resolve(&request, request.wanted.clone(), &self.apt()?, context.limits)
+        (context.observer)(Progress::Resolving { part: request.part.clone() });
+        self.resolve(request, request.wanted.clone(), &self.apt()?, context.limits)
     }
 
     /// Pins what apt says that packages need which it has to know.
@@ -191,8 +188,8 @@ impl Base for Debian {
         context: &Context<'_>,
     ) -> Result<crate::base::Rendered, Error> {
         let (shell, path) = host::tools(&self.programs, &HOST_TOOLS)?;
-        let tools = self.common("tools", &TOOLS, context)?;
-        let userland = self.common("userland", &USERLAND, context)?;
+        let tools = self.common(&common("tools", &TOOLS), context)?;
+        let userland = self.common(&common("userland", &USERLAND), context)?;
         let mut images = Vec::new();
         for (request, machines) in &wanted.images {
             let kernel = self.kernel(&request.software.kernel, context)?;
@@ -227,6 +224,28 @@ impl Base for Debian {
         };
         expression.render(wanted)
     }
+
+    /// What is resolved by now: the version of each line of kernels, which moves on with apt's lists,
+    /// and which packages the userland and the tools are.
+    fn pins(&self, _: &Limits) -> Result<BTreeMap<String, String>, Error> {
+        let mut pins = BTreeMap::new();
+        for request in [common("tools", &TOOLS), common("userland", &USERLAND)] {
+            let packages = self.locks.find(&request);
+            pins.extend(packages.map(|packages| (format!("debian-{}", request.part), digest(&packages))));
+        }
+        for line in self.locks.parts("kernel-").iter().filter_map(|version| kernel::line(version)) {
+            let version = self.locks.find(&kernel::request(&line)).and_then(kernel::version);
+            pins.extend(version.map(|version| (format!("debian-kernel-{line}"), version)));
+        }
+        Ok(pins)
+    }
+}
+
+/// What is asked of apt for a part that every guest needs.
+fn common(part: &str, wanted: &[&str]) -> Request {
+    let wanted = wanted.iter().map(|&name| name.to_owned()).collect();
+    let keep = Keep::Without(LEFT_OUT.iter().map(|&name| name.to_owned()).collect());
+    Request { part: part.to_owned(), wanted, keep }
 }
 
 /// The SHA-256 of packages' hashes, of which a part of 16 digits tells closures apart.

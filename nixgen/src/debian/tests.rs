@@ -1,6 +1,7 @@
 //! Logic of the base, and the proof by the real Nix that no text breaks out of its place.
 
 use std::process::Command;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -8,12 +9,44 @@ use serde_json::{Value, json};
 
 use super::expression::{Disk, Expression, File, Image};
 use super::*;
+use crate::progress::Cancel;
 use crate::template;
 
 #[test]
 fn the_tools_are_named_in_order() {
     // The order is part of the request, so that it must not change by accident.
     assert!(USERLAND.is_sorted() && TOOLS.is_sorted() && LEFT_OUT.is_sorted());
+}
+
+#[test]
+fn what_is_resolved_is_told_for_replays() {
+    let cache = tempfile::tempdir().unwrap();
+    let base = Debian::new(cache.path(), Programs(Some("".into()))).unwrap();
+    let limits = Limits { until: None, deadline: Duration::ZERO, cancel: Cancel::new() };
+    assert_eq!(base.pins(&limits).unwrap(), BTreeMap::new(), "nothing is resolved yet");
+
+    let package = |name: &str, version: &str, size| Package {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        file: format!("{name}_{version}_amd64.deb"),
+        size,
+        sha256: HEXLOWER.encode(&Sha256::digest(version)),
+    };
+    let pin = |version: &str, packages| {
+        base.locks.pin(&kernel::request(&KernelVersion::new(version).unwrap()), packages).unwrap();
+    };
+    let image = package("linux-image-6.12.9-cloud-amd64", "6.12.9-1", 70_000_000);
+    pin("6.12", vec![package("linux-image-6.12-cloud-amd64", "6.12.9+1", 1000), image]);
+    pin("6.1.0-50-cloud-amd64", vec![package("linux-image-6.1.0-50-cloud-amd64", "6.1.1-1", 60_000_000)]);
+    let userland = |version| {
+        base.locks.pin(&common("userland", &USERLAND), vec![package("fping", version, 1)]).unwrap();
+        base.pins(&limits).unwrap()
+    };
+    let (old, new) = (userland("5.1"), userland("5.2"));
+    let keys: Vec<_> = old.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["debian-kernel-6.12", "debian-userland"], "an exact release is its own pin");
+    assert_eq!((old["debian-kernel-6.12"].as_str(), old["debian-userland"].len()), ("6.12.9-1", 16));
+    assert_ne!(old["debian-userland"], new["debian-userland"]);
 }
 
 /// Texts that mean something to Nix, between ones that mean nothing.

@@ -14,7 +14,7 @@ use nixgen::{BaseChoice, Builder, NixosOptions, NixosStore, Progress, UserModule
 use serde_json::{Value, json};
 
 /// Three machines, the first two of equal software.
-fn network(prefix: &str, memory: u32) -> Network {
+pub(crate) fn network(prefix: &str, memory: u32) -> Network {
     let machine = |index: u32, kernel: &str, packages: Value| {
         json!({
             "id": format!("{prefix}{index}"), "uuid": format!("00000000-0000-4000-8000-00000000000{index}"),
@@ -31,7 +31,7 @@ fn network(prefix: &str, memory: u32) -> Network {
     serde_json::from_value(json!({ "machines": machines })).unwrap()
 }
 
-fn stand_in() -> Tree {
+pub(crate) fn stand_in() -> Tree {
     Tree {
         release: "stand-in".to_owned(),
         directory: Tree::manifest("stand-in-nixpkgs"),
@@ -39,7 +39,7 @@ fn stand_in() -> Tree {
     }
 }
 
-fn builder(place: &Place, nixos: NixosOptions) -> Result<Builder> {
+pub(crate) fn builder(place: &Place, nixos: NixosOptions) -> Result<Builder> {
     place.builder(&stand_in(), nixos)
 }
 
@@ -70,68 +70,6 @@ fn equal_software_is_one_image() -> Result {
     let again = self::builder(&place, NixosOptions::default())?.build(&network("c", 1024))?;
     assert_eq!(again.built_anew(), &[] as &[String]);
     assert_eq!(again.machines().next().map(|(_, image)| image), Some(&images[0]));
-    Ok(())
-}
-
-#[test]
-fn options_that_mkfs_refuses_are_told() -> Result {
-    if !have_nix() {
-        return Ok(());
-    }
-    let place = Place::new()?;
-    let mut value = serde_json::to_value(network("a", 256))?;
-    value["machines"][1]["mkfs_options"] = json!(["--refused"]);
-    let error = builder(&place, NixosOptions::default())?.build(&serde_json::from_value(value)?).unwrap_err();
-    assert!(error.is_configuration() && matches!(error, nixgen::Error::Mkfs { .. }), "{error}");
-    assert_eq!(error.machines(), [MachineId::new("a2")?], "{error}");
-    assert!(error.to_string().contains("no such option"), "{error}");
-    Ok(())
-}
-
-#[test]
-fn what_nixpkgs_does_not_have_is_told_without_a_build() -> Result {
-    if !have_nix() {
-        return Ok(());
-    }
-    let place = Place::new()?;
-    let builder = builder(&place, NixosOptions::default())?;
-    builder.check([&network("a", 256), &network("b", 512)])?;
-    for (key, value, expected) in [
-        ("kernel", json!("9.9"), "no kernel 9.9: use one of 6.6, 6.12"),
-        (
-            "packages",
-            json!({"redis": "5"}),
-            "no version 5 of the package redis: it has redis 7.2.4, redis_6 6.2.7",
-        ),
-        ("packages", json!({"rediss": "newest"}), "no package rediss"),
-    ] {
-        let mut other = serde_json::to_value(network("b", 256))?;
-        other["machines"][1][key] = value;
-        let error = builder.check([&network("a", 256), &serde_json::from_value(other)?]).unwrap_err();
-        assert!(error.is_configuration() && error.to_string().contains(expected), "{error}");
-        assert_eq!(error.machines(), [MachineId::new("b2")?], "{error}");
-    }
-    assert!(!place.path("run/nix-build.log").exists(), "nothing was built");
-    Ok(())
-}
-
-#[test]
-fn images_that_fail_are_told_apart() -> Result {
-    if !have_nix() {
-        return Ok(());
-    }
-    let place = Place::new()?;
-    let mut tree = stand_in();
-    let broken =
-        r#"final: prev: { redis_6 = prev.runCommand "redis-6.2.7" { } "exit 1" // { version = "6.2.7"; }; }"#;
-    tree.overlays.push(place.file("broken.nix", broken)?);
-    // With the same kernel, all images have the same name in the store.
-    let mut value = serde_json::to_value(network("a", 256))?;
-    value["machines"][2]["kernel"] = json!("6.6");
-    let builder = place.builder(&tree, NixosOptions::default())?;
-    let error = builder.build(&serde_json::from_value(value)?).unwrap_err();
-    assert!(matches!(error, nixgen::Error::Build { .. }), "{error}");
-    assert_eq!(error.machines(), [MachineId::new("a1")?, MachineId::new("a2")?], "{error}");
     Ok(())
 }
 
