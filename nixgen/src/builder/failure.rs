@@ -63,7 +63,7 @@ impl Builder {
                 }
             }
         }
-        if !parts.iter().any(|(_, part)| matches!(part, Part::Image(_))) {
+        if self.base.is_evaluated() {
             for (derivation, concerned) in self.derivations(&file, wanted, context) {
                 if names(&format!("{}'", derivation.display())) {
                     machines.extend(concerned.iter().cloned());
