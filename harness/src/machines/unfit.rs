@@ -1,6 +1,6 @@
 //! Configurations that cannot be built or booted: why, told again without trying again.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use model::machine::{PackageName, PackageVersion};
@@ -72,8 +72,7 @@ pub(super) struct Configurations {
 #[derive(Debug, Default)]
 struct Found {
     unfit: Vec<(Subject, String)>,
-    /// As JSON, which has an order.
-    booted: BTreeSet<String>,
+    booted: HashSet<Machine>,
 }
 
 impl Configurations {
@@ -124,15 +123,12 @@ impl Configurations {
 
     /// Takes note of a machine that became ready.
     pub(super) fn remember_booted(&self, machine: &Machine) {
-        if let Ok(text) = serde_json::to_string(&configuration(machine)) {
-            self.found.lock().unwrap_or_else(PoisonError::into_inner).booted.insert(text);
-        }
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).booted.insert(configuration(machine));
     }
 
     /// Whether a machine just like this one became ready in this run.
     pub(super) fn has_booted(&self, machine: &Machine) -> bool {
-        let text = serde_json::to_string(&configuration(machine)).unwrap_or_default();
-        self.found.lock().unwrap_or_else(PoisonError::into_inner).booted.contains(&text)
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).booted.contains(&configuration(machine))
     }
 }
 

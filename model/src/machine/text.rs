@@ -119,6 +119,13 @@ impl KernelVersion {
         if well_formed { Ok(Self(version)) } else { Err(MachineError::Kernel(version)) }
     }
 
+    /// The numbers in it, whose order is that of versions: 6.12 comes after 6.1 and 6.9.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<u64> {
+        let parts = self.as_str().split(|letter: char| !letter.is_ascii_digit());
+        parts.filter_map(|part| part.parse().ok()).collect()
+    }
+
     /// Whether a kernel that calls itself so (as `uname -r` prints) is this release or of this
     /// line: 6.1.55 is of 6.1, and 6.12.1 is not.
     #[must_use]

@@ -8,7 +8,7 @@ use proptest::strategy::{BoxedStrategy, Strategy, Union};
 
 use crate::factor::Choice;
 use crate::generate::{BoundsError, NetworkParameters};
-use crate::machine::{KernelVersion, Machine, MachineId};
+use crate::machine::{Machine, MachineId};
 use crate::network::Network;
 use crate::parameter::{Scope, Setting};
 use crate::specification::{Model, plainer_states};
@@ -62,19 +62,13 @@ impl MachineSpec {
 /// package that it does not have.
 fn direction(machine: &Machine, to: &Setting) -> Option<Ordering> {
     match to {
-        Setting::Kernel(kernel) => Some(kernel_numbers(&machine.kernel).cmp(&kernel_numbers(kernel))),
+        Setting::Kernel(kernel) => Some(machine.kernel.numbers().cmp(&kernel.numbers())),
         Setting::Package(name, to) => match (machine.packages.get(name), to) {
             (Some(from), Some(to)) => from.order(to),
             (from, to) => Some(from.is_some().cmp(&to.is_some())),
         },
         _ => None,
     }
-}
-
-/// The numbers in a version, so that 6.12 comes after 6.1 and 6.9.
-fn kernel_numbers(version: &KernelVersion) -> Vec<u64> {
-    let parts = version.as_str().split(|letter: char| !letter.is_ascii_digit());
-    parts.filter_map(|part| part.parse().ok()).collect()
 }
 
 /// A machine in one line, without what is as in any other.

@@ -205,12 +205,6 @@ pub(super) fn line(text: &str) -> Option<KernelVersion> {
     (is_number(major) && is_number(minor)).then(|| KernelVersion::new(text).ok())?
 }
 
-/// The numbers in a version, so that 6.12 comes after 6.1 and 6.9.
-pub(super) fn numbers(version: &KernelVersion) -> Vec<u64> {
-    let parts = version.as_str().split(|letter: char| !letter.is_ascii_digit());
-    parts.filter_map(|part| part.parse().ok()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,7 +213,7 @@ mod tests {
     fn kernels_are_ordered_by_number() {
         let version = |text| KernelVersion::new(text).unwrap();
         let mut kernels = [version("6.12"), version("6.9"), version("6.1"), version("5.10")];
-        kernels.sort_by_key(numbers);
+        kernels.sort_by_key(KernelVersion::numbers);
         let names: Vec<_> = kernels.iter().map(KernelVersion::as_str).collect();
         assert_eq!(names, ["5.10", "6.1", "6.9", "6.12"]);
     }

@@ -159,7 +159,7 @@ impl Base for Debian {
             kernels.extend(resolved.iter().filter_map(|version| KernelVersion::new(version).ok()));
         }
         let mut kernels: Vec<_> = kernels.into_iter().collect();
-        kernels.sort_by_key(kernel::numbers);
+        kernels.sort_by_key(KernelVersion::numbers);
         Ok(BaseOffer { kernels, file_systems: FileSystem::ALL.to_vec(), memory: base::memory(96, 256) })
     }
 
