@@ -18,6 +18,10 @@ use crate::machine::{Definition, Event, Machine, State, Transition};
 const CONNECTS: Duration = Duration::from_secs(10);
 /// How long the ports of a machine whose process has ended may take to say so.
 const ENDS: Duration = Duration::from_secs(10);
+/// How long libvirt may take to forget a domain that it says is no longer there.
+const FORGETS: Duration = Duration::from_secs(2);
+/// How soon a start is tried again that met such a domain.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// A machine defined over a libvirt connection.
 #[derive(Debug)]
@@ -42,8 +46,25 @@ impl LibvirtMachine {
         Self { life: None, domain, definition, session }
     }
 
-    /// Has libvirt start a domain, which it destroys when the connection closes where it can.
+    /// Has libvirt start a domain once it has forgotten the last one of this name.
+    ///
+    /// Where a process ends by itself while its domain is destroyed, libvirt says of the domain
+    /// that there is none shortly before it takes it out of its list, and only a start that fails
+    /// tells whether it has.
     fn create(&self) -> Result<(Domain, Option<Reaper>), VirtError> {
+        let deadline = Instant::now() + FORGETS;
+        loop {
+            match self.create_once() {
+                Err(error) if is_about_a_namesake(error.message()) && Instant::now() < deadline => {
+                    std::thread::sleep(AGAIN);
+                }
+                created => return created,
+            }
+        }
+    }
+
+    /// Has libvirt start a domain, which it destroys when the connection closes where it can.
+    fn create_once(&self) -> Result<(Domain, Option<Reaper>), VirtError> {
         let create = |flags| self.session.connection.create_domain_xml(&self.definition.xml, flags);
         if let Some(root) = &self.session.embedded {
             let _ours = Adoption::begin();
@@ -111,6 +132,13 @@ impl LibvirtMachine {
 /// Whether QEMU could not have a port that it was to forward.
 fn is_about_a_port(message: &str) -> bool {
     message.contains("Could not set up host forwarding rule") || message.contains("Address already in use")
+}
+
+/// Whether libvirt still had a domain of this name or uuid.
+fn is_about_a_namesake(message: &str) -> bool {
+    ["already exists with uuid", "is already being started", "is already active as"]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 impl Machine for LibvirtMachine {

@@ -18,7 +18,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, getsid, pidfd_open, pidfd_send_signal,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, pidfd_open, pidfd_send_signal,
     set_child_subreaper, waitid,
 };
 
@@ -101,12 +101,15 @@ impl Drop for Foundlings {
 /// Waits for each dead child that is a QEMU in a session of its own: those that this process
 /// starts itself are in its session, and somebody else waits for them.
 fn bury_foundlings() {
-    let (us, session) = (getpid().as_raw_nonzero().get(), getsid(None).ok());
+    let Some((us, session)) = std::fs::read_to_string("/proc/self/stat").ok().and_then(|stat| ids(&stat))
+    else {
+        return;
+    };
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     for pid in pids {
         let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
-        if is_foundling(&stat, us, session.map(|session| session.as_raw_nonzero().get()))
+        if is_foundling(&stat, us, session)
             && let Some(pid) = Pid::from_raw(pid)
         {
             let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
@@ -114,17 +117,34 @@ fn bury_foundlings() {
     }
 }
 
+/// The process and its session, as a line of `/proc/PID/stat` has them. The session is 0 where the
+/// process that began it lies outside of a container, which the kernel's own call says as well,
+/// but which no type of a process's id can hold.
+fn ids(stat: &str) -> Option<(i32, i32)> {
+    let (pid, _) = stat.split_once(' ')?;
+    let session = fields(stat)?.1.nth(SESSION)?;
+    Some((pid.parse().ok()?, session.parse().ok()?))
+}
+
+/// The name in a line of `/proc/PID/stat`, and the fields after it.
+fn fields(stat: &str) -> Option<(&str, impl Iterator<Item = &str>)> {
+    let (name, rest) = stat.split_once(" (")?.1.rsplit_once(") ")?;
+    Some((name, rest.split(' ')))
+}
+
+/// Where the session stands among the [`fields`], after state, parent and group.
+const SESSION: usize = 3;
+
 /// Whether a line of `/proc/PID/stat` tells of a dead QEMU that is our child but not of our session.
-fn is_foundling(stat: &str, us: i32, session: Option<i32>) -> bool {
-    let Some((name, rest)) = stat.split_once(" (").and_then(|(_, rest)| rest.rsplit_once(") ")) else {
-        return false;
-    };
-    let fields: Vec<&str> = rest.split(' ').take(4).collect();
-    let number = |index: usize| fields.get(index).and_then(|field| field.parse::<i32>().ok());
+fn is_foundling(stat: &str, us: i32, session: i32) -> bool {
+    let Some((name, mut fields)) = fields(stat) else { return false };
+    let (state, parent) = (fields.next(), fields.next());
+    let theirs = fields.nth(SESSION - 2);
+    let number = |field: Option<&str>| field.and_then(|field| field.parse::<i32>().ok());
     name.starts_with("qemu-system")
-        && fields.first() == Some(&"Z")
-        && number(1) == Some(us)
-        && number(3).is_some_and(|theirs| Some(theirs) != session)
+        && state == Some("Z")
+        && number(parent) == Some(us)
+        && number(theirs).is_some_and(|theirs| theirs != session)
 }
 
 /// Lets no machine start for as long as it is held. libvirt starts and lets go QEMU processes to
@@ -218,16 +238,25 @@ fn either(first: &OwnedFd, stop: &OwnedFd) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_foundling;
+    use super::{ids, is_foundling};
 
     #[test]
     fn only_dead_qemus_of_other_sessions_are_foundlings() {
         let stat = "12 (qemu-system-x86) Z 7 12 12 0 -1";
-        assert!(is_foundling(stat, 7, Some(5)));
-        assert!(!is_foundling(stat, 7, Some(12)), "of our session: somebody waits for it");
-        assert!(!is_foundling(stat, 8, Some(5)), "another's child");
-        assert!(!is_foundling("12 (qemu-system-x86) S 7 12 12 0 -1", 7, Some(5)), "alive");
-        assert!(!is_foundling("12 (vde_switch) Z 7 12 12 0 -1", 7, Some(5)), "no QEMU");
-        assert!(!is_foundling("", 7, Some(5)));
+        assert!(is_foundling(stat, 7, 5));
+        assert!(!is_foundling(stat, 7, 12), "of our session: somebody waits for it");
+        assert!(!is_foundling(stat, 8, 5), "another's child");
+        assert!(!is_foundling("12 (qemu-system-x86) S 7 12 12 0 -1", 7, 5), "alive");
+        assert!(!is_foundling("12 (vde_switch) Z 7 12 12 0 -1", 7, 5), "no QEMU");
+        assert!(!is_foundling("", 7, 5));
+    }
+
+    #[test]
+    fn a_session_that_began_outside_of_a_container_is_one_too() {
+        assert_eq!(ids("7 (some (odd) name) S 1 7 0 0 -1"), Some((7, 0)));
+        let stat = "12 (qemu-system-x86) Z 7 12 12 0 -1";
+        assert!(is_foundling(stat, 7, 0), "libvirt gives each a session of its own");
+        assert!(!is_foundling("12 (qemu-system-x86) Z 7 0 0 0 -1", 7, 0), "of our session");
+        assert_eq!(ids("no line of the kernel's"), None);
     }
 }
