@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use model::Shape;
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 
 use crate::coverage::Coverage;
@@ -17,8 +17,9 @@ use crate::shrink::Budget;
 pub struct Config {
     /// How many cases are generated (`PROPTEST_CASES`).
     pub cases: u32,
-    /// How many commands a case has.
-    pub commands: RangeInclusive<usize>,
+    /// How many commands a case has, and whether it has lanes, which only a system that can run
+    /// them side by side takes (`System::run_lanes`).
+    pub shape: Shape,
     /// The seed of the first case, from which those of the others follow (`PROPTEST_RNG_SEED`);
     /// a random one where there is none.
     pub seed: Option<Seed>,
@@ -58,7 +59,7 @@ impl Default for Config {
             .then(|| Duration::from_millis(u64::from(proptest.max_shrink_time)));
         Self {
             cases: proptest.cases,
-            commands: 5..=10,
+            shape: Shape::sequential(5..=10),
             seed,
             coverage: Coverage::default(),
             attempts: 3,

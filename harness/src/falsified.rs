@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use model::case::Tree;
+use model::Tree;
 use model::{Case, Model};
 
 use crate::causes::Causes;

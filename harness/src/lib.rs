@@ -4,6 +4,7 @@
 //! the two, judges each answer, and shrinks the first failure. The map, bottom up:
 //!
 //! - [`system`]: the trait of systems, real or simulated: start here, after [`model::Model`];
+//! - [`lanes`]: commands that run side by side;
 //! - [`execute`]: one case on one system;
 //! - [`coverage`]: which values and pairs of values cases have met, and which case to run next;
 //! - [`shrink`]: making a failing case smaller;
@@ -21,6 +22,7 @@ pub mod coverage;
 pub mod execute;
 pub mod exit;
 mod falsified;
+pub mod lanes;
 pub mod machines;
 mod memory;
 pub mod observe;
@@ -41,7 +43,8 @@ pub use check::{check, check_with};
 pub use config::Config;
 pub use coverage::Coverage;
 pub use execute::{Evidence, Execution, Step, Verdict};
-pub use model::{Case, Model, Outcome};
+pub use lanes::Lanes;
+pub use model::{Case, LaneShape, Model, Named, Outcome, Shape, Symbol};
 pub use observe::{Event, Observer, Silent};
 pub use runner::{Failure, RunError, Runner, Summary};
 pub use stop::Stop;

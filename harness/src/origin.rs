@@ -2,10 +2,9 @@
 //! chosen for what their cases cover.
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use model::{GenerateError, GeneratedCase, Model, generate, generate_state};
+use model::{GenerateError, GeneratedCase, Model, Shape, generate, generate_state};
 use proptest::test_runner::{Config as ProptestConfig, TestRng, TestRunner};
 
 use crate::config::Config;
@@ -23,10 +22,10 @@ pub(crate) enum Origin<M: Model> {
 /// Generates the case of a seed.
 pub(crate) fn case_of<M: Model>(
     model: &M,
-    commands: &RangeInclusive<usize>,
+    shape: &Shape,
     seed: Seed,
 ) -> Result<GeneratedCase<M>, GenerateError> {
-    generate(model, commands, &mut runner(seed))
+    generate(model, shape, &mut runner(seed))
 }
 
 fn runner(seed: Seed) -> TestRunner {
@@ -72,14 +71,14 @@ const CANDIDATES: usize = 64;
 /// first one starts draws. A case remains a function of its seed alone.
 pub(crate) struct Seeds<'a, M: Model> {
     model: &'a M,
-    commands: &'a RangeInclusive<usize>,
+    shape: &'a Shape,
     first: Option<Seed>,
     rng: TestRng,
 }
 
 impl<'a, M: Model> Seeds<'a, M> {
-    pub(crate) fn new(model: &'a M, commands: &'a RangeInclusive<usize>, first: Seed) -> Self {
-        Self { model, commands, first: Some(first), rng: first.rng() }
+    pub(crate) fn new(model: &'a M, shape: &'a Shape, first: Seed) -> Self {
+        Self { model, shape, first: Some(first), rng: first.rng() }
     }
 
     /// Lets `covered` learn what states are varied in from as many as a case is chosen from.
@@ -114,7 +113,7 @@ impl<'a, M: Model> Seeds<'a, M> {
     }
 
     fn goals(&self, seed: Seed, covered: &mut Covered) -> Result<Goals, GenerateError> {
-        let initial = generate_state(self.model, self.commands, &mut runner(seed))?;
+        let initial = generate_state(self.model, self.shape, &mut runner(seed))?;
         Ok(covered.goals(&self.model.choices(&initial)))
     }
 }

@@ -59,7 +59,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             cases: total,
             seed: &first.to_string(),
         });
-        let seeds = Seeds::new(model, &self.config.commands, first);
+        let seeds = Seeds::new(model, &self.config.shape, first);
         let mut covered = Covered::new(self.config.coverage);
         if self.config.coverage != Coverage::None {
             seeds.explore(&mut covered)?;
@@ -151,7 +151,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         let (found, named) = match origin {
             Origin::Saved { file, replay } => (Found::saved(*replay), file.display().to_string()),
             Origin::Seed(seed) => {
-                let generated = origin::case_of(model, &self.config.commands, seed)?;
+                let generated = origin::case_of(model, &self.config.shape, seed)?;
                 let GeneratedCase { case, command_trees, .. } = generated;
                 (Found::generated(seed, case, command_trees), format!("seed {seed}"))
             }
@@ -182,7 +182,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             cases,
             origin,
             initial: &self.executor.model.show_state(&case.initial),
-            commands: case.commands.len(),
+            commands: case.len(),
         });
     }
 

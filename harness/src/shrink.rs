@@ -9,7 +9,7 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use model::case::Tree;
+use model::Tree;
 use model::{Case, Model};
 
 use crate::execute::{Evidence, Verdict};
@@ -255,6 +255,6 @@ impl<'a, M: Model> Shrinker<'a, M> {
 
     fn case(&self, initial: &M::State, commands: &[Traced<M>]) -> Case<M> {
         let commands = commands.iter().map(|traced| traced.command.clone()).collect();
-        Case { initial: initial.clone(), commands }
+        Case::sequential(initial.clone(), commands)
     }
 }

@@ -9,7 +9,12 @@
 //! - [`mod@generate`]: strategies for networks;
 //! - [`factor`]: what of any state is varied, as coverage and the search for causes know it;
 //! - [`specification`]: the [`Model`] trait that every specification implements: start here;
-//! - [`case`]: a state and commands, generated for a model;
+//! - [`symbol`]: names for results that commands give and later commands use;
+//! - [`mod@step`]: what the parts of a model mean together, for one command and its answer;
+//! - [`case`]: a state, commands in sequence, and lanes of commands that run side by side;
+//! - [`lanes`]: the ways in which lanes can interleave, and what the model says of them;
+//! - [`generation`]: cases from a model's strategies;
+//! - [`history`]: what was given and what came of it, in the order of events;
 //! - [`outcome`]: answered, refused or unknown;
 //! - [`possible`]: which states the outcomes so far allow, and so which answers are wrong;
 //! - [`machines`]: Boot, Shutdown, Ping and more, the specification that netprop runs by itself.
@@ -19,6 +24,9 @@ pub mod case;
 mod choices;
 pub mod factor;
 pub mod generate;
+pub mod generation;
+pub mod history;
+pub mod lanes;
 pub mod machine;
 pub mod machines;
 pub mod network;
@@ -26,10 +34,14 @@ pub mod outcome;
 pub mod parameter;
 pub mod possible;
 pub mod specification;
+pub mod step;
+pub mod symbol;
 
-pub use case::{Case, GenerateError, GeneratedCase, InvalidCase, generate, generate_state};
+pub use case::{Case, InvalidCase, Place};
 pub use factor::{Choice, Factor};
 pub use generate::{BoundsError, NetworkParameters};
+pub use generation::{GenerateError, GeneratedCase, Shape, Tree, generate, generate_state};
+pub use lanes::LaneShape;
 pub use machine::{
     FileSystem, Format, KernelVersion, Machine, MachineError, MachineId, Mebibytes, PackageName,
     PackageVersion, Scratch, Service, Software,
@@ -40,3 +52,4 @@ pub use outcome::Outcome;
 pub use parameter::{Parameter, ParameterError, Scope, Setting, Value};
 pub use possible::{Judgement, Possible};
 pub use specification::Model;
+pub use symbol::{Named, Symbol};
