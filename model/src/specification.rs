@@ -124,6 +124,15 @@ pub trait Model {
         "an answer that the post-condition allows".to_owned()
     }
 
+    /// What kind of command this is: statistics count by it, and two wrong answers are of one
+    /// failure only where they are to commands of one kind. By default it is the first word of
+    /// the command's `Debug` text, so that of an enum each variant is a kind.
+    fn kind(&self, command: &Self::Command) -> String {
+        let text = format!("{command:?}");
+        let mut words = text.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        words.find(|word| !word.is_empty()).unwrap_or_default().to_owned()
+    }
+
     /// A command as reports show it, in one line.
     fn show_command(&self, command: &Self::Command) -> String {
         format!("{command:?}")
