@@ -18,6 +18,7 @@ use crate::execute::{Evidence, Verdict};
 use crate::memory::{Finding, Memory};
 use crate::system::SystemError;
 
+mod alike;
 mod candidates;
 mod clock;
 mod draft;
@@ -29,6 +30,7 @@ mod step;
 mod values;
 mod way;
 
+use alike::{Domain, renamed};
 use clock::Clock;
 pub(crate) use clock::Took;
 use draft::Draft;
@@ -106,6 +108,8 @@ pub(crate) struct Shrinker<'a, M: Model, B> {
     rates: Rates,
     clock: Clock,
     tried_sets: HashSet<Vec<usize>>,
+    /// The values that the model's strategy makes.
+    domain: Domain,
     /// The different commands of the first case.
     alphabet: Vec<M::Command>,
     /// How often the best case was replaced.
@@ -149,6 +153,7 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
         let First { case, evidence, way, rate, trees } = first;
         // One run decides where a sequence of commands has failed each time.
         let steady = rate.is_none_or(|rate| case.lanes.is_empty() && rate.is_always());
+        let states = case.states(model);
         let best = Draft::new(case, trees.len());
         let new_id = best.len();
         let mut alphabet: Vec<M::Command> = Vec::new();
@@ -157,6 +162,7 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
                 alphabet.push(traced.command.clone());
             }
         }
+        let domain = Domain::of(model, &states, &alphabet);
         let mut shrinker = Self {
             model,
             bench,
@@ -172,6 +178,7 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
             rates: Rates::default(),
             clock: Clock::default(),
             tried_sets: HashSet::new(),
+            domain,
             alphabet,
             epoch: 0,
             new_id,
@@ -247,6 +254,7 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
         let draft = match &step.change {
             Change::Tree(id) => return self.simplify_by_tree(*id),
             Change::Hoist(index) => self.best.hoisted(self.model, *index),
+            Change::Rename(rename) => Some(renamed(&self.best, &self.domain, rename)),
             change => Some(self.best.changed(change, self.new_id)),
         };
         if let Change::Delete(ids) = &step.change {

@@ -2,6 +2,7 @@
 
 use model::{Choice, Model};
 
+use super::alike::{plainer, renames};
 use super::clock::{Clock, real};
 use super::shortcut::ways;
 use super::step::{Change, Kind, Step};
@@ -26,14 +27,7 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
             steps.push(self.deletion(Kind::Delete, vec![traced.id]));
         }
         self.hoists(&mut steps);
-        let seconds = self.seconds();
-        for traced in self.best.commands() {
-            let simpler = self.model.simpler_commands(&traced.command).into_iter();
-            let replace = simpler.map(|command| Change::Replace(traced.id, command));
-            let tree = traced.tree.map(|_| Change::Tree(traced.id));
-            let changes = replace.chain(tree);
-            steps.extend(changes.map(|change| Step { kind: Kind::Value, change, gain: 0.3, seconds }));
-        }
+        self.value_steps(&mut steps);
         steps
     }
 
@@ -114,6 +108,23 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
             let ids = self.best.finally.iter().map(|traced| traced.id).collect();
             steps.push(self.deletion(Kind::Lane, ids));
         }
+    }
+
+    fn value_steps(&self, steps: &mut Vec<Step<M>>) {
+        let seconds = self.seconds();
+        for traced in self.best.commands() {
+            let mut simpler = self.model.simpler_commands(&traced.command);
+            if traced.bare {
+                simpler.extend(plainer::<M>(&traced.command, &self.domain));
+            }
+            let replace = simpler.into_iter().map(|command| Change::Replace(traced.id, command));
+            let changes = replace.chain(traced.tree.map(|_| Change::Tree(traced.id)));
+            steps.extend(changes.map(|change| Step { kind: Kind::Value, change, gain: 0.3, seconds }));
+        }
+        steps.extend(renames(&self.best, &self.domain).into_iter().map(|rename| {
+            let gain = 0.3 * real(rename.places);
+            Step { kind: Kind::Rename, change: Change::Rename(rename), gain, seconds }
+        }));
     }
 
     /// Commands of the prefix that lead back to the state before them, and to it for the first

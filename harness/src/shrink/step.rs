@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use model::Model;
 
+use super::alike::Rename;
 use super::draft::{Draft, Traced};
 
 /// What steps are counted by.
@@ -30,6 +31,8 @@ pub(super) enum Kind {
     State,
     /// A simpler command.
     Value,
+    /// A plainer value in all commands that share one.
+    Rename,
 }
 
 impl Kind {
@@ -38,7 +41,7 @@ impl Kind {
     fn belief(self) -> (f64, f64) {
         match self {
             Self::Loop | Self::State | Self::Value => (0.5, 2.0),
-            Self::Lane | Self::Advance => (0.4, 2.0),
+            Self::Lane | Self::Advance | Self::Rename => (0.4, 2.0),
             Self::Shortcut | Self::Sequence | Self::Hoist => (0.3, 2.0),
             Self::Delete => (0.2, 2.0),
             Self::Pair => (0.05, 10.0),
@@ -62,6 +65,8 @@ pub(super) enum Change<M: Model> {
     State(Box<M::State>),
     /// Another command comes in the place of this one.
     Replace(usize, M::Command),
+    /// A value that commands share becomes a plainer one in all of them.
+    Rename(Rename),
     /// The command becomes simpler as proptest's strategy knows.
     Tree(usize),
 }
@@ -116,13 +121,14 @@ impl<M: Model> Draft<M> {
             Change::Shortcut { from, to, via } => {
                 let mut draft = self.clone();
                 let via = via.iter().cloned().zip(new_id..);
-                let via: Vec<_> = via.map(|(command, id)| Traced { command, id, tree: None }).collect();
+                let via: Vec<_> =
+                    via.map(|(command, id)| Traced { command, id, tree: None, bare: true }).collect();
                 draft.prefix.splice(from..to, via);
                 draft
             }
             Change::State(initial) => Self { initial: initial.as_ref().clone(), ..self.clone() },
             Change::Replace(id, command) => self.replacing(*id, command.clone(), None),
-            Change::Hoist(_) | Change::Tree(_) => self.clone(),
+            Change::Hoist(_) | Change::Rename(_) | Change::Tree(_) => self.clone(),
         }
     }
 }

@@ -15,21 +15,19 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
             let command = self.trees[tree].current();
             let own = self.best.commands().find(|traced| traced.id == id);
             let Some(own) = own.filter(|own| own.tree == Some(tree)) else { break };
-            let changed = command != own.command;
-            let draft = self.best.replacing(id, command, Some(tree));
-            if changed && self.attempt(Kind::Value, draft)? {
-                smaller = true;
-                moved = self.trees[tree].simplify();
+            // Back at the value that it has, the tree has come to the end of one of its parts.
+            let fails = if command == own.command {
+                true
             } else {
-                moved = self.trees[tree].complicate();
-            }
+                let helped = self.attempt(Kind::Value, self.best.replacing(id, command, Some(tree)))?;
+                smaller |= helped;
+                helped
+            };
+            moved = if fails { self.trees[tree].simplify() } else { self.trees[tree].complicate() };
         }
         if !smaller {
             // It has nothing more to say.
-            let command = self.best.commands().find(|traced| traced.id == id).map(|own| own.command.clone());
-            if let Some(command) = command {
-                self.best = self.best.replacing(id, command, None);
-            }
+            self.best = self.best.with_tree_spent(id);
         }
         Ok(smaller)
     }
