@@ -1,13 +1,13 @@
 //! What is done with a failing case: it is kept, made smaller, and asked what matters in it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use model::Tree;
 use model::{Case, Model};
 
 use crate::causes::Causes;
-use crate::execute::{Evidence, Execution};
+use crate::execute::{Evidence, Execution, Verdict};
 use crate::memory::Memory;
 use crate::observe::Event;
 use crate::origin::regressions_file;
@@ -21,6 +21,15 @@ use crate::system::{System, SystemError};
 mod bench;
 
 use bench::RunnerBench;
+
+/// What going on with a replay file has come to.
+#[derive(Debug)]
+pub enum Continued<M: Model> {
+    /// The case still fails; the smallest that is known now.
+    Failed(Box<Failure<M>>),
+    /// It does not fail here, as often as it was tried.
+    Passed(Verdict),
+}
 
 /// A case with where it was found.
 pub(crate) struct Found<M: Model> {
@@ -107,6 +116,30 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
             self.probe(&mut failure, &mut memory)?;
         }
         Ok(failure)
+    }
+
+    /// Goes on with making the case of a replay file smaller, from where an earlier run ended, and
+    /// keeps what it finds in that file.
+    ///
+    /// # Errors
+    /// [`RunError`] where the file cannot be read or written, or no system can be had.
+    pub fn shrink_file(&self, file: &Path) -> Result<Continued<M>, RunError> {
+        let replay = Replay::read(self.executor.model, file)?;
+        let found = Found::saved(file.to_owned(), replay);
+        let mut tries = 0;
+        loop {
+            let execution = self.run_case(&found.case, &file.display().to_string())?;
+            tries += 1;
+            match execution.evidence().cloned() {
+                Some(evidence) => {
+                    let failure = self.pursue(found, evidence, &execution)?;
+                    return Ok(Continued::Failed(Box::new(failure)));
+                }
+                // It may be one that does not fail each time.
+                None if execution.verdict == Verdict::Holds && tries < self.config.reruns => {}
+                None => return Ok(Continued::Passed(execution.verdict)),
+            }
+        }
     }
 
     fn shrink(

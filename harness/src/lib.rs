@@ -46,7 +46,8 @@ pub use execute::{Evidence, Execution, Step, Verdict};
 pub use lanes::Lanes;
 pub use model::{Case, LaneShape, Model, Named, Outcome, Shape, Symbol};
 pub use observe::{Event, Observer, Silent};
-pub use runner::{Failure, RunError, Runner, Summary};
+pub use runner::{Continued, Failure, Other, RunError, Runner, Summary};
+pub use shrink::Rate;
 pub use stop::Stop;
 pub use system::{System, SystemError};
 

@@ -30,7 +30,7 @@ mod step;
 mod values;
 mod way;
 
-use alike::{Domain, renamed};
+use alike::{Domain, plainest, renamed};
 use clock::Clock;
 pub(crate) use clock::Took;
 use draft::Draft;
@@ -254,6 +254,7 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
         let draft = match &step.change {
             Change::Tree(id) => return self.simplify_by_tree(*id),
             Change::Hoist(index) => self.best.hoisted(self.model, *index),
+            Change::Plainest(ids) => Some(plainest(&self.best, &self.domain, ids)),
             Change::Rename(rename) => Some(renamed(&self.best, &self.domain, rename)),
             change => Some(self.best.changed(change, self.new_id)),
         };

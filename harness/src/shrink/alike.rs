@@ -15,7 +15,11 @@ use serde_json::Value;
 use super::draft::Draft;
 
 /// How many commands are drawn to see which values there are.
-const SAMPLES: usize = 200;
+const SAMPLES: usize = 100;
+/// How many of them are made simpler, to see what the strategy takes for plain.
+const SIMPLIFIED: usize = 30;
+/// How often at most.
+const SIMPLIFICATIONS: u32 = 80;
 
 /// A number or a text within a command. Numbers come before texts.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -52,9 +56,13 @@ impl Domain {
         commands.iter().for_each(|command| domain.learn::<M>(command));
         let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
         let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-        for state in states.iter().cycle().take(SAMPLES) {
-            if let Ok(tree) = model.gen_command(state).new_tree(&mut runner) {
+        for (sample, state) in states.iter().cycle().take(SAMPLES).enumerate() {
+            let Ok(mut tree) = model.gen_command(state).new_tree(&mut runner) else { continue };
+            domain.learn::<M>(&tree.current());
+            let mut steps = if sample < SIMPLIFIED { SIMPLIFICATIONS } else { 0 };
+            while steps > 0 && tree.simplify() {
                 domain.learn::<M>(&tree.current());
+                steps -= 1;
             }
         }
         domain
@@ -78,6 +86,31 @@ impl Domain {
         let next = below.iter().skip(LEAST).next_back();
         below.iter().take(LEAST).chain(next).map(|leaf| (*leaf).clone()).collect()
     }
+}
+
+/// The draft in which each value of these commands is the plainest that there is in its place.
+pub(super) fn plainest<M: Model>(draft: &Draft<M>, domain: &Domain, ids: &[usize]) -> Draft<M> {
+    changed(draft, |id, path, value| {
+        let least = domain.0.get(path).and_then(BTreeSet::first);
+        if let Some(least) = least.filter(|_| ids.contains(&id) && Leaf::of(value).is_some()) {
+            *value = least.value();
+        }
+    })
+}
+
+/// The draft with `change` made to each value of its commands.
+fn changed<M: Model>(draft: &Draft<M>, change: impl Fn(usize, &str, &mut Value)) -> Draft<M> {
+    let all = draft.commands().map(|traced| (traced.id, traced.command.clone())).collect::<Vec<_>>();
+    let mut changed = draft.clone();
+    for (id, command) in all {
+        let Ok(mut value) = serde_json::to_value(&command) else { continue };
+        each_leaf(&mut value, "", &mut |path, value| change(id, path, value));
+        match serde_json::from_value::<M::Command>(value) {
+            Ok(other) if other != command => changed = changed.replacing(id, other, None),
+            _ => {}
+        }
+    }
+    changed
 }
 
 /// A value that commands share, and a plainer one to come in its place wherever it can.
@@ -112,23 +145,12 @@ pub(super) fn renames<M: Model>(draft: &Draft<M>, domain: &Domain) -> Vec<Rename
 
 /// The draft with the value changed in all places that can have the other.
 pub(super) fn renamed<M: Model>(draft: &Draft<M>, domain: &Domain, rename: &Rename) -> Draft<M> {
-    let mut changed = draft.clone();
-    let all: Vec<(usize, M::Command)> =
-        draft.commands().map(|traced| (traced.id, traced.command.clone())).collect();
-    for (id, command) in all {
-        let Ok(mut value) = serde_json::to_value(&command) else { continue };
-        each_leaf(&mut value, "", &mut |path, value| {
-            let can = domain.0.get(path).is_some_and(|there| there.contains(&rename.to));
-            if can && Leaf::of(value).as_ref() == Some(&rename.from) {
-                *value = rename.to.value();
-            }
-        });
-        match serde_json::from_value::<M::Command>(value) {
-            Ok(other) if other != command => changed = changed.replacing(id, other, None),
-            _ => {}
+    changed(draft, |_, path, value| {
+        let can = domain.0.get(path).is_some_and(|there| there.contains(&rename.to));
+        if can && Leaf::of(value).as_ref() == Some(&rename.from) {
+            *value = rename.to.value();
         }
-    }
-    changed
+    })
 }
 
 /// The command with a plainer value in one place.

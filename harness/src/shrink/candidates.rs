@@ -112,14 +112,21 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
 
     fn value_steps(&self, steps: &mut Vec<Step<M>>) {
         let seconds = self.seconds();
+        let ids: Vec<usize> = self.best.commands().map(|traced| traced.id).collect();
+        let each = ids.iter().map(|id| vec![*id]);
+        for set in std::iter::once(ids.clone()).chain(each) {
+            let gain = 0.5 * real(set.len());
+            steps.push(Step { kind: Kind::Plainest, change: Change::Plainest(set), gain, seconds });
+        }
         for traced in self.best.commands() {
             let mut simpler = self.model.simpler_commands(&traced.command);
             if traced.bare {
                 simpler.extend(plainer::<M>(&traced.command, &self.domain));
             }
             let replace = simpler.into_iter().map(|command| Change::Replace(traced.id, command));
-            let changes = replace.chain(traced.tree.map(|_| Change::Tree(traced.id)));
-            steps.extend(changes.map(|change| Step { kind: Kind::Value, change, gain: 0.3, seconds }));
+            steps.extend(replace.map(|change| Step { kind: Kind::Value, change, gain: 0.3, seconds }));
+            let tree = traced.tree.map(|_| Change::Tree(traced.id));
+            steps.extend(tree.map(|change| Step { kind: Kind::Value, change, gain: 0.5, seconds }));
         }
         steps.extend(renames(&self.best, &self.domain).into_iter().map(|rename| {
             let gain = 0.3 * real(rename.places);

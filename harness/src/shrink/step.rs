@@ -31,6 +31,8 @@ pub(super) enum Kind {
     State,
     /// A simpler command.
     Value,
+    /// Commands with the plainest values.
+    Plainest,
     /// A plainer value in all commands that share one.
     Rename,
 }
@@ -42,7 +44,7 @@ impl Kind {
         match self {
             Self::Loop | Self::State | Self::Value => (0.5, 2.0),
             Self::Lane | Self::Advance | Self::Rename => (0.4, 2.0),
-            Self::Shortcut | Self::Sequence | Self::Hoist => (0.3, 2.0),
+            Self::Plainest | Self::Shortcut | Self::Sequence | Self::Hoist => (0.3, 2.0),
             Self::Delete => (0.2, 2.0),
             Self::Pair => (0.05, 10.0),
         }
@@ -65,6 +67,8 @@ pub(super) enum Change<M: Model> {
     State(Box<M::State>),
     /// Another command comes in the place of this one.
     Replace(usize, M::Command),
+    /// All values in these commands become the plainest that there are.
+    Plainest(Vec<usize>),
     /// A value that commands share becomes a plainer one in all of them.
     Rename(Rename),
     /// The command becomes simpler as proptest's strategy knows.
@@ -128,7 +132,7 @@ impl<M: Model> Draft<M> {
             }
             Change::State(initial) => Self { initial: initial.as_ref().clone(), ..self.clone() },
             Change::Replace(id, command) => self.replacing(*id, command.clone(), None),
-            Change::Hoist(_) | Change::Rename(_) | Change::Tree(_) => self.clone(),
+            Change::Hoist(_) | Change::Plainest(_) | Change::Rename(_) | Change::Tree(_) => self.clone(),
         }
     }
 }
