@@ -11,6 +11,7 @@ use crate::lanes::LaneShape;
 use crate::scenario;
 use crate::specification::Model;
 use crate::step::panic_text;
+use crate::symbol::Symbol;
 
 pub(crate) mod draw;
 mod error;
@@ -101,6 +102,7 @@ pub fn generate_swarm<M: Model>(
     swarm: Swarm,
     runner: &mut TestRunner,
 ) -> Result<GeneratedCase<M>, GenerateError> {
+    Symbol::restart();
     let (count, initial_tree) = begin(model, &shape.commands, runner)?;
     let mut case: Case<M> = Case::sequential(initial_tree.current(), Vec::new());
     let scenarios = model.scenarios();
@@ -118,7 +120,7 @@ pub fn generate_swarm<M: Model>(
             command_trees.push(tree);
         }
         if let Some(lanes) = &shape.lanes {
-            let trees = lanes::add_lanes(&mut draw, (model, commands), lanes, &mut case, &state, runner)?;
+            let trees = lanes::add_lanes(&mut draw, (model, commands), lanes, &mut case, &mut state, runner)?;
             command_trees.extend(trees);
         }
         lanes::add_final(model, &mut case, &state, |state| model.final_commands(state));
@@ -127,7 +129,7 @@ pub fn generate_swarm<M: Model>(
         let scenario = scenario::choose(&scenarios, runner)?;
         command_trees = scenario.phases(&mut draw, shape, &mut case, &mut state, runner)?;
         if let (Some(lanes), Some(commands)) = (&shape.lanes, scenario.beside_commands()) {
-            let trees = lanes::add_lanes(&mut draw, (model, commands), lanes, &mut case, &state, runner)?;
+            let trees = lanes::add_lanes(&mut draw, (model, commands), lanes, &mut case, &mut state, runner)?;
             command_trees.extend(trees);
         }
         lanes::add_final(model, &mut case, &state, |state| scenario.final_commands(model, state));

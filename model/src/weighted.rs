@@ -67,7 +67,6 @@ impl<Value: std::fmt::Debug + 'static> Weighted<Value> {
     /// # Panics
     /// Where nothing was added with a weight: a state in which nothing can be done. A run tells
     /// of it with the state, rather than panic.
-    #[must_use]
     pub fn boxed(mut self) -> BoxedStrategy<Value> {
         assert!(!self.0.is_empty(), "each weight is 0 in this state: give one command at least a weight");
         match self.0.len() {

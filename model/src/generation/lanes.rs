@@ -8,18 +8,19 @@ use super::{GenerateError, Tree};
 use crate::case::Case;
 use crate::lanes::{LaneShape, end_states, interleavings, states_at_end_of};
 use crate::specification::Model;
-use crate::step::predict;
+use crate::step::{predict, predict_in_place};
 
 /// How often a command for a lane is drawn before the lane stays as it is.
 const LANE_TRIES: u32 = 20;
 
-/// Adds lanes to a case whose prefix ends in this state; returns their trees.
+/// Adds lanes to a case whose prefix ends in this state; returns their trees. A lane that stays
+/// alone becomes a part of the prefix, which then ends in another state.
 pub(super) fn add_lanes<M: Model>(
     draw: &mut Draw<'_, M>,
     (model, commands): (&M, &Commands<'_, M>),
     shape: &LaneShape,
     case: &mut Case<M>,
-    start: &M::State,
+    start: &mut M::State,
     runner: &mut TestRunner,
 ) -> Result<Vec<Tree<M::Command>>, GenerateError> {
     let LaneShape { lanes, commands: lengths, most_interleavings, percent } = shape;
@@ -47,6 +48,9 @@ pub(super) fn add_lanes<M: Model>(
     kept.retain(|(lane, _)| !lane.is_empty());
     let (mut lanes, trees): (Vec<_>, Vec<_>) = kept.into_iter().unzip();
     if let [only] = &mut lanes[..] {
+        for command in only.iter() {
+            predict_in_place(model, start, command);
+        }
         case.commands.append(only);
     } else {
         case.lanes = lanes;
