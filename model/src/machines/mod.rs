@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use proptest::sample::select;
-use proptest::strategy::{BoxedStrategy, Strategy, Union};
+use proptest::strategy::{BoxedStrategy, SBoxedStrategy, Strategy, Union};
 
 use crate::factor::Choice;
 use crate::generate::{BoundsError, NetworkParameters};
@@ -26,7 +26,7 @@ pub use facts::Facts;
 #[derive(Clone, Debug)]
 pub struct MachineSpec {
     bounds: NetworkParameters,
-    networks: BoxedStrategy<Network>,
+    networks: SBoxedStrategy<Network>,
 }
 
 impl MachineSpec {
@@ -109,7 +109,7 @@ impl Model for MachineSpec {
     }
 
     fn gen_initial_state(&self) -> BoxedStrategy<Network> {
-        self.networks.clone()
+        self.networks.clone().boxed()
     }
 
     fn gen_command(&self, network: &Network) -> BoxedStrategy<Command> {
