@@ -10,6 +10,7 @@ use crate::case::Case;
 use crate::lanes::{LaneShape, end_states, interleavings, states_at_end_of};
 use crate::specification::Model;
 use crate::step::predict;
+use crate::symbol::Symbol;
 
 /// How long cases are, and whether they have lanes.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -109,6 +110,7 @@ pub fn generate<M: Model>(
     shape: &Shape,
     runner: &mut TestRunner,
 ) -> Result<GeneratedCase<M>, GenerateError> {
+    Symbol::restart();
     let (count, initial_tree) = begin(model, &shape.commands, runner)?;
     let mut case: Case<M> = Case::sequential(initial_tree.current(), Vec::new());
     let (mut state, mut command_trees) = (case.initial.clone(), Vec::new());
@@ -120,7 +122,10 @@ pub fn generate<M: Model>(
         command_trees.push(tree);
     }
     if let Some(shape) = &shape.lanes {
+        let prefix = case.commands.len();
         command_trees.extend(add_lanes(model, shape, &mut case, &state, runner)?);
+        // A lane that stays alone becomes a part of the prefix.
+        state = case.commands[prefix..].iter().fold(state, |state, command| predict(model, &state, command));
     }
     add_final(model, &mut case, &state);
     Ok(GeneratedCase { case, initial_tree, command_trees })
