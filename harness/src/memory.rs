@@ -1,7 +1,7 @@
 //! What is known of cases that were run: shrinking and the search for causes share it, so that
 //! neither runs what the other has run.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use model::{Case, Model};
@@ -60,17 +60,32 @@ impl From<&Verdict> for Finding {
 
 /// Cases that were run, with what came of each.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(HashMap<String, Finding>);
+pub(crate) struct Memory {
+    findings: HashMap<String, Finding>,
+    /// What was forgotten once.
+    doubted: HashSet<String>,
+}
 
 impl Memory {
     /// What is known of a case.
     pub(crate) fn of<M: Model>(&self, case: &Case<M>) -> Option<&Finding> {
-        self.0.get(&key(case))
+        self.findings.get(&key(case))
+    }
+
+    /// Forgets that a case holds, so that it can be run again; not a second time. Whether it was.
+    pub(crate) fn doubt<M: Model>(&mut self, case: &Case<M>) -> bool {
+        let key = key(case);
+        let held = self.findings.get(&key) == Some(&Finding::Holds);
+        let forgotten = held && self.doubted.insert(key.clone());
+        if forgotten {
+            self.findings.remove(&key);
+        }
+        forgotten
     }
 
     /// Takes note of what several runs of a case have shown together.
     pub(crate) fn know<M: Model>(&mut self, case: &Case<M>, finding: Finding) {
-        self.0.insert(key(case), finding);
+        self.findings.insert(key(case), finding);
     }
 
     /// Takes note of a case that was run.

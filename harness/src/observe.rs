@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::causes::{Causes, Finding};
 use crate::coverage::CoverageReport;
+use crate::statistics::Statistics;
 
 /// Something that happened in a run. As JSON each has its name in `event`.
 #[derive(Clone, Debug, Serialize)]
@@ -136,6 +137,11 @@ pub enum Event<'a> {
         /// Values and pairs of values.
         coverage: &'a CoverageReport,
     },
+    /// What the cases were like: commands, pairs of commands, states, classes.
+    Statistics {
+        /// What was counted.
+        statistics: &'a Statistics,
+    },
     /// The failing case was written to this file.
     Saved {
         /// The replay file.
@@ -166,6 +172,13 @@ pub trait Observer: Send + Sync {
     /// Takes note of an event.
     fn event(&self, event: &Event<'_>);
 
+    /// Whether it wants to know of every case and command. One that does not is spared
+    /// [`Event::CaseStarted`], [`Event::CommandStarted`], [`Event::CommandFinished`] and
+    /// [`Event::CaseFinished`], and the run the time to put them into words.
+    fn follows_cases(&self) -> bool {
+        true
+    }
+
     /// Shows a text that stands by itself, such as the report of a failure.
     fn text(&self, _text: &str) {}
 }
@@ -176,4 +189,8 @@ pub struct Silent;
 
 impl Observer for Silent {
     fn event(&self, _event: &Event<'_>) {}
+
+    fn follows_cases(&self) -> bool {
+        false
+    }
 }

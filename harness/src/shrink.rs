@@ -214,8 +214,24 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
                     }
                 }
             }
-            return Ok(());
+            if !self.look_again()? {
+                return Ok(());
+            }
         }
+    }
+
+    /// Where one run does not decide, a candidate may have been given up wrongly: those with one
+    /// command less are judged once more at the end. Whether one of them helps.
+    fn look_again(&mut self) -> Result<bool, End> {
+        let doubtful = if self.reference.is_some() { self.best.len() } else { 0 };
+        for index in 0..doubtful {
+            let Some(id) = self.best.commands().nth(index).map(|traced| traced.id) else { break };
+            let Some(draft) = self.best.without(&[id]).repaired(self.model) else { continue };
+            if self.memory.doubt(&draft.case()) && self.attempt(Kind::Delete, draft)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Takes the step out that promises most for its price.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use model::{Case, GenerateError, Model};
+use model::{Case, GenerateError, InvalidCase, Model};
 
 use crate::causes::Causes;
 use crate::coverage::CoverageReport;
@@ -11,6 +11,7 @@ use crate::execute::{Evidence, Exclusion};
 use crate::regressions::Seed;
 use crate::replay::ReplayError;
 use crate::shrink::Rate;
+use crate::statistics::Statistics;
 use crate::system::SystemError;
 
 /// Why a run ended without a verdict.
@@ -26,6 +27,20 @@ pub enum RunError {
     /// A failing case could not be kept or read.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// An example of the specification is none.
+    #[error("example {name:?} is impossible: {source}: mend it in the model's examples")]
+    Example {
+        /// Its name.
+        name: String,
+        /// What is impossible.
+        source: InvalidCase,
+    },
+    /// The strategies make too few cases of a class, and the configuration asks to know.
+    #[error("too few cases are of a class: {classes}: generate more of them, or require less")]
+    Cover {
+        /// Each such class, with its share.
+        classes: String,
+    },
     /// Whatever is generated cannot be built or booted.
     #[error(
         "{cases} generated cases in a row could not be built or booted: leave out or mend {configurations}",
@@ -95,6 +110,8 @@ pub struct Summary<M: Model> {
     pub exclusions: Vec<Exclusion>,
     /// Which values and pairs of values the cases had; none where nothing was to be covered.
     pub coverage: Option<CoverageReport>,
+    /// What the cases were like.
+    pub statistics: Statistics,
     /// The failure that ended the run, if there was one.
     pub failure: Option<Failure<M>>,
     /// Whether it was stopped before its end.
@@ -110,6 +127,7 @@ impl<M: Model> Default for Summary<M> {
             excluded: 0,
             exclusions: Vec::new(),
             coverage: None,
+            statistics: Statistics::default(),
             failure: None,
             stopped: false,
         }
