@@ -49,23 +49,35 @@ impl Leaf {
 #[derive(Default)]
 pub(super) struct Domain(HashMap<String, BTreeSet<Leaf>>);
 
+/// How many different commands are kept of those that were drawn.
+const KEPT: usize = 30;
+
 impl Domain {
-    /// The values that commands have where the model's strategy makes them, for these states.
-    pub(super) fn of<M: Model>(model: &M, states: &[M::State], commands: &[M::Command]) -> Self {
-        let mut domain = Self::default();
+    /// The values that commands have where the model's strategy makes them, for these states; and
+    /// some of the commands that it makes.
+    pub(super) fn of<M: Model>(
+        model: &M,
+        states: &[M::State],
+        commands: &[M::Command],
+    ) -> (Self, Vec<M::Command>) {
+        let (mut domain, mut drawn) = (Self::default(), Vec::new());
         commands.iter().for_each(|command| domain.learn::<M>(command));
         let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
         let mut runner = TestRunner::new_with_rng(Config::default(), rng);
         for (sample, state) in states.iter().cycle().take(SAMPLES).enumerate() {
             let Ok(mut tree) = model.gen_command(state).new_tree(&mut runner) else { continue };
-            domain.learn::<M>(&tree.current());
+            let command = tree.current();
+            domain.learn::<M>(&command);
+            if drawn.len() < KEPT && model.defines(&command).is_none() && !drawn.contains(&command) {
+                drawn.push(command);
+            }
             let mut steps = if sample < SIMPLIFIED { SIMPLIFICATIONS } else { 0 };
             while steps > 0 && tree.simplify() {
                 domain.learn::<M>(&tree.current());
                 steps -= 1;
             }
         }
-        domain
+        (domain, drawn)
     }
 
     fn learn<M: Model>(&mut self, command: &M::Command) {
@@ -177,7 +189,8 @@ pub(super) fn plainer<M: Model>(command: &M::Command, domain: &Domain) -> Vec<M:
     changed.collect()
 }
 
-/// Visits every part that has no parts itself, with its path.
+/// Visits every part of a command that has no parts itself, with its path. A command without any
+/// parts has none: its name is no value.
 fn each_leaf(value: &mut Value, path: &str, visit: &mut impl FnMut(&str, &mut Value)) {
     match value {
         Value::Array(parts) => {
@@ -190,6 +203,7 @@ fn each_leaf(value: &mut Value, path: &str, visit: &mut impl FnMut(&str, &mut Va
                 each_leaf(part, &format!("{path}/{name}"), visit);
             }
         }
+        _ if path.is_empty() => {}
         _ => visit(path, value),
     }
 }
