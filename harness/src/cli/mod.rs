@@ -9,6 +9,7 @@ mod parameters;
 mod progress;
 mod replay;
 mod run;
+mod shrink;
 
 use std::process::ExitCode;
 
@@ -71,6 +72,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         args::Command::Run(options) => run::run(&options),
         args::Command::Replay(options) => replay::replay(&options),
+        args::Command::Shrink(options) => shrink::shrink(&options),
         args::Command::Doctor(options) => doctor::doctor(&options),
         args::Command::Clean(options) => doctor::clean(&options),
     };
