@@ -19,6 +19,8 @@ pub mod case;
 mod choices;
 pub mod factor;
 pub mod generate;
+pub mod history;
+pub mod linearizability;
 pub mod machine;
 pub mod machines;
 pub mod network;
