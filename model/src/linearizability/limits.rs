@@ -67,7 +67,7 @@ impl<'a> Watch<'a> {
 
     /// Why to end now, given the bytes in use.
     pub(super) fn over(&self, memory: usize) -> Option<Undecided> {
-        let Limits { time, memory: most, cancel } = self.limits;
+        let Limits { time, memory: most, cancel, .. } = self.limits;
         if cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
             return Some(Undecided::Cancelled);
         }

@@ -1,7 +1,10 @@
 //! A map of strings that is asked, put to and appended to.
 
 use std::fmt;
+use std::hash::{BuildHasher as _, Hash, Hasher};
 use std::sync::Arc;
+
+use rustc_hash::FxBuildHasher;
 
 use super::object::Sequential;
 
@@ -33,28 +36,64 @@ pub enum MapResponse {
     Done,
 }
 
-/// What a [`Map`] holds: the keys with a value that is not empty, in order.
+/// What a [`Map`] holds: the keys with a value that is not empty, in order. Values are shared
+/// between states, and hashed once.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
-pub struct Entries(Vec<(Arc<str>, Arc<str>)>);
+pub struct Entries(Vec<Arc<Entry>>);
+
+struct Entry {
+    key: Arc<str>,
+    value: Box<str>,
+    hash: u64,
+}
+
+impl Entry {
+    fn new(key: &Arc<str>, value: Box<str>) -> Arc<Self> {
+        let hash = FxBuildHasher.hash_one((key, &value));
+        Arc::new(Self { key: key.clone(), value, hash })
+    }
+}
+
+impl Hash for Entry {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(self.hash);
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+            || self.hash == other.hash && self.value == other.value && self.key == other.key
+    }
+}
+
+impl Eq for Entry {}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?}: {:?}", self.key, self.value)
+    }
+}
 
 impl Entries {
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: &str) -> &str {
-        self.place(key).map_or("", |place| &self.0[place].1)
+        self.place(key).map_or("", |place| &self.0[place].value)
     }
 
     fn place(&self, key: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(other, _)| (**other).cmp(key))
+        self.0.binary_search_by(|entry| (*entry.key).cmp(key))
     }
 
-    fn with(&self, key: &Arc<str>, value: Arc<str>) -> Self {
-        let mut entries = self.0.clone();
+    fn with(&self, key: &Arc<str>, value: Box<str>) -> Self {
+        let mut entries = Vec::with_capacity(self.0.len() + 1);
+        entries.extend_from_slice(&self.0);
         match (self.place(key), value.is_empty()) {
             (Ok(place), true) => drop(entries.remove(place)),
-            (Ok(place), false) => entries[place].1 = value,
+            (Ok(place), false) => entries[place] = Entry::new(key, value),
             (Err(_), true) => {}
-            (Err(place), false) => entries.insert(place, (key.clone(), value)),
+            (Err(place), false) => entries.insert(place, Entry::new(key, value)),
         }
         Self(entries)
     }
@@ -85,11 +124,18 @@ impl Sequential for Map {
         match (command, response) {
             (Get(_), None) => Some(state.clone()),
             (Get(key), Some(Value(value))) => (**value == *state.get(key)).then(|| state.clone()),
-            (Put(key, value), None | Some(Done)) => Some(state.with(key, value.clone())),
+            (Put(key, value), None | Some(Done)) => Some(state.with(key, (**value).into())),
             (Append(key, more), None | Some(Done)) => {
                 Some(state.with(key, [state.get(key), more].concat().into()))
             }
             _ => None,
+        }
+    }
+
+    fn allows(&self, state: &Entries, command: &MapCommand, response: Option<&MapResponse>) -> bool {
+        match (command, response) {
+            (MapCommand::Get(key), Some(MapResponse::Value(value))) => **value == *state.get(key),
+            _ => self.step(state, command, response).is_some(),
         }
     }
 
@@ -101,9 +147,14 @@ impl Sequential for Map {
         (!self.whole).then(|| command.key())
     }
 
+    fn independent(&self, one: &MapCommand, other: &MapCommand) -> bool {
+        self.whole && one.key() != other.key()
+    }
+
     fn size(&self, state: &Entries) -> usize {
-        let texts = state.0.iter().map(|(_, value)| value.len() + size_of::<(Arc<str>, Arc<str>)>());
-        size_of::<Entries>() + texts.sum::<usize>()
+        // Of the values, most are those of other states too: each state adds one.
+        let longest = state.0.iter().map(|entry| entry.value.len()).max().unwrap_or(0);
+        size_of::<Entries>() + state.0.len() * size_of::<Arc<Entry>>() + size_of::<Entry>() + longest
     }
 
     fn explain(&self, state: &Entries, command: &MapCommand, _: Option<&MapResponse>) -> String {

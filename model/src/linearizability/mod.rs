@@ -19,6 +19,7 @@
 //!   state as it is would lose orders in which it changes it later;
 //! - never-answered operations that are alike are taken in one order, and a configuration in
 //!   which more of them took effect than in another that is else the same is not gone into;
+//! - operations that are declared independent are not tried in both orders;
 //! - states are numbered, and each step is asked for once;
 //! - two orders of trying share one search.
 
@@ -29,6 +30,7 @@ mod object;
 mod parts;
 mod plan;
 mod register;
+mod rows;
 mod search;
 mod states;
 mod table;

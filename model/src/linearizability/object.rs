@@ -30,6 +30,17 @@ pub trait Sequential {
         response: Option<&Self::Response>,
     ) -> Option<Self::State>;
 
+    /// Whether [`step`](Self::step) has a state here. A quicker way to know is worth having, since
+    /// it is asked of each operation that only reads in each state.
+    fn allows(
+        &self,
+        state: &Self::State,
+        command: &Self::Command,
+        response: Option<&Self::Response>,
+    ) -> bool {
+        self.step(state, command, response).is_some()
+    }
+
     /// Whether a command with this answer (or with an unknown one) leaves *every* state as it is.
     ///
     /// Such operations are put into the order as soon as they fit, without a search. To say so of
@@ -43,6 +54,15 @@ pub trait Sequential {
     /// 1990). If any command of a history has none, the history is checked as a whole.
     fn part<'a>(&self, _command: &'a Self::Command) -> Option<&'a str> {
         None
+    }
+
+    /// Whether the order of these two commands makes no difference, in *any* state and whatever
+    /// they answer: not to whether they are possible, and not to the state after both.
+    ///
+    /// Where parts cannot be checked by themselves, because some commands touch several, this
+    /// spares the search the orders of those that do not meet.
+    fn independent(&self, _one: &Self::Command, _other: &Self::Command) -> bool {
+        false
     }
 
     /// How much memory a state takes, in bytes.

@@ -9,6 +9,7 @@
 use rustc_hash::FxHashMap;
 
 use super::object::Sequential;
+use super::rows::{Row, Rows};
 
 /// One operation as the search takes it.
 pub(super) struct Item<'a, O: Sequential> {
@@ -69,33 +70,17 @@ impl Unanswered {
     }
 }
 
-/// Rows of numbers, one row a level.
-#[derive(Default)]
-struct Rows {
-    starts: Vec<u32>,
-    entries: Vec<u32>,
-}
-
-impl Rows {
-    fn push(&mut self, row: impl Iterator<Item = u32>) {
-        self.starts.push(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
-        self.entries.extend(row);
-    }
-
-    fn row(&self, level: usize) -> &[u32] {
-        let end = self.starts.get(level + 1).map_or(self.entries.len(), |&end| end as usize);
-        &self.entries[self.starts[level] as usize..end]
-    }
-}
-
 /// The layout of the operations of one part of the object.
 pub(super) struct Plan<'a, O: Sequential> {
     pub(super) kinds: Vec<Kind<'a, O>>,
     /// In the order of their answers.
     pub(super) answered: Vec<Answered>,
+    /// In the order of the first call among those alike.
     pub(super) unanswered: Vec<Unanswered>,
-    /// The open operations of each level that may change the state, by their answers.
+    /// The open operations of each level that may change the state, by their answers, and the
+    /// kinds of never-answered ones; of both only those that the level's operation depends on.
     changing: Rows,
+    taking: Rows,
     /// Those that only read.
     reading: Rows,
     /// Those that only read and were not open a level before.
@@ -136,43 +121,49 @@ impl<'a, O: Sequential> Plan<'a, O> {
             answered,
             unanswered: Vec::new(),
             changing: Rows::default(),
+            taking: Rows::default(),
             reading: Rows::default(),
             newly_reading: Rows::default(),
             mask_words: 0,
             guards: Vec::new(),
         };
         plan.lay_out_unanswered(alike);
-        plan.lay_out_levels(memory)?;
+        plan.lay_out_levels(object, memory)?;
         Ok(plan)
     }
 
-    /// The open operations of a level that may change the state.
-    pub(super) fn changing(&self, level: usize) -> &[u32] {
+    /// The operations that can come next at a level and may change the state.
+    pub(super) fn changing(&self, level: usize) -> Row<'_> {
         self.changing.row(level)
     }
 
+    /// The kinds of never-answered ones that can.
+    pub(super) fn taking(&self, level: usize) -> Row<'_> {
+        self.taking.row(level)
+    }
+
     /// The open operations of a level that only read.
-    pub(super) fn reading(&self, level: usize) -> &[u32] {
+    pub(super) fn reading(&self, level: usize) -> Row<'_> {
         self.reading.row(level)
     }
 
     /// Those of them that the level before did not have.
-    pub(super) fn newly_reading(&self, level: usize) -> &[u32] {
+    pub(super) fn newly_reading(&self, level: usize) -> Row<'_> {
         self.newly_reading.row(level)
     }
 
     fn lay_out_unanswered(&mut self, alike: FxHashMap<u32, Vec<(usize, u64)>>) {
         let last = self.answered.last().map_or(0, |last| last.at);
         let mut alike: Vec<_> = alike.into_iter().collect();
-        alike.sort_unstable_by_key(|(kind, _)| *kind);
-        let (mut word, mut used) = (0, 0);
-        for (kind, mut members) in alike {
+        for (_, members) in &mut alike {
             // What was called after the last answer explains nothing.
             members.retain(|&(_, called)| called <= last);
             members.sort_unstable_by_key(|&(index, called)| (called, index));
-            if members.is_empty() {
-                continue;
-            }
+        }
+        alike.retain(|(_, members)| !members.is_empty());
+        alike.sort_unstable_by_key(|(kind, members)| (members[0].1, *kind));
+        let (mut word, mut used) = (0, 0);
+        for (kind, members) in alike {
             let bits = usize::BITS - members.len().leading_zeros();
             if used + bits + 1 > u64::BITS {
                 (word, used) = (word + 1, 0);
@@ -184,15 +175,15 @@ impl<'a, O: Sequential> Plan<'a, O> {
         }
     }
 
-    fn lay_out_levels(&mut self, memory: usize) -> Result<(), TooLarge> {
+    fn lay_out_levels(&mut self, object: &O, memory: usize) -> Result<(), TooLarge> {
         let mut calls: Vec<u32> = (0..u32::try_from(self.answered.len()).map_err(|_| TooLarge)?).collect();
         calls.sort_by_key(|&number| self.answered[number as usize].called);
         let mut calls = calls.into_iter().peekable();
         let (mut open, mut slots) = (Vec::<u32>::new(), Slots::default());
         for level in 0..self.answered.len() {
+            let moment = self.answered[level].at;
             let mut new = Vec::new();
-            while let Some(number) =
-                calls.next_if(|&number| self.answered[number as usize].called <= self.answered[level].at)
+            while let Some(number) = calls.next_if(|&number| self.answered[number as usize].called <= moment)
             {
                 self.answered[number as usize].slot = slots.take();
                 new.push(number);
@@ -201,12 +192,12 @@ impl<'a, O: Sequential> Plan<'a, O> {
             // Answers in their order: the operation that must come next is the best guess.
             open.sort_unstable();
             let reads = |number: &u32| self.answered[*number as usize].reads;
-            self.changing.push(open.iter().copied().filter(|number| !reads(number)));
             self.reading.push(open.iter().copied().filter(reads));
             self.newly_reading.push(new.into_iter().filter(reads));
-            let entries =
-                self.changing.entries.len() + self.reading.entries.len() + self.newly_reading.entries.len();
-            if entries.saturating_mul(size_of::<u32>()) > memory || u32::try_from(entries).is_err() {
+            let taking = self.unanswered.partition_point(|unanswered| unanswered.members[0].1 <= moment);
+            self.push_dependent(object, &open, taking);
+            let rows = [&self.changing, &self.taking, &self.reading, &self.newly_reading];
+            if rows.iter().map(|rows| rows.memory()).sum::<usize>() > memory {
                 return Err(TooLarge);
             }
             // The level's own operation is the first that is open.
@@ -215,6 +206,36 @@ impl<'a, O: Sequential> Plan<'a, O> {
         }
         self.mask_words = slots.most.div_ceil(u64::BITS) as usize;
         Ok(())
+    }
+
+    /// Notes for the next level what can come next there.
+    ///
+    /// The level's own operation, the first that is open, must come before anything that is not
+    /// open yet. What depends neither on it nor on anything open that does, in turn, can as well
+    /// come later: it is a persistent set (Godefroid, 1996).
+    fn push_dependent(&mut self, object: &O, open: &[u32], taking: usize) {
+        let command = |kind: u32| self.kinds[kind as usize].0;
+        let mut reached = vec![command(self.answered[open[0] as usize].kind)];
+        let mut apart_answered = open[1..].to_vec();
+        let mut apart_taking: Vec<usize> = (0..taking).collect();
+        while let Some(one) = reached.pop() {
+            let depends = |kind: u32| !object.independent(one, command(kind));
+            let depending =
+                apart_answered.extract_if(.., |number| depends(self.answered[*number as usize].kind));
+            reached.extend(depending.map(|number| command(self.answered[number as usize].kind)));
+            let depending = apart_taking.extract_if(.., |number| depends(self.unanswered[*number].kind));
+            reached.extend(depending.map(|number| command(self.unanswered[number].kind)));
+        }
+        let changing = |number: &u32| {
+            !self.answered[*number as usize].reads && apart_answered.binary_search(number).is_err()
+        };
+        self.changing.push(open.iter().copied().filter(changing));
+        if apart_taking.is_empty() {
+            self.taking.push_first(taking);
+        } else {
+            let dependent = (0..taking).filter(|number| apart_taking.binary_search(number).is_err());
+            self.taking.push(dependent.map(|number| number as u32));
+        }
     }
 }
 

@@ -59,6 +59,13 @@ impl Sequential for Register {
         }
     }
 
+    fn allows(&self, state: &Value, command: &RegisterCommand, response: Option<&RegisterResponse>) -> bool {
+        match (command, response) {
+            (RegisterCommand::Read, Some(RegisterResponse::Value(value))) => value == state,
+            _ => self.step(state, command, response).is_some(),
+        }
+    }
+
     fn only_reads(&self, command: &RegisterCommand, response: Option<&RegisterResponse>) -> bool {
         match command {
             RegisterCommand::Read => true,

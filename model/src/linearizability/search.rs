@@ -2,6 +2,7 @@
 
 use super::object::Sequential;
 use super::plan::Plan;
+use super::rows::Row;
 use super::states::States;
 use super::table::{NONE, Table};
 
@@ -25,8 +26,8 @@ pub(super) struct Search<'a, O: Sequential> {
     pub(super) states: States<'a, O>,
     table: Table,
     paths: [Vec<Frame>; 2],
-    /// The node with most answered operations in order, and their number.
-    best: (u32, u32),
+    /// The node of the highest level with most answered operations in order, and how far it is.
+    best: (u32, (u32, u32)),
     words: Vec<u64>,
     found: Option<u32>,
 }
@@ -59,7 +60,7 @@ impl<'a, O: Sequential> Search<'a, O> {
         let table = Table::new(plan.mask_words, plan.guards.clone());
         let words = vec![0; table.width()];
         let paths = [Vec::new(), Vec::new()];
-        let mut search = Self { plan, states, table, paths, best: (0, 0), words, found: None };
+        let mut search = Self { plan, states, table, paths, best: (0, (0, 0)), words, found: None };
         let mut start = Position { level: 0, state: 0 };
         search.settle(&mut start, true, |_| {});
         search.meet(&start, (NONE, NONE));
@@ -74,14 +75,15 @@ impl<'a, O: Sequential> Search<'a, O> {
         self.table.memory() + self.states.memory() + paths.sum::<usize>()
     }
 
-    /// The node that holds most answered operations.
+    /// The node that explains most answers: the longest row of them without a gap, and then as many
+    /// as possible.
     pub(super) fn best(&self) -> u32 {
         self.best.0
     }
 
     /// The highest level that was come to.
     pub(super) fn highest(&self) -> usize {
-        self.table.highest() as usize
+        self.best.1.0 as usize
     }
 
     /// The operations that could be next after a node, by their places in the history, with the
@@ -90,11 +92,13 @@ impl<'a, O: Sequential> Search<'a, O> {
         let at = self.table.node(node);
         let words = self.table.words(node);
         let Some(level) = self.plan.answered.get(at.level as usize) else { return Vec::new() };
-        let open = [self.plan.changing(at.level as usize), self.plan.reading(at.level as usize)].concat();
-        let open = open.iter().map(|&number| &self.plan.answered[number as usize]);
+        let open =
+            self.plan.changing(at.level as usize).iter().chain(self.plan.reading(at.level as usize).iter());
+        let open = open.map(|number| &self.plan.answered[number as usize]);
         let open = open.filter(|answered| !bit(words, answered.slot));
         let mut nexts: Vec<_> = open.map(|answered| (answered.index, answered.kind)).collect();
-        for unanswered in &self.plan.unanswered {
+        for number in self.plan.taking(at.level as usize).iter() {
+            let unanswered = &self.plan.unanswered[number as usize];
             let taken = unanswered.taken(&words[self.plan.mask_words..]);
             if let Some((index, called)) = unanswered.members.get(taken)
                 && *called <= level.at
@@ -143,16 +147,17 @@ impl<'a, O: Sequential> Search<'a, O> {
         let (parent, tried) = (frame.node, frame.tried as usize);
         frame.tried += 1;
         let node = self.table.node(parent);
-        let changing = self.plan.changing(node.level as usize);
-        let (answered, all) = (changing.len(), changing.len() + self.plan.unanswered.len());
+        let (changing, taking) =
+            (self.plan.changing(node.level as usize), self.plan.taking(node.level as usize));
+        let all = changing.len() + taking.len();
         if tried == all {
             self.paths[path].pop();
             return true;
         }
         let place = if path == 0 { tried } else { all - 1 - tried };
-        let choice = match changing.get(place) {
-            Some(&number) => Choice::Answered(number),
-            None => Choice::Unanswered((place - answered) as u32),
+        let choice = match place.checked_sub(changing.len()) {
+            None => Choice::Answered(changing.at(place)),
+            Some(place) => Choice::Unanswered(taking.at(place)),
         };
         if let Some((position, via)) = self.take(parent, choice)
             && let Some(new) = self.meet(&position, (parent, via))
@@ -204,10 +209,10 @@ impl<'a, O: Sequential> Search<'a, O> {
     /// as the level's own operation is in the order. Tells which reads it added.
     fn settle(&mut self, position: &mut Position, changed: bool, mut tell: impl FnMut(u32)) {
         let Self { plan, states, words, .. } = self;
-        let mut read = |words: &mut [u64], state: u32, numbers: &[u32]| {
-            for &number in numbers {
+        let mut read = |words: &mut [u64], state: u32, numbers: Row<'_>| {
+            for number in numbers.iter() {
                 let answered = &plan.answered[number as usize];
-                if !bit(words, answered.slot) && states.step(state, answered.kind).is_some() {
+                if !bit(words, answered.slot) && states.allows(state, answered.kind) {
                     set(words, answered.slot);
                     tell(number);
                 }
@@ -232,7 +237,7 @@ impl<'a, O: Sequential> Search<'a, O> {
     fn meet(&mut self, position: &Position, (parent, via): (u32, u32)) -> Option<u32> {
         let new = self.table.add((position.level, position.state), &self.words, (parent, via))?;
         let held = &self.words[..self.plan.mask_words];
-        let depth = position.level + held.iter().map(|word| word.count_ones()).sum::<u32>();
+        let depth = (position.level, held.iter().map(|word| word.count_ones()).sum());
         if depth > self.best.1 {
             self.best = (new, depth);
         }

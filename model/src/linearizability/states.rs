@@ -16,6 +16,8 @@ pub(super) struct States<'a, O: Sequential> {
     /// Each number with the hash of its state.
     numbers: HashTable<(u64, u32)>,
     steps: FxHashMap<(u32, u32), Option<u32>>,
+    /// Whether reads are possible.
+    reads: FxHashMap<(u32, u32), bool>,
     /// Bytes in states, as the object counts them.
     held: usize,
 }
@@ -34,6 +36,7 @@ impl<'a, O: Sequential> States<'a, O> {
             states: Vec::new(),
             numbers: HashTable::new(),
             steps: FxHashMap::default(),
+            reads: FxHashMap::default(),
             held: 0,
         };
         states.number(object.initial());
@@ -46,12 +49,12 @@ impl<'a, O: Sequential> States<'a, O> {
 
     /// About how many bytes all of it takes.
     pub(super) fn memory(&self) -> usize {
-        self.held + self.states.len() * STATE_OVERHEAD + self.steps.len() * STEP
+        self.held + self.states.len() * STATE_OVERHEAD + self.asked() * STEP
     }
 
     /// How many steps were asked of the object.
     pub(super) fn asked(&self) -> usize {
-        self.steps.len()
+        self.steps.len() + self.reads.len()
     }
 
     /// The state that an operation of this kind leads to, if it is possible.
@@ -64,6 +67,14 @@ impl<'a, O: Sequential> States<'a, O> {
         let next = next.map(|next| self.number(next));
         self.steps.insert((state, kind), next);
         next
+    }
+
+    /// Whether an operation of this kind, which only reads, is possible.
+    pub(super) fn allows(&mut self, state: u32, kind: u32) -> bool {
+        let Self { object, kinds, states, reads, .. } = self;
+        let (command, response) = kinds[kind as usize];
+        let allows = || object.allows(&states[state as usize], command, response);
+        *reads.entry((state, kind)).or_insert_with(allows)
     }
 
     fn number(&mut self, state: O::State) -> u32 {

@@ -50,11 +50,6 @@ impl Table {
         self.nodes[number as usize]
     }
 
-    /// The highest level of any node.
-    pub(super) fn highest(&self) -> u32 {
-        self.nodes.iter().map(|node| node.level).max().unwrap_or(0)
-    }
-
     /// The bits of a node, then its counts.
     pub(super) fn words(&self, number: u32) -> &[u64] {
         let width = self.width();

@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod timing;
+mod differential;
+mod objects;
+mod plain;
+mod random;
 mod verdicts;
 
 use std::path::PathBuf;
