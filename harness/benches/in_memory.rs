@@ -5,7 +5,7 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use harness::machines::simulated::SimulatedSystem;
 use harness::{Config, Coverage, Runner, Silent, Stop};
-use model::{Case, MachineSpec, Model, NetworkParameters, Outcome, Parameter, Possible, generate};
+use model::{Case, MachineSpec, Model, NetworkParameters, Outcome, Parameter, Possible, Shape, generate};
 use proptest::test_runner::{Config as ProptestConfig, TestRunner};
 
 /// How many commands each case has.
@@ -18,7 +18,9 @@ fn specification() -> MachineSpec {
 }
 
 fn case(model: &MachineSpec, runner: &mut TestRunner) -> Case<MachineSpec> {
-    generate(model, &(COMMANDS..=COMMANDS), runner).expect("the model's strategies agree with it").case
+    generate(model, &Shape::sequential(COMMANDS..=COMMANDS), runner)
+        .expect("the model's strategies agree with it")
+        .case
 }
 
 fn generation(criterion: &mut Criterion) {
@@ -58,7 +60,7 @@ fn running(criterion: &mut Criterion) {
     let (model, stop) = (specification(), Stop::default());
     let config = Config {
         cases: 10,
-        commands: COMMANDS..=COMMANDS,
+        shape: Shape::sequential(COMMANDS..=COMMANDS),
         failures: None,
         regressions: None,
         ..Config::default()

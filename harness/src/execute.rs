@@ -21,6 +21,12 @@ pub struct Evidence {
     pub came: String,
 }
 
+impl std::fmt::Display for Evidence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "expected {}; came {}", self.expected, self.came)
+    }
+}
+
 /// What running a case has shown.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Verdict {
@@ -62,6 +68,17 @@ pub struct Execution<M: Model> {
     pub steps: Vec<Step<M>>,
     /// What they show.
     pub verdict: Verdict,
+}
+
+impl<M: Model> Execution<M> {
+    /// Why it is falsified, if it is.
+    #[must_use]
+    pub fn evidence(&self) -> Option<&Evidence> {
+        match &self.verdict {
+            Verdict::Falsified(evidence) => Some(evidence),
+            Verdict::Holds | Verdict::Inconclusive(_) | Verdict::Excluded(_) => None,
+        }
+    }
 }
 
 /// How a system and a model are put together to run cases.
@@ -169,6 +186,11 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
     }
 
     fn give(&self, sut: &mut S::Sut, index: usize, command: &M::Command) -> Result<Step<M>, SystemError> {
+        if !self.observer.follows_cases() {
+            let start = Instant::now();
+            let outcome = self.system.run(sut, command)?;
+            return Ok(Step { command: command.clone(), outcome, elapsed: start.elapsed() });
+        }
         let shown = self.model.show_command(command);
         self.observer.event(&Event::CommandStarted { number: index + 1, command: &shown });
         let start = Instant::now();

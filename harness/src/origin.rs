@@ -1,11 +1,10 @@
-//! Where the cases of a run come from: files and seeds of earlier failures, then seeds that are
-//! chosen for what their cases cover.
+//! Where the cases of a run come from: files and seeds of earlier failures, examples, then seeds
+//! that are chosen for what their cases cover.
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use model::{GenerateError, GeneratedCase, Model, generate, generate_state};
+use model::{Case, Example, GenerateError, GeneratedCase, Model, Shape, generate_state, generate_swarm};
 use proptest::test_runner::{Config as ProptestConfig, TestRng, TestRunner};
 
 use crate::config::Config;
@@ -13,20 +12,22 @@ use crate::coverage::{Covered, Goals};
 use crate::observe::{Event, Observer};
 use crate::regressions::{self, Seed};
 use crate::replay::{Replay, ReplayError};
+use crate::summary::RunError;
 
 /// Where a case comes from.
 pub(crate) enum Origin<M: Model> {
     Saved { file: PathBuf, replay: Box<Replay<M>> },
+    Example { name: String, case: Box<Case<M>> },
     Seed(Seed),
 }
 
 /// Generates the case of a seed.
 pub(crate) fn case_of<M: Model>(
     model: &M,
-    commands: &RangeInclusive<usize>,
+    config: &Config,
     seed: Seed,
 ) -> Result<GeneratedCase<M>, GenerateError> {
-    generate(model, commands, &mut runner(seed))
+    generate_swarm(model, &config.shape, config.swarm, &mut runner(seed))
 }
 
 fn runner(seed: Seed) -> TestRunner {
@@ -65,6 +66,16 @@ pub(crate) fn saved<M: Model>(
     Ok(saved)
 }
 
+/// The cases that the specification begins every run with.
+pub(crate) fn examples<M: Model>(model: &M) -> Result<Vec<Origin<M>>, RunError> {
+    let examples = model.examples().into_iter().map(|Example { name, case }| {
+        let checked = case.validate(model);
+        checked.map_err(|source| RunError::Example { name: name.clone(), source })?;
+        Ok(Origin::Example { name, case: Box::new(case) })
+    });
+    examples.collect()
+}
+
 /// How many seeds each new case is chosen from. AETG's authors found that more than 50 gain little.
 const CANDIDATES: usize = 64;
 
@@ -72,14 +83,14 @@ const CANDIDATES: usize = 64;
 /// first one starts draws. A case remains a function of its seed alone.
 pub(crate) struct Seeds<'a, M: Model> {
     model: &'a M,
-    commands: &'a RangeInclusive<usize>,
+    shape: &'a Shape,
     first: Option<Seed>,
     rng: TestRng,
 }
 
 impl<'a, M: Model> Seeds<'a, M> {
-    pub(crate) fn new(model: &'a M, commands: &'a RangeInclusive<usize>, first: Seed) -> Self {
-        Self { model, commands, first: Some(first), rng: first.rng() }
+    pub(crate) fn new(model: &'a M, shape: &'a Shape, first: Seed) -> Self {
+        Self { model, shape, first: Some(first), rng: first.rng() }
     }
 
     /// Lets `covered` learn what states are varied in from as many as a case is chosen from.
@@ -114,7 +125,7 @@ impl<'a, M: Model> Seeds<'a, M> {
     }
 
     fn goals(&self, seed: Seed, covered: &mut Covered) -> Result<Goals, GenerateError> {
-        let initial = generate_state(self.model, self.commands, &mut runner(seed))?;
+        let initial = generate_state(self.model, self.shape, &mut runner(seed))?;
         Ok(covered.goals(&self.model.choices(&initial)))
     }
 }

@@ -103,7 +103,7 @@ impl<'a, M: Model> Prober<'a, M> {
             for value in self.subjects[index].unknown() {
                 let choice = Choice { value, ..self.subjects[index].choice.clone() };
                 let Some(initial) = self.model.with_choice(&self.case.initial, &choice) else { continue };
-                let case: Case<M> = Case { initial, commands: self.case.commands.clone() };
+                let case: Case<M> = Case { initial, ..self.case.clone() };
                 if let Some(finding) = self.memory.of(&case) {
                     self.subjects[index].know(value, finding.clone());
                 }
@@ -158,7 +158,7 @@ impl<'a, M: Model> Prober<'a, M> {
             .iter()
             .try_fold(self.case.initial.clone(), |state, choice| self.model.with_choice(&state, choice));
         let initial = changed.ok_or_else(|| Finding::Impossible("the model has no such state".to_owned()))?;
-        let case = Case { initial, commands: self.case.commands.clone() };
+        let case = Case { initial, ..self.case.clone() };
         case.validate(self.model).map_err(|error| Finding::Impossible(error.to_string()))?;
         match self.memory.of(&case) {
             Some(finding) => Err(finding.clone()),

@@ -4,6 +4,8 @@ use std::error::Error;
 
 use model::{Model, Outcome};
 
+use crate::lanes::Lanes;
+
 /// Acts: creates a system in a state, gives it commands, and takes it down again.
 ///
 /// The pure half that predicts it is [`model::Model`]. The same model runs against any system,
@@ -34,6 +36,25 @@ pub trait System<M: Model> {
     /// [`SystemError`] where what failed is not the system under test; this never falsifies a
     /// property. A command without an answer in time is not an error but an unknown outcome.
     fn run(&self, sut: &mut Self::Sut, command: &M::Command) -> Result<Outcome<M::Response>, SystemError>;
+
+    /// Runs lanes side by side, each over a session of its own, by [`Lanes::run`]:
+    ///
+    /// ```ignore
+    /// let system: &Sut = sut;
+    /// lanes.run(|_lane| {
+    ///     let mut session = system.connect()?;
+    ///     Ok(move |command: &Command| session.give(command))
+    /// })
+    /// ```
+    ///
+    /// By default a system runs none, and is given none unless lanes are asked for.
+    ///
+    /// # Errors
+    /// [`SystemError`] where what failed is not the system under test.
+    fn run_lanes(&self, _sut: &mut Self::Sut, _lanes: &Lanes<'_, M>) -> Result<(), SystemError> {
+        let why = "this system runs no lanes side by side: implement System::run_lanes, or ask for none";
+        Err(SystemError::WrongUse(why.into()))
+    }
 
     /// What creating a system in this state costs, given what is there already: among states
     /// that tell as much, those that cost least are tried first. By default all cost the same.

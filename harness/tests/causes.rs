@@ -9,7 +9,7 @@ use harness::causes::{Causes, Finding, Role};
 use harness::machines::simulated::SimulatedNetwork;
 use harness::machines::system::give;
 use harness::machines::{Lab, LiveNetwork, MachineSystem};
-use harness::{Config, Failure, Runner, Silent, Stop, System, SystemError, report};
+use harness::{Config, Failure, Runner, Shape, Silent, Stop, System, SystemError, report};
 use model::machine::{Mtu, Processors};
 use model::machines::{Command, Facts, Response};
 use model::{
@@ -141,7 +141,7 @@ fn a_bug_of_three_conditions_is_put_down_to_them() {
     let directory = tempfile::tempdir().unwrap();
     let config = Config {
         cases: 200,
-        commands: 3..=6,
+        shape: Shape::sequential(3..=6),
         seed: Some(1.into()),
         failures: Some(directory.path().join("in-memory")),
         regressions: None,

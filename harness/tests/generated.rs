@@ -6,7 +6,7 @@
 
 use harness::machines::system::give;
 use harness::machines::{Lab, LiveNetwork};
-use harness::{Config, Model, Outcome, Runner, Silent, Stop, System, SystemError};
+use harness::{Config, Model, Outcome, Runner, Shape, Silent, Stop, System, SystemError};
 use model::machine::{ClockSource, KernelParameterName, Mtu, Processors};
 use model::machines::{Command, Facts, Response};
 use model::{Choice, MachineId, MachineSpec, Network, NetworkParameters, PackageName, Parameter, Scratch};
@@ -105,7 +105,7 @@ fn guests_are_what_was_generated() {
     let networks = std::env::var("NETPROP_TEST_NETWORKS").map_or(3, |number| number.parse().unwrap());
     let config = Config {
         cases: networks,
-        commands: 1..=1,
+        shape: Shape::sequential(1..=1),
         seed: Some(3.into()),
         failures: None,
         regressions: None,

@@ -273,7 +273,7 @@ fn an_upgrade_node_by_node_keeps_the_data() {
         commands.push(Request::Set { from: other.clone(), key: 3, value: u32::from(round) + 200 });
         commands.extend(ids.iter().map(|at| Request::Get { from: machine.clone(), at: at.clone(), key: 3 }));
     }
-    let case = Case { initial, commands };
+    let case = Case::sequential(initial, commands);
     case.validate(&model).unwrap();
     let config = Config { failures: None, regressions: None, ..Config::default() };
     let (stop, system) = (Stop::default(), Servers(&lab));

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 
 use harness::machines::simulated::{SimulatedNetwork, SimulatedSystem};
 use harness::replay::Replay;
-use harness::{Config, Event, Failure, Observer, Runner, Silent, Stop, Summary, System, SystemError};
+use harness::{Config, Event, Failure, Observer, Runner, Shape, Silent, Stop, Summary, System, SystemError};
 use model::machines::{Command, Response};
 use model::{MachineId, MachineSpec, Model, Network, NetworkParameters, Outcome};
 use planted::{EverybodyAnswers, Judged, shape};
@@ -24,7 +24,7 @@ fn specification() -> MachineSpec {
 fn config(directory: &Path, seed: u64) -> Config {
     Config {
         cases: 200,
-        commands: 5..=30,
+        shape: Shape::sequential(5..=30),
         seed: Some(seed.into()),
         failures: Some(directory.join("failures")),
         regressions: Some(directory.join("regressions")),

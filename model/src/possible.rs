@@ -2,6 +2,7 @@
 
 use crate::outcome::Outcome;
 use crate::specification::Model;
+use crate::step::step;
 
 /// More possible worlds than this are not told apart; the case is then undecided.
 const MOST_WORLDS: usize = 4096;
@@ -43,10 +44,10 @@ impl<M: Model> World<M> {
     /// The world in which the pending command at `index` takes effect now, if it can.
     fn after_pending(&self, model: &M, index: usize) -> Option<Self> {
         let command = &self.pending[index];
-        model.pre_condition(&self.state, command).then(|| {
+        step(model, &self.state, command, None).ok().map(|state| {
             let mut pending = self.pending.clone();
             pending.remove(index);
-            Self { state: model.next_state(&self.state, command), pending }
+            Self { state, pending }
         })
     }
 }
@@ -86,8 +87,7 @@ impl<M: Model> Possible<M> {
     fn answer(&mut self, model: &M, command: &M::Command, response: &M::Response) -> Judgement {
         let mut worlds: Vec<World<M>> = Vec::new();
         for world in self.worlds.drain(..) {
-            if model.post_condition(&world.state, command, response) {
-                let state = model.next_state(&world.state, command);
+            if let Ok(state) = step(model, &world.state, command, Some(response)) {
                 push_new(&mut worlds, World { state, pending: world.pending });
             }
         }

@@ -6,7 +6,13 @@ use proptest::strategy::BoxedStrategy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::case::Case;
+use crate::example::Example;
 use crate::factor::Choice;
+use crate::labels::Labels;
+use crate::scenario::Scenario;
+use crate::symbol::Symbol;
+use crate::text;
 
 /// Predicts a system: its states, the commands it takes, and what it may answer.
 ///
@@ -46,10 +52,123 @@ pub trait Model {
         true
     }
 
-    /// The state once the command has taken effect.
+    /// The state once the command has taken effect, as it can be predicted without the answer.
     fn next_state(&self, state: &Self::State, command: &Self::Command) -> Self::State;
 
-    /// Whether this answer to the command, given in this state, is a right one.
+    /// Changes the state to what [`Model::next_state`], or with an answer
+    /// [`Model::next_state_after`], gives for it. It is for states that are large: one that is
+    /// changed in place need not be copied for each command.
+    fn advance(&self, state: &mut Self::State, command: &Self::Command, response: Option<&Self::Response>) {
+        *state = match response {
+            Some(response) => self.next_state_after(state, command, response),
+            None => self.next_state(state, command),
+        };
+    }
+
+    /// The state once the command has taken effect and given this answer, which the
+    /// post-condition allows; by default [`Model::next_state`]. It is for what only the system
+    /// can decide, such as the number of a lease.
+    fn next_state_after(
+        &self,
+        state: &Self::State,
+        command: &Self::Command,
+        _response: &Self::Response,
+    ) -> Self::State {
+        self.next_state(state, command)
+    }
+
+    /// Whether the command has to fail in this state, although it can be given. It then changes
+    /// nothing, and each answer is right, and only those, that [`Model::is_failure`] says yes to.
+    fn must_fail(&self, _state: &Self::State, _command: &Self::Command) -> bool {
+        false
+    }
+
+    /// Whether the answer says that the command failed and changed nothing.
+    fn is_failure(&self, _response: &Self::Response) -> bool {
+        false
+    }
+
+    /// What must be true of every state that commands and their answers lead to.
+    ///
+    /// # Errors
+    /// What is not true, in one sentence.
+    fn invariant(&self, _state: &Self::State) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether the system refuses the command, without any effect, where its pre-condition does
+    /// not hold by the time it gets there. A command of which this is not known is given beside
+    /// others only where its pre-condition holds whatever these have done.
+    fn can_be_refused(&self, _command: &Self::Command) -> bool {
+        false
+    }
+
+    /// What is done and asked last, once all else has ended: heal everything, read everything.
+    /// It is drawn up for the state that the model predicts at the end of a generated case.
+    fn final_commands(&self, _state: &Self::State) -> Vec<Self::Command> {
+        Vec::new()
+    }
+
+    /// What kind of command it is, such as `Boot`: swarm testing leaves kinds out, the summary
+    /// counts them and which follows which, and two wrong answers are of one failure only where
+    /// they are to commands of one kind. By default the first word of its `Debug` text.
+    fn kind(&self, command: &Self::Command) -> String {
+        text::first_word(command)
+    }
+
+    /// What of a state is worth telling apart, such as `3 of 4 on`: the summary counts how many
+    /// of these the cases have met. By default states are not counted.
+    fn abstraction(&self, _state: &Self::State) -> Option<String> {
+        None
+    }
+
+    /// Says of a case that had a verdict what the summary is to count: labels, classes, and what
+    /// share of all cases has to be of a class.
+    fn describe(&self, _case: &Case<Self>, _labels: &mut Labels)
+    where
+        Self: Sized,
+    {
+    }
+
+    /// Cases that every run begins with, after those that failed before.
+    fn examples(&self) -> Vec<Example<Self>>
+    where
+        Self: Sized,
+    {
+        Vec::new()
+    }
+
+    /// What cases are made by, instead of [`Model::gen_command`] alone, where there are some:
+    /// each case is made by one of them, by weight.
+    fn scenarios(&self) -> Vec<(u32, Scenario<Self>)>
+    where
+        Self: Sized,
+    {
+        Vec::new()
+    }
+
+    /// The symbol under which later commands speak of what this one results in.
+    fn defines(&self, _command: &Self::Command) -> Option<Symbol> {
+        None
+    }
+
+    /// The symbols of earlier results that the command speaks of.
+    fn uses(&self, _command: &Self::Command) -> Vec<Symbol> {
+        Vec::new()
+    }
+
+    /// The command with the real results in the place of its symbols, of which
+    /// [`Model::uses`] says that there are some; none where one of the answers gave no result.
+    fn bind(
+        &self,
+        command: &Self::Command,
+        _result: &dyn Fn(Symbol) -> Option<Self::Response>,
+    ) -> Option<Self::Command> {
+        Some(command.clone())
+    }
+
+    /// Whether this answer to the command, given in this state, is a right one. A panic counts
+    /// as no, so that it can be written with assertions.
     fn post_condition(&self, state: &Self::State, command: &Self::Command, response: &Self::Response)
     -> bool;
 

@@ -5,7 +5,9 @@
 use std::collections::HashMap;
 
 use model::machines::{Command, Facts, Response};
-use model::{Case, KernelVersion, MachineSpec, Model, Network, NetworkParameters, generate, generate_state};
+use model::{
+    Case, KernelVersion, MachineSpec, Model, Network, NetworkParameters, Shape, generate, generate_state,
+};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -16,7 +18,7 @@ fn specification() -> MachineSpec {
 }
 
 fn case_of(seed: [u8; 32]) -> Case<MachineSpec> {
-    generate(&specification(), &(0..=30), &mut runner(seed)).unwrap().case
+    generate(&specification(), &Shape::sequential(0..=30), &mut runner(seed)).unwrap().case
 }
 
 fn runner(seed: [u8; 32]) -> TestRunner {
@@ -49,7 +51,7 @@ proptest! {
 
     #[test]
     fn a_state_is_generated_without_its_commands(seed in any::<[u8; 32]>()) {
-        let state = generate_state(&specification(), &(0..=30), &mut runner(seed));
+        let state = generate_state(&specification(), &Shape::sequential(0..=30), &mut runner(seed));
         prop_assert_eq!(state, Ok(case_of(seed).initial));
     }
 

@@ -77,7 +77,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Fatal> {
 }
 
 fn human<C: Display, R: Display, S>(name: &str, history: &History<C, R>, verdict: &Verdict<S>) -> String {
-    let operations = history.operations();
+    let operations = &history.operations;
     let lanes: BTreeSet<usize> = operations.iter().map(|operation| operation.lane).collect();
     let plural = |number: usize| if number == 1 { "" } else { "s" };
     let (many, clients) = (operations.len(), lanes.len());

@@ -63,11 +63,14 @@ fn run<S: System<MachineSpec>>(
             }
             let failure: Failure<MachineSpec> = Failure {
                 seed: replay.seed.parse().unwrap_or_else(|_| regressions::Seed::from(0)),
-                commands_at_first: replay.case.commands.len(),
+                commands_at_first: replay.case.len(),
                 case: replay.case,
                 evidence,
                 shrink_runs: 0,
                 smallest: replay.smallest,
+                first_rate: replay.first_rate,
+                rate: replay.rate,
+                others: Vec::new(),
                 causes: replay.causes,
                 settings: replay.settings,
                 file: None,
@@ -142,7 +145,7 @@ mod tests {
         let (id, kernel) = ("a".parse().unwrap(), "6.12".parse().unwrap());
         let machine = Machine::new(id, uuid::Uuid::from_bytes([7; 16]), [172, 16, 2, 9].into(), kernel);
         let commands = vec![Command::Boot(machine.id.clone())];
-        let case = Case { initial: Network::new(Subnet::default(), vec![machine]).unwrap(), commands };
+        let case = Case::sequential(Network::new(Subnet::default(), vec![machine]).unwrap(), commands);
         let evidence = Evidence { number: 1, expected: String::new(), came: String::new() };
         Replay::new(&specification, &"0".repeat(64), settings.into(), case, evidence)
             .write(directory)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use model::{KernelVersion, MachineSpec, Mebibytes, NetworkParameters};
+use model::{KernelVersion, MachineSpec, Mebibytes, NetworkParameters, Shape};
 
 use super::Fatal;
 use super::args::{CoverageKind, OutputOptions, RunOptions, SystemKind};
@@ -92,7 +92,7 @@ fn config(options: &RunOptions, mut settings: BTreeMap<String, String>) -> Confi
     settings.insert("system".to_owned(), system.to_owned());
     Config {
         cases: options.cases,
-        commands: options.commands.clone(),
+        shape: Shape::sequential(options.commands.clone()),
         seed: options.seed.or(defaults.seed),
         coverage: match options.coverage {
             CoverageKind::None => Coverage::None,

@@ -130,7 +130,7 @@ fn upgraded_on_the_way() -> Case<MachineSpec> {
     let initial = Network::new(Subnet::default(), vec![from, to]).unwrap();
     let upgrade = Command::Upgrade { machine: a.clone(), to: Setting::Kernel("6.12".parse().unwrap()) };
     let ping = Command::Ping { from: a.clone(), to: b.clone() };
-    Case { initial, commands: vec![Command::Boot(a), Command::Boot(b), upgrade, ping] }
+    Case::sequential(initial, vec![Command::Boot(a), Command::Boot(b), upgrade, ping])
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn nothing_ran_twice(system: &Lossy, probes: u32, seed: u64) {
 
 /// The causes of one case's failure, with how many cases were run for it.
 fn causes(model: &Mixture, system: &Judging, initial: State) -> Causes {
-    let case = Case { initial, commands: vec![true] };
+    let case = Case::sequential(initial, vec![true]);
     let config = config(0, 1);
     let runner = Runner::new(model, system, &config, &Silent, &Stop::default()).causes(&case, None, |_| ());
     let causes = runner.unwrap();

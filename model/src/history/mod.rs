@@ -17,33 +17,36 @@ pub use datum::Datum;
 pub use read::{Format, ReadError, Recordable, read};
 pub use value::Value;
 
+use serde::{Deserialize, Serialize};
+
 use crate::outcome::Outcome;
 
-/// One operation of a history.
+/// One command that was given, with what came of it and when.
 ///
-/// Positions are those of events in one order over all lanes: of two operations, one precedes the
-/// other if its end has the smaller position than the other's call. Equal positions leave the
-/// order open.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Operation<C, R> {
-    /// The lane that called it; a lane has one operation at a time.
+/// Times are positions in the order of events: only which is the greater matters. Of two
+/// operations, one precedes the other if it ended before the other was called; equal positions
+/// leave the order open. An outcome that is unknown may take effect at any moment after the call,
+/// also after its lane gave up, or never; what was refused never took effect.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Operation<Command, Response> {
+    /// The lane, process or client that gave it; each gives one after another.
     pub lane: usize,
-    /// What was asked for.
-    pub command: C,
-    /// The position of its call.
+    /// What was given.
+    pub command: Command,
+    /// When it was given.
     pub called: u64,
-    /// The position at which its lane heard of its end, or gave up waiting for it; none where the
-    /// lane waited until the history ended.
+    /// What came of it.
+    pub outcome: Outcome<Response>,
+    /// When that came. Of an unknown outcome, when the lane gave up waiting, or none where it
+    /// gives nothing else after it.
     pub ended: Option<u64>,
-    /// What became of it. One that is unknown may take effect at any moment after its call, also
-    /// after its lane gave up, or never; one that was refused never took effect.
-    pub outcome: Outcome<R>,
 }
 
-/// Operations of which each lane has one at a time, and none is answered before its call.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct History<C, R> {
-    operations: Vec<Operation<C, R>>,
+/// Operations in the order in which they were given.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct History<Command, Response> {
+    /// What was given, by [`Operation::called`].
+    pub operations: Vec<Operation<Command, Response>>,
 }
 
 /// Why operations are no history. The numbers count operations from 0, in the order given.
@@ -94,42 +97,41 @@ impl HistoryError {
 }
 
 impl<C, R> History<C, R> {
-    /// Takes operations in any order.
+    /// Sorts operations by their calls, and sees that they are a history.
     ///
     /// # Errors
     /// Where an operation ends before its call or has an answer without an end, or where a lane
     /// calls while it still waits.
-    pub fn new(operations: Vec<Operation<C, R>>) -> Result<Self, HistoryError> {
-        for (operation, Operation { called, ended, outcome, .. }) in operations.iter().enumerate() {
-            match *ended {
-                Some(ended) if ended < *called => {
-                    return Err(HistoryError::EndsBeforeCall { operation, called: *called, ended });
-                }
-                None if matches!(outcome, Outcome::Answered(_)) => {
-                    return Err(HistoryError::AnswerWithoutEnd { operation });
-                }
-                _ => {}
-            }
-        }
-        let mut by_lane: Vec<usize> = (0..operations.len()).collect();
-        by_lane.sort_by_key(|&index| {
-            let operation = &operations[index];
-            (operation.lane, operation.called, operation.ended.unwrap_or(u64::MAX))
-        });
-        for pair in by_lane.windows(2) {
-            let (earlier, later) = (&operations[pair[0]], &operations[pair[1]]);
-            let waits = earlier.ended.is_none_or(|ended| ended > later.called);
-            if earlier.lane == later.lane && waits {
-                let (earlier, later) = (pair[0], pair[1]);
-                return Err(HistoryError::Overlap { lane: operations[later].lane, earlier, later });
-            }
-        }
+    pub fn new(mut operations: Vec<Operation<C, R>>) -> Result<Self, HistoryError> {
+        check(&operations)?;
+        operations.sort_by_key(|operation| operation.called);
         Ok(Self { operations })
     }
+}
 
-    /// The operations, in the order in which they were given.
-    #[must_use]
-    pub fn operations(&self) -> &[Operation<C, R>] {
-        &self.operations
+fn check<C, R>(operations: &[Operation<C, R>]) -> Result<(), HistoryError> {
+    for (operation, Operation { called, ended, outcome, .. }) in operations.iter().enumerate() {
+        match *ended {
+            Some(ended) if ended < *called => {
+                return Err(HistoryError::EndsBeforeCall { operation, called: *called, ended });
+            }
+            None if matches!(outcome, Outcome::Answered(_)) => {
+                return Err(HistoryError::AnswerWithoutEnd { operation });
+            }
+            _ => {}
+        }
     }
+    let mut by_lane: Vec<usize> = (0..operations.len()).collect();
+    by_lane.sort_by_key(|&index| {
+        let operation = &operations[index];
+        (operation.lane, operation.called, operation.ended.unwrap_or(u64::MAX))
+    });
+    for pair in by_lane.windows(2) {
+        let (earlier, later) = (&operations[pair[0]], &operations[pair[1]]);
+        let waits = earlier.ended.is_none_or(|ended| ended > later.called);
+        if earlier.lane == later.lane && waits {
+            return Err(HistoryError::Overlap { lane: later.lane, earlier: pair[0], later: pair[1] });
+        }
+    }
+    Ok(())
 }

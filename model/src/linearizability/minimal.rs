@@ -114,7 +114,7 @@ impl<'a, O: Sequential> Least<'a, '_, O> {
         let state = self.search.state(node).clone();
         let mut obstacles = Vec::new();
         for (operation, next) in self.search.nexts(node) {
-            let Operation { command, .. } = &history.operations()[operation];
+            let Operation { command, .. } = &history.operations[operation];
             let item = self.items.iter().find(|item| item.index == operation);
             let response = item.and_then(|item| item.response);
             let why = match next {

@@ -2,7 +2,8 @@
 //! between its call and its answer, such that the object, used by one client at a time in the
 //! order of these moments, would have answered just so.
 //!
-//! [`check`] decides it for any [`Sequential`] object; [`Register`] and [`Map`] are two.
+//! [`check`] decides it for any [`Sequential`] object, of which [`Register`] and [`Map`] are two,
+//! and [`check_model`] for the commands of any [`crate::Model`].
 //! What it builds on:
 //! - the definition, and that it is local, so that parts are checked by themselves: Herlihy and
 //!   Wing, *Linearizability: a correctness condition for concurrent objects* (1990); Horn and
@@ -27,6 +28,7 @@ mod limits;
 mod map;
 mod minimal;
 mod object;
+mod of_model;
 mod parts;
 mod plan;
 mod register;
@@ -39,6 +41,7 @@ mod verdict;
 pub use limits::{Limits, Undecided};
 pub use map::{Entries, Map, MapCommand, MapResponse};
 pub use object::Sequential;
+pub use of_model::check_model;
 pub use register::{Register, RegisterCommand, RegisterResponse};
 pub use verdict::{Counterexample, Obstacle, Verdict, Why};
 

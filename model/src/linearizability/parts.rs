@@ -29,10 +29,13 @@ pub(super) fn parts<'a, O: Sequential>(
     object: &O,
     history: &'a History<O::Command, O::Response>,
 ) -> Vec<Vec<Item<'a, O>>> {
-    let items = history.operations().iter().enumerate().filter_map(|(index, operation)| {
+    let items = history.operations.iter().enumerate().filter_map(|(index, operation)| {
         let (response, until) = match &operation.outcome {
             Outcome::Refused(_) => return None,
-            Outcome::Answered(response) => (Some(response), operation.ended),
+            // An answer before its call is one at its call.
+            Outcome::Answered(response) => {
+                (Some(response), operation.ended.map(|ended| ended.max(operation.called)))
+            }
             Outcome::Unknown(_) => (None, None),
         };
         Some(Item { index, command: &operation.command, response, called: operation.called, until })
@@ -134,7 +137,7 @@ pub(super) fn merge<C, R>(history: &History<C, R>, orders: Vec<Vec<usize>>) -> V
     for order in orders {
         let mut moment = 0;
         for index in order {
-            moment = moment.max(history.operations()[index].called);
+            moment = moment.max(history.operations[index].called);
             timed.push((moment, index));
         }
     }

@@ -18,6 +18,31 @@ pub enum Verdict<State> {
     Undecided(Undecided),
 }
 
+impl<State> Verdict<State> {
+    /// The same with another kind of state.
+    pub(super) fn map<Other>(self, other: impl FnOnce(State) -> Other) -> Verdict<Other> {
+        match self {
+            Self::Linearizable { order } => Verdict::Linearizable { order },
+            Self::Undecided(why) => Verdict::Undecided(why),
+            Self::NotLinearizable(evidence) => {
+                let Counterexample { part, operations, bystanders, until, minimal, prefix, state, obstacles } =
+                    *evidence;
+                let state = other(state);
+                Verdict::NotLinearizable(Box::new(Counterexample {
+                    part,
+                    operations,
+                    bystanders,
+                    until,
+                    minimal,
+                    prefix,
+                    state,
+                    obstacles,
+                }))
+            }
+        }
+    }
+}
+
 /// Evidence that a history is not linearizable. Operations are named by their places in it.
 ///
 /// The evidence is a *minimal sub-history*: a few operations whose answers alone contradict one

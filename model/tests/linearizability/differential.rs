@@ -17,12 +17,12 @@ fn compare<O: Playable>(object: &O, name: &str, histories: u64) -> f64 {
     let mut linearizable = 0;
     for seed in 0..histories {
         let history = random::history(object, &mut Random(seed));
-        let place = format!("{name}, seed {seed}: {:#?}", history.operations());
+        let place = format!("{name}, seed {seed}: {:#?}", history.operations);
         let expected = plain::is_linearizable(object, &history);
         match check(object, &history, Limits::default()) {
             Verdict::Linearizable { order } => {
                 assert!(expected, "called linearizable, {place}");
-                let must = |index: usize| history.operations()[index].outcome.answer().is_some();
+                let must = |index: usize| history.operations[index].outcome.answer().is_some();
                 assert!(plain::explains(object, &history, &order, &must), "wrong order {order:?}, {place}");
                 linearizable += 1;
             }

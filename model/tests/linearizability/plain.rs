@@ -7,7 +7,7 @@ use model::linearizability::Sequential;
 
 /// Whether some order explains every answer.
 pub(crate) fn is_linearizable<O: Sequential>(object: &O, history: &History<O::Command, O::Response>) -> bool {
-    let operations = history.operations();
+    let operations = &history.operations;
     let open =
         (0..operations.len()).filter(|&index| !matches!(operations[index].outcome, Outcome::Refused(_)));
     let answered = |index: usize| operations[index].outcome.answer().is_some();
@@ -21,7 +21,7 @@ pub(crate) fn has_order<O: Sequential>(
     open: &[usize],
     must: &dyn Fn(usize) -> bool,
 ) -> bool {
-    some_order(object, history.operations(), &object.initial(), open, must)
+    some_order(object, &history.operations, &object.initial(), open, must)
 }
 
 fn some_order<O: Sequential>(
@@ -53,7 +53,7 @@ pub(crate) fn explains<O: Sequential>(
     order: &[usize],
     must: &dyn Fn(usize) -> bool,
 ) -> bool {
-    let operations = history.operations();
+    let operations = &history.operations;
     let each_once = order.iter().enumerate().all(|(place, index)| !order[..place].contains(index));
     let all = (0..operations.len()).filter(|index| must(*index)).all(|index| order.contains(&index));
     let real_time = order.iter().enumerate().all(|(place, &later)| {

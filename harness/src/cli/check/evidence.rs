@@ -14,7 +14,7 @@ const MOST: usize = 12;
 
 /// An operation with its answer in a few words: `client 3's read, answered 2`.
 fn told<C: Display, R: Display>(history: &History<C, R>, index: usize) -> String {
-    let operation = &history.operations()[index];
+    let operation = &history.operations[index];
     format!("client {}'s {}", operation.lane, short(operation))
 }
 
@@ -48,7 +48,7 @@ pub(super) fn text<C: Display, R: Display, S>(
     let least = if *minimal { "" } else { " (perhaps fewer do; the time for finding out ran out)" };
     let _ = writeln!(text, "No order explains these answers{least}:\n");
     let label = |index: usize| {
-        let operation = &history.operations()[index];
+        let operation = &history.operations[index];
         (format!("client {}", operation.lane), short(operation))
     };
     text.push_str(&lanes::picture(history, operations, evidence.until, label));
@@ -87,7 +87,7 @@ fn more(text: &mut String, many: usize) {
 
 /// An operation as `--json` shows it.
 pub(super) fn json<C: Display, R: Display>(history: &History<C, R>, index: usize) -> serde_json::Value {
-    let Operation { lane, command, called, ended, outcome } = &history.operations()[index];
+    let Operation { lane, command, called, ended, outcome } = &history.operations[index];
     json!({
         "operation": index,
         "client": lane,

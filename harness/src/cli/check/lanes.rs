@@ -17,7 +17,7 @@ pub(super) fn picture<C, R>(
     until: u64,
     label: impl Fn(usize) -> (String, String),
 ) -> String {
-    let operation = |index: &usize| &history.operations()[*index];
+    let operation = |index: &usize| &history.operations[*index];
     let end = |operation: &Operation<C, R>| operation.ended.filter(|ended| *ended <= until);
     let mut events: Vec<u64> = indexes.iter().map(|index| operation(index).called).collect();
     events.extend(indexes.iter().filter_map(|index| end(operation(index))));
