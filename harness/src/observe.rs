@@ -95,6 +95,20 @@ pub enum Event<'a> {
         /// What came.
         came: &'a str,
     },
+    /// The failing case was run again to see how often it fails.
+    Measured {
+        /// How many of these runs failed in the same way.
+        failed: u32,
+        /// How many runs there were.
+        runs: u32,
+    },
+    /// A smaller case fails, but in another way: it is kept by itself.
+    OtherFailure {
+        /// How it fails, in a few words.
+        way: &'a str,
+        /// Its replay file, where one is kept.
+        file: Option<&'a str>,
+    },
     /// A smaller case was tried.
     ShrinkStep {
         /// How many were tried so far.

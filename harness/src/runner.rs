@@ -159,7 +159,10 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         }
         let model = self.executor.model;
         let (found, named) = match origin {
-            Origin::Saved { file, replay } => (Found::saved(*replay), file.display().to_string()),
+            Origin::Saved { file, replay } => {
+                let named = file.display().to_string();
+                (Found::saved(file, *replay), named)
+            }
             Origin::Example { name, case } => {
                 let seed = Seed::named(&name);
                 (Found::generated(seed, *case, Vec::new()), format!("example {name:?}"))
@@ -175,7 +178,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         self.finish(number, &execution.verdict, start);
         let covered = &mut *met.covered;
         let goals = covered.goals(&model.choices(&found.case.initial));
-        match execution.verdict {
+        match &execution.verdict {
             Verdict::Inconclusive(_) => return Ok(CaseEnd::Inconclusive),
             Verdict::Excluded(_) => {
                 // A command may have led there, such as an Upgrade to what cannot be built.
@@ -190,8 +193,8 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
                 met.counts.add(model, &found.case);
             }
         }
-        let Verdict::Falsified(evidence) = execution.verdict else { return Ok(CaseEnd::Held) };
-        Ok(CaseEnd::Failed(Box::new(self.pursue(found, evidence)?)))
+        let Some(evidence) = execution.evidence().cloned() else { return Ok(CaseEnd::Held) };
+        Ok(CaseEnd::Failed(Box::new(self.pursue(found, evidence, &execution)?)))
     }
 
     fn announce(&self, number: u32, cases: u32, origin: &str, case: &Case<M>) {

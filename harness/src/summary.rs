@@ -10,6 +10,7 @@ use crate::coverage::CoverageReport;
 use crate::execute::{Evidence, Exclusion};
 use crate::regressions::Seed;
 use crate::replay::ReplayError;
+use crate::shrink::Rate;
 use crate::statistics::Statistics;
 use crate::system::SystemError;
 
@@ -73,11 +74,26 @@ pub struct Failure<M: Model> {
     pub shrink_runs: u32,
     /// Whether no step was left that could make it smaller.
     pub smallest: bool,
+    /// How often the first failing case failed when it was run again, where that was measured.
+    pub first_rate: Option<Rate>,
+    /// How often the smallest one failed, where that was measured.
+    pub rate: Option<Rate>,
+    /// Other failures that came up while this one was made smaller, each once.
+    pub others: Vec<Other>,
     /// What of its initial state matters, where that was asked.
     pub causes: Option<Causes>,
     /// How the systems were made, as the replay file says it.
     pub settings: BTreeMap<String, String>,
     /// The replay file, where one is kept.
+    pub file: Option<PathBuf>,
+}
+
+/// A failure that came up while another was made smaller.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Other {
+    /// How it fails, in a few words.
+    pub way: String,
+    /// The replay file of the case in which it came up, where one is kept.
     pub file: Option<PathBuf>,
 }
 

@@ -109,8 +109,9 @@ pub trait Model {
         Vec::new()
     }
 
-    /// What kind of command it is, such as `Boot`: swarm testing leaves kinds out, and the
-    /// summary counts them and which follows which. By default the first word of its `Debug` text.
+    /// What kind of command it is, such as `Boot`: swarm testing leaves kinds out, the summary
+    /// counts them and which follows which, and two wrong answers are of one failure only where
+    /// they are to commands of one kind. By default the first word of its `Debug` text.
     fn kind(&self, command: &Self::Command) -> String {
         text::first_word(command)
     }

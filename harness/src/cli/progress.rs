@@ -229,6 +229,15 @@ impl Observer for Human {
                 }
                 case.phase = Phase::Shrinking;
             }
+            Event::Measured { failed, runs } => {
+                if failed < runs {
+                    self.line(&format!("it fails in {failed} of {runs} more runs"));
+                }
+            }
+            Event::OtherFailure { way, file } => {
+                let kept = file.map(|file| format!(", kept as {file}")).unwrap_or_default();
+                self.line(&format!("another failure came up ({way}){kept}"));
+            }
             Event::ShrinkStep { runs, smaller, commands } => self.shrink_step(runs, smaller, commands),
             Event::Excluded { what, reason } => self.line(&format!("excluded: {what} ({reason})")),
             Event::Probed { runs, changed, finding } => self.probed(runs, changed, finding),
