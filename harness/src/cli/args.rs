@@ -82,6 +82,9 @@ pub(crate) struct RunOptions {
 pub(crate) struct ReplayOptions {
     /// The replay file that a failing run has written
     pub(crate) file: PathBuf,
+    /// Print the case as a Rust #[test] that stands alone, and run nothing
+    #[arg(long, conflicts_with = "probe")]
+    pub(crate) as_test: bool,
     /// Find out what matters in the case, going on where it ended before; the file keeps it
     #[arg(long)]
     pub(crate) probe: bool,
