@@ -21,7 +21,7 @@ use crate::system::{System, SystemError};
 /// A case with where it was found.
 pub(crate) struct Found<M: Model> {
     pub(crate) case: Case<M>,
-    seed: Seed,
+    pub(crate) seed: Seed,
     /// Those of its commands, where it was generated just now.
     trees: Vec<Tree<M::Command>>,
     smallest: bool,
@@ -60,7 +60,8 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         };
         self.keep(&mut failure)?;
         let mut memory = Memory::default();
-        if !smallest {
+        let sequential = failure.case.lanes.is_empty() && failure.case.finally.is_empty();
+        if !smallest && sequential {
             failure.causes = None;
             self.shrink(&mut failure, trees, &mut memory)?;
         }
@@ -192,7 +193,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
 
     /// Writes the failing case to its replay file, over what was there.
     fn keep(&self, failure: &mut Failure<M>) -> Result<(), RunError> {
-        let Evidence { number, expected, came } = &failure.evidence;
+        let Evidence { number, expected, came, .. } = &failure.evidence;
         self.tell(&Event::Falsified { number: *number, expected, came });
         let Some(directory) = &self.config.failures else { return Ok(()) };
         let file = self.write(failure, directory)?;

@@ -42,7 +42,7 @@ pub use causes::Causes;
 pub use check::{check, check_with};
 pub use config::Config;
 pub use coverage::Coverage;
-pub use execute::{Evidence, Execution, Step, Verdict};
+pub use execute::{Evidence, Execution, Recorded, Verdict};
 pub use lanes::Lanes;
 pub use model::{Case, LaneShape, Model, Named, Outcome, Shape, Symbol};
 pub use observe::{Event, Observer, Silent};

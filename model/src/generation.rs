@@ -9,7 +9,7 @@ use proptest::test_runner::TestRunner;
 use crate::case::Case;
 use crate::lanes::{LaneShape, end_states, interleavings, states_at_end_of};
 use crate::specification::Model;
-use crate::step::predict;
+use crate::step::{makes_sense, predict};
 
 /// How long cases are, and whether they have lanes.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -197,14 +197,19 @@ fn add_final<M: Model>(model: &M, case: &mut Case<M>, start: &M::State) {
     let Ok(mut ends) = end_states(model, start.clone(), &case.lanes) else { return };
     let Some(predicted) = ends.first() else { return };
     for command in model.final_commands(predicted) {
-        let sensible: Vec<bool> = ends.iter().map(|state| model.pre_condition(state, &command)).collect();
+        let sensible: Vec<bool> = ends.iter().map(|state| makes_sense(model, state, &command)).collect();
         if sensible.iter().all(|sensible| *sensible) || model.can_be_refused(&command) {
+            case.finally.push(command.clone());
+            // What only a lane was given has no name outside it.
+            if case.check_symbols(model).is_err() {
+                case.finally.pop();
+                continue;
+            }
             for (state, sensible) in ends.iter_mut().zip(sensible) {
                 if sensible {
                     *state = predict(model, state, &command);
                 }
             }
-            case.finally.push(command);
         }
     }
 }
@@ -259,7 +264,7 @@ fn generate_command<M: Model>(
             .new_tree(runner)
             .map_err(|why| GenerateError::Command { state: format!("{state:?}"), why: why.to_string() })?;
         let command = tree.current();
-        if model.pre_condition(state, &command) {
+        if makes_sense(model, state, &command) {
             return Ok(tree);
         }
         refused = format!("{command:?}");
