@@ -8,9 +8,9 @@ use proptest::test_runner::TestRunner;
 
 use crate::case::Case;
 use crate::lanes::LaneShape;
+use crate::panics::panic_text;
 use crate::scenario;
 use crate::specification::Model;
-use crate::step::panic_text;
 use crate::symbol::Symbol;
 
 pub(crate) mod draw;

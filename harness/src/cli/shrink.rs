@@ -146,7 +146,7 @@ mod tests {
         let network = Network::new(Subnet::default(), (5..9).map(machine).collect()).unwrap();
         let boots: Vec<Command> =
             network.machines().iter().map(|machine| Command::Boot(machine.id.clone())).collect();
-        let evidence = Evidence { number: 1, expected: String::new(), came: String::new() };
+        let evidence = Evidence { number: 1, ..Evidence::default() };
         let case = Case::sequential(network, boots);
         let replay = Replay::new(&specification, &"0".repeat(64), Default::default(), case, evidence);
         let file = replay.write(directory.path()).unwrap();

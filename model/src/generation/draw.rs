@@ -10,8 +10,9 @@ use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use super::{GenerateError, Swarm, TRIES, Tree};
+use crate::panics::panic_text;
 use crate::specification::Model;
-use crate::step::{panic_text, predict_in_place};
+use crate::step::predict_in_place;
 use crate::text;
 
 /// How often a command of a kind that is left out is drawn again, before the kind is let in since
