@@ -56,7 +56,8 @@ pub use model::{
 };
 pub use observe::{Event, Observer, Silent};
 pub use reference::{Reference, reference};
-pub use runner::{Failure, RunError, Runner, Summary};
+pub use runner::{Continued, Failure, Other, RunError, Runner, Summary};
+pub use shrink::Rate;
 pub use statistics::{Confidence, Statistics};
 pub use stop::Stop;
 pub use system::{System, SystemError};
