@@ -56,7 +56,9 @@ pub(crate) fn generated<M: Model>(
 }
 
 fn runner(seed: Seed) -> TestRunner {
-    TestRunner::new_with_rng(ProptestConfig::default(), seed.case_rng())
+    // What is kept of failures is our own, and proptest copies its configuration for each choice.
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    TestRunner::new_with_rng(config, seed.case_rng())
 }
 
 /// The file of a model's seeds in a directory of them.

@@ -51,9 +51,9 @@ impl Swarm {
 }
 
 impl Default for Swarm {
-    /// Half of the cases.
+    /// A quarter of the cases: drawing again what is left out takes time.
     fn default() -> Self {
-        Self(50)
+        Self(25)
     }
 }
 
