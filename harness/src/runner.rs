@@ -17,7 +17,8 @@ use crate::statistics::Counts;
 use crate::stop::Stop;
 use crate::system::{System, SystemError};
 
-pub use crate::summary::{Failure, RunError, Summary};
+pub use crate::falsified::Continued;
+pub use crate::summary::{Failure, Other, RunError, Summary};
 
 /// Tests a model against a system.
 pub struct Runner<'a, M: Model, S: System<M>> {
