@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use model::Tree;
-use model::{Case, Model};
+use model::{Case, GeneratedCase, Model};
 
 use crate::causes::Causes;
 use crate::execute::{Evidence, Execution, Verdict};
@@ -53,11 +53,11 @@ pub(crate) struct Found<M: Model> {
 }
 
 impl<M: Model> Found<M> {
-    pub(crate) fn generated(seed: Seed, case: Case<M>, trees: Vec<Tree<M::Command>>) -> Self {
+    pub(crate) fn fresh(seed: Seed, case: Case<M>) -> Self {
         Self {
             case,
             seed,
-            trees,
+            trees: Vec::new(),
             smallest: false,
             causes: None,
             first_rate: None,
@@ -66,6 +66,14 @@ impl<M: Model> Found<M> {
             settings: None,
             file: None,
         }
+    }
+
+    /// The case with the trees of its commands, where these are from the same case.
+    pub(crate) fn with_trees(mut self, generated: GeneratedCase<M>) -> Self {
+        if generated.case == self.case {
+            self.trees = generated.command_trees;
+        }
+        self
     }
 
     pub(crate) fn saved(file: PathBuf, replay: Replay<M>) -> Self {

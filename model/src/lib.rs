@@ -55,7 +55,7 @@ pub use example::Example;
 pub use factor::{Choice, Factor};
 pub use generate::{BoundsError, NetworkParameters};
 pub use generation::{
-    GenerateError, GeneratedCase, Shape, Swarm, Tree, generate, generate_state, generate_swarm,
+    GenerateError, GeneratedCase, Shape, Swarm, Tree, generate, generate_case, generate_state, generate_swarm,
 };
 pub use labels::Labels;
 pub use lanes::LaneShape;
