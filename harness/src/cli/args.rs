@@ -54,6 +54,15 @@ pub(crate) struct RunOptions {
     /// How many commands a case has
     #[arg(long, value_name = "MIN..MAX", default_value = "5..10", value_parser = range)]
     pub(crate) commands: RangeInclusive<usize>,
+    /// Of how many cases in a hundred lanes run side by side after the first commands; 0 for none
+    #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub(crate) lane_share: u32,
+    /// How many lanes such a case has
+    #[arg(long, value_name = "MIN..MAX", default_value = "2", value_parser = range)]
+    pub(crate) lanes: RangeInclusive<usize>,
+    /// How many commands a lane has
+    #[arg(long, value_name = "MIN..MAX", default_value = "1..4", value_parser = range)]
+    pub(crate) lane_commands: RangeInclusive<usize>,
     /// The seed of the first case: a number, or 64 hexadecimal digits
     #[arg(long)]
     pub(crate) seed: Option<Seed>,

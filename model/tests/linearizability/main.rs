@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod differential;
+mod models;
 mod objects;
 mod plain;
 mod random;
+mod reading;
 mod verdicts;
 
 use std::path::PathBuf;
