@@ -1,8 +1,9 @@
 //! One call for a `#[test]`.
 
-use model::Model;
+use model::{Case, Model};
 
 use crate::config::Config;
+use crate::execute::{Exclusion, Execution, Verdict};
 use crate::observe::{Event, Observer};
 use crate::report;
 use crate::runner::Runner;
@@ -24,7 +25,8 @@ pub fn check<M: Model, S: System<M>>(model: &M, system: &S) {
 /// As [`check`] does.
 pub fn check_with<M: Model, S: System<M>>(config: &Config, model: &M, system: &S) {
     let stop = Stop::default();
-    match Runner::new(model, system, config, &Warnings, &stop).run() {
+    let printer = Printer { verbose: config.verbose };
+    match Runner::new(model, system, config, &printer, &stop).run() {
         Err(error) => panic!("{} could not be tested: {error}", model.name()),
         Ok(summary) => {
             if let Some(failure) = &summary.failure {
@@ -36,16 +38,74 @@ pub fn check_with<M: Model, S: System<M>>(config: &Config, model: &M, system: &S
     }
 }
 
-/// Prints what `cargo test` shows of a test that fails.
-struct Warnings;
+/// Runs one case as it is, for a `#[test]` that stands alone.
+///
+/// # Panics
+/// With what was expected and what came where it is falsified, and with the reason where nothing
+/// could be shown.
+pub fn check_case<M: Model, S: System<M>>(model: &M, system: &S, case: &Case<M>) {
+    let name = model.name();
+    if let Err(why) = case.validate(model) {
+        panic!("{name}: the case is impossible: {why}");
+    }
+    let (config, stop) = (Config::default(), Stop::default());
+    let printer = Printer { verbose: config.verbose };
+    match Runner::new(model, system, &config, &printer, &stop).run_case(case, "test") {
+        Err(error) => panic!("{name} could not be tested: {error}"),
+        Ok(Execution { verdict, .. }) => match verdict {
+            Verdict::Holds => {}
+            Verdict::Falsified(evidence) => {
+                panic!("{name}: falsified by command {}: {evidence}", evidence.number)
+            }
+            Verdict::Inconclusive(reason) => panic!("{name}: inconclusive: {reason}"),
+            Verdict::Excluded(Exclusion { configuration, reason }) => {
+                panic!("{name}: {configuration} cannot be built or booted: {reason}")
+            }
+        },
+    }
+}
 
-impl Observer for Warnings {
+/// Prints what `cargo test` shows of a test that fails: as much as `PROPTEST_VERBOSE` asks for.
+struct Printer {
+    verbose: u32,
+}
+
+impl Observer for Printer {
     fn event(&self, event: &Event<'_>) {
         match event {
             Event::Warning { text } => eprintln!("warning: {text}"),
             Event::Inconclusive { reason, .. } => eprintln!("inconclusive: {reason}"),
             Event::Excluded { what, reason } => eprintln!("excluded: {what} ({reason})"),
             Event::Saved { file } => eprintln!("saved as {file}"),
+            event if self.verbose > 0 => self.detail(event),
+            _ => {}
+        }
+    }
+
+    fn follows_cases(&self) -> bool {
+        self.verbose > 1
+    }
+}
+
+impl Printer {
+    /// What is printed only where it is asked for.
+    fn detail(&self, event: &Event<'_>) {
+        match event {
+            Event::Falsified { number, expected, came } => {
+                eprintln!("falsified by command {number}: expected {expected}; came {came}");
+            }
+            Event::Covered { coverage } => eprintln!("covered: {coverage}"),
+            Event::Statistics { statistics } => eprintln!("{statistics}"),
+            Event::CaseStarted { number, cases, origin, initial, commands } => {
+                eprintln!("case {number}/{cases}: {commands} commands, {origin}\n{initial}");
+            }
+            Event::CommandFinished { number, command, outcome, .. } => {
+                eprintln!("{number:4}. {command}: {outcome}");
+            }
+            Event::CaseFinished { number, verdict, .. } => eprintln!("case {number}: {verdict}"),
+            Event::ShrinkStep { runs, smaller: true, commands } => {
+                eprintln!("shrunk to {commands} commands after {runs} runs");
+            }
             _ => {}
         }
     }

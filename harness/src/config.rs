@@ -2,24 +2,35 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::Shape;
+use model::{Shape, Swarm};
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 
 use crate::coverage::Coverage;
 use crate::regressions::Seed;
 use crate::shrink::Budget;
+use crate::statistics::Confidence;
 
 /// How a run goes about it. [`Config::default`] listens to proptest's environment variables.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// How many cases are generated (`PROPTEST_CASES`).
     pub cases: u32,
-    /// How many commands a case has, and whether it has lanes, which only a system that can run
+    /// How many commands a case has (`NETPROP_COMMANDS`, such as 5..10), and whether it has lanes, which only a system that can run
     /// them side by side takes (`System::run_lanes`).
     pub shape: Shape,
+    /// Of how many cases the commands are of some kinds only (`NETPROP_SWARM`, of a hundred).
+    pub swarm: Swarm,
+    /// How sure a run has to be that enough cases are of each class that `Labels::cover` names;
+    /// more cases are then generated until it is, and too few are an error. Where there is none,
+    /// what is missing is only reported.
+    pub cover: Option<Confidence>,
+    /// How much `check` prints (`PROPTEST_VERBOSE`): with 1 each failure as it is found and what
+    /// the cases were like, with 2 each case and each command.
+    pub verbose: u32,
     /// The seed of the first case, from which those of the others follow (`PROPTEST_RNG_SEED`);
     /// a random one where there is none.
     pub seed: Option<Seed>,
@@ -42,9 +53,14 @@ pub struct Config {
     /// How much shrinking may cost (`PROPTEST_MAX_SHRINK_ITERS`, `PROPTEST_MAX_SHRINK_TIME` in
     /// milliseconds).
     pub shrink: Budget,
+    /// How often at most a failure is run again to measure how often it fails, before it is made
+    /// smaller; a sequence of commands that fails at the first of these is taken to fail always,
+    /// lanes that fail at the first four. 0 measures nothing, and takes every failure to fail
+    /// always.
+    pub reruns: u32,
     /// How much finding out what matters in the smallest case may cost; no runs turn it off.
     pub probes: Budget,
-    /// The directory of replay files; none keeps no cases.
+    /// The directory of replay files (`NETPROP_FAILURES`); none keeps no cases.
     pub failures: Option<PathBuf>,
     /// The directory of seeds that proptest would keep
     /// (`PROPTEST_DISABLE_FAILURE_PERSISTENCE` switches this and `failures` off).
@@ -67,7 +83,10 @@ impl Default for Config {
             .then(|| Duration::from_millis(u64::from(proptest.max_shrink_time)));
         Self {
             cases: proptest.cases,
-            shape: Shape::sequential(5..=10),
+            shape: Shape::sequential(own("NETPROP_COMMANDS", range).unwrap_or(5..=10)),
+            swarm: own("NETPROP_SWARM", percent).map_or_else(Swarm::default, Swarm),
+            cover: None,
+            verbose: proptest.verbose,
             seed,
             coverage: Coverage::default(),
             attempts: 3,
@@ -75,10 +94,35 @@ impl Default for Config {
             most_excluded: 20,
             command_limit: Some(Duration::from_secs(600)),
             shrink: Budget { runs, time },
+            reruns: 10,
             probes: Budget { runs: 100, time: None },
-            failures: keep.then(|| PathBuf::from("netprop-failures")),
+            failures: keep
+                .then(|| env::var_os("NETPROP_FAILURES").unwrap_or("netprop-failures".into()).into()),
             regressions: keep.then(|| PathBuf::from("proptest-regressions")),
             settings: BTreeMap::new(),
         }
     }
+}
+
+/// What a variable of our own says. As with proptest's, what cannot be meant so is passed over
+/// with a warning.
+fn own<T>(name: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    let text = env::var(name).ok()?;
+    let value = read(&text).map_err(|why| eprintln!("warning: {name} is passed over: {why}"));
+    value.ok()
+}
+
+/// Reads `3` or `1..4`, both ends included.
+pub(crate) fn range(text: &str) -> Result<RangeInclusive<usize>, String> {
+    let number = |text: &str| text.parse::<usize>().map_err(|_| format!("{text:?} is not a number"));
+    let (start, end) = match text.split_once("..") {
+        Some((start, end)) => (number(start)?, number(end.trim_start_matches('='))?),
+        None => (number(text)?, number(text)?),
+    };
+    if start <= end { Ok(start..=end) } else { Err(format!("{start} is more than {end}")) }
+}
+
+fn percent(text: &str) -> Result<u32, String> {
+    let percent = text.parse().ok().filter(|percent| *percent <= 100);
+    percent.ok_or_else(|| format!("{text:?} is not a number from 0 to 100"))
 }

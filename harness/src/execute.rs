@@ -55,6 +55,17 @@ pub struct Execution<M: Model> {
     pub verdict: Verdict,
 }
 
+impl<M: Model> Execution<M> {
+    /// Why it is falsified, if it is.
+    #[must_use]
+    pub fn evidence(&self) -> Option<&Evidence> {
+        match &self.verdict {
+            Verdict::Falsified(evidence) => Some(evidence),
+            Verdict::Holds | Verdict::Inconclusive(_) | Verdict::Excluded(_) => None,
+        }
+    }
+}
+
 /// How a system and a model are put together to run cases.
 pub(crate) struct Executor<'a, M: Model, S: System<M>> {
     pub(crate) model: &'a M,

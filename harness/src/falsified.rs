@@ -1,13 +1,13 @@
 //! What is done with a failing case: it is kept, made smaller, and asked what matters in it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use model::Tree;
 use model::{Case, Model};
 
 use crate::causes::Causes;
-use crate::execute::Evidence;
+use crate::execute::{Evidence, Execution};
 use crate::memory::Memory;
 use crate::observe::Event;
 use crate::origin::regressions_file;
@@ -15,8 +15,12 @@ use crate::probe::{Prober, Tools};
 use crate::regressions::{self, Seed};
 use crate::replay::{Replay, ReplayError};
 use crate::runner::{Failure, RunError, Runner};
-use crate::shrink::Shrinker;
+use crate::shrink::{First, Rate, Shrinker, Way};
 use crate::system::{System, SystemError};
+
+mod bench;
+
+use bench::RunnerBench;
 
 /// A case with where it was found.
 pub(crate) struct Found<M: Model> {
@@ -27,43 +31,77 @@ pub(crate) struct Found<M: Model> {
     smallest: bool,
     /// What an earlier run has learnt of it.
     causes: Option<Causes>,
+    /// How often the first case failed, as an earlier run has measured.
+    first_rate: Option<Rate>,
+    /// How often this one failed.
+    rate: Option<Rate>,
     /// How that run made its systems.
     settings: Option<BTreeMap<String, String>>,
+    /// The replay file that it was read from.
+    file: Option<PathBuf>,
 }
 
 impl<M: Model> Found<M> {
     pub(crate) fn generated(seed: Seed, case: Case<M>, trees: Vec<Tree<M::Command>>) -> Self {
-        Self { case, seed, trees, smallest: false, causes: None, settings: None }
+        Self {
+            case,
+            seed,
+            trees,
+            smallest: false,
+            causes: None,
+            first_rate: None,
+            rate: None,
+            settings: None,
+            file: None,
+        }
     }
 
-    pub(crate) fn saved(replay: Replay<M>) -> Self {
-        let Replay { case, smallest, causes, settings, .. } = replay;
+    pub(crate) fn saved(file: PathBuf, replay: Replay<M>) -> Self {
+        let Replay { case, smallest, causes, settings, first_rate, rate, .. } = replay;
         let seed = replay.seed.parse().unwrap_or_else(|_| Seed::from(0));
-        Self { case, seed, trees: Vec::new(), smallest, causes, settings: Some(settings) }
+        Self {
+            case,
+            seed,
+            trees: Vec::new(),
+            smallest,
+            causes,
+            first_rate,
+            rate,
+            settings: Some(settings),
+            file: Some(file),
+        }
     }
 }
 
 impl<M: Model, S: System<M>> Runner<'_, M, S> {
     /// Keeps a case that failed, makes it smaller, and finds out what matters in it.
-    pub(crate) fn pursue(&self, found: Found<M>, evidence: Evidence) -> Result<Failure<M>, RunError> {
-        let Found { case, seed, trees, smallest, causes, settings } = found;
+    pub(crate) fn pursue(
+        &self,
+        found: Found<M>,
+        evidence: Evidence,
+        execution: &Execution<M>,
+    ) -> Result<Failure<M>, RunError> {
+        let Found { case, seed, trees, smallest, causes, first_rate, rate, settings, file } = found;
+        let way = Way::of(self.executor.model, &case, &evidence, execution);
         let mut failure = Failure {
             seed,
-            commands_at_first: case.commands.len(),
+            commands_at_first: case.len(),
             case,
             evidence,
             shrink_runs: 0,
             smallest,
+            first_rate,
+            rate,
+            others: Vec::new(),
             causes,
             settings: settings.unwrap_or_else(|| self.config.settings.clone()),
-            file: None,
+            file,
         };
         self.keep(&mut failure)?;
         let mut memory = Memory::default();
-        let sequential = failure.case.lanes.is_empty() && failure.case.finally.is_empty();
-        if !smallest && sequential {
+        if !smallest && self.config.shrink.runs > 0 {
             failure.causes = None;
-            self.shrink(&mut failure, trees, &mut memory)?;
+            self.shrink(&mut failure, way, trees, &mut memory)?;
         }
         if failure.smallest {
             self.probe(&mut failure, &mut memory)?;
@@ -74,49 +112,35 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
     fn shrink(
         &self,
         failure: &mut Failure<M>,
+        way: Way,
         trees: Vec<Tree<M::Command>>,
         memory: &mut Memory,
     ) -> Result<(), RunError> {
-        let executor = &self.executor;
-        let mut judge = |case: &Case<M>| executor.run(case).map(|execution| execution.verdict);
-        let mut kept = Ok(());
-        let (seed, commands_at_first) = (failure.seed, failure.commands_at_first);
-        let settings = failure.settings.clone();
-        let mut best = failure.case.commands.len().min(failure.evidence.number);
-        let mut tried = |runs, case: &Case<M>, evidence: Option<&Evidence>| {
-            if let Some(evidence) = evidence {
-                best = case.commands.len();
-                let mut smaller = Failure {
-                    seed,
-                    case: case.clone(),
-                    evidence: evidence.clone(),
-                    commands_at_first,
-                    shrink_runs: runs,
-                    smallest: false,
-                    causes: None,
-                    settings: settings.clone(),
-                    file: None,
-                };
-                let result = self.keep(&mut smaller);
-                if kept.is_ok() {
-                    kept = result;
-                }
+        let (case, evidence) = (failure.case.clone(), failure.evidence.clone());
+        let mut bench = RunnerBench::new(self, failure);
+        let rate = match bench.measure(&case, &way) {
+            Err(error) if !matches!(error, SystemError::Stopped) => return Err(error.into()),
+            // There is nothing that a smaller case could be held against.
+            Ok(Some(Rate { failed: 0, .. })) | Err(_) => {
+                bench.end()?;
+                return self.keep(failure);
             }
-            self.tell(&Event::ShrinkStep { runs, smaller: evidence.is_some(), commands: best });
+            Ok(rate) => rate,
         };
-        let start = (failure.case.clone(), failure.evidence.clone());
-        let budget = self.config.shrink;
-        let shrinker = Shrinker::new(executor.model, start, trees, budget, memory, &mut judge, &mut tried);
-        let shrunk = shrinker.search()?;
-        kept?;
+        let first = First { case, evidence, way, rate, trees };
+        let (budget, reruns) = (self.config.shrink, self.config.reruns);
+        let shrunk =
+            Shrinker::new(self.executor.model, first, budget, reruns, memory, &mut bench).search()?;
+        bench.end()?;
         failure.case = shrunk.case;
         failure.evidence = shrunk.evidence;
         failure.shrink_runs = shrunk.runs;
         failure.smallest = shrunk.complete;
+        failure.rate = rate.map(|_| shrunk.rate);
         self.keep(failure)?;
         if let Some(directory) = &self.config.regressions {
-            let file = regressions_file(executor.model, directory);
-            regressions::save(&file, failure.seed, &OneLine(executor.model, &failure.case));
+            let file = regressions_file(self.executor.model, directory);
+            regressions::save(&file, failure.seed, &OneLine(self.executor.model, &failure.case));
         }
         Ok(())
     }
@@ -128,11 +152,9 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         let mut kept = Ok(());
         let keep = |causes: &Causes| {
             failure.causes = Some(causes.clone());
-            if let Some(directory) = &self.config.failures {
-                let result = self.write(failure, directory).map(drop);
-                if kept.is_ok() {
-                    kept = result;
-                }
+            let result = self.write(failure).map(drop);
+            if kept.is_ok() {
+                kept = result;
             }
         };
         let causes = self.probe_case(&case, earlier, memory, keep);
@@ -195,25 +217,30 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
     fn keep(&self, failure: &mut Failure<M>) -> Result<(), RunError> {
         let Evidence { number, expected, came, .. } = &failure.evidence;
         self.tell(&Event::Falsified { number: *number, expected, came });
-        let Some(directory) = &self.config.failures else { return Ok(()) };
-        let file = self.write(failure, directory)?;
-        self.tell(&Event::Saved { file: &file.display().to_string() });
-        failure.file = Some(file);
+        if let Some(file) = self.write(failure)? {
+            self.tell(&Event::Saved { file: &file.display().to_string() });
+            failure.file = Some(file);
+        }
         Ok(())
     }
 
-    fn write(&self, failure: &Failure<M>, directory: &Path) -> Result<PathBuf, ReplayError> {
-        let settings = failure.settings.clone();
+    /// Writes the replay file, where there is one, and says which it is.
+    fn write(&self, failure: &Failure<M>) -> Result<Option<PathBuf>, ReplayError> {
         let mut replay = Replay::new(
             self.executor.model,
             &failure.seed.to_string(),
-            settings,
+            failure.settings.clone(),
             failure.case.clone(),
             failure.evidence.clone(),
         );
         replay.smallest = failure.smallest;
         replay.causes = failure.causes.clone();
-        replay.write(directory)
+        (replay.first_rate, replay.rate) = (failure.first_rate, failure.rate);
+        match (&failure.file, &self.config.failures) {
+            (Some(file), _) => replay.write_to(file).map(|()| Some(file.clone())),
+            (None, Some(directory)) => replay.write(directory).map(Some),
+            (None, None) => Ok(None),
+        }
     }
 }
 
@@ -224,6 +251,6 @@ impl<M: Model> std::fmt::Debug for OneLine<'_, M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self(model, case) = self;
         write!(f, "{}", model.show_state(&case.initial).replace('\n', ", "))?;
-        case.commands.iter().try_for_each(|command| write!(f, "; {}", model.show_command(command)))
+        case.places().try_for_each(|(_, command)| write!(f, "; {}", model.show_command(command)))
     }
 }

@@ -4,9 +4,11 @@
 //! the two, judges each answer, and shrinks the first failure. The map, bottom up:
 //!
 //! - [`system`]: the trait of systems, real or simulated: start here, after [`model::Model`];
+//! - [`mod@reference`]: a whole test in a few lines, where each command has one right answer;
 //! - [`lanes`]: commands that run side by side;
 //! - [`execute`]: one case on one system;
 //! - [`coverage`]: which values and pairs of values cases have met, and which case to run next;
+//! - [`statistics`]: which commands, pairs of commands, states and classes cases have met;
 //! - [`shrink`]: making a failing case smaller;
 //! - [`causes`]: what of the smallest case's initial state matters;
 //! - [`replay`] and [`regressions`]: failing cases and seeds on disk;
@@ -29,24 +31,30 @@ pub mod observe;
 mod origin;
 pub mod prelude;
 mod probe;
+pub mod reference;
 pub mod regressions;
 pub mod replay;
 pub mod report;
 pub mod runner;
 pub mod shrink;
+pub mod statistics;
 pub mod stop;
 mod summary;
 pub mod system;
 
 pub use causes::Causes;
-pub use check::{check, check_with};
+pub use check::{check, check_case, check_with};
 pub use config::Config;
 pub use coverage::Coverage;
 pub use execute::{Evidence, Execution, Recorded, Verdict};
 pub use lanes::Lanes;
-pub use model::{Case, LaneShape, Model, Named, Outcome, Shape, Symbol};
+pub use model::{
+    Case, Example, Labels, LaneShape, Model, Named, Outcome, Phase, Scenario, Shape, Swarm, Symbol, weighted,
+};
 pub use observe::{Event, Observer, Silent};
+pub use reference::{Reference, reference};
 pub use runner::{Failure, RunError, Runner, Summary};
+pub use statistics::{Confidence, Statistics};
 pub use stop::Stop;
 pub use system::{System, SystemError};
 

@@ -68,9 +68,14 @@ impl Memory {
         self.0.get(&key(case))
     }
 
+    /// Takes note of what several runs of a case have shown together.
+    pub(crate) fn know<M: Model>(&mut self, case: &Case<M>, finding: Finding) {
+        self.0.insert(key(case), finding);
+    }
+
     /// Takes note of a case that was run.
     pub(crate) fn keep<M: Model>(&mut self, case: &Case<M>, verdict: &Verdict) {
-        self.0.insert(key(case), verdict.into());
+        self.know(case, verdict.into());
     }
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::causes::{Causes, Finding};
 use crate::coverage::CoverageReport;
+use crate::statistics::Statistics;
 
 /// Something that happened in a run. As JSON each has its name in `event`.
 #[derive(Clone, Debug, Serialize)]
@@ -100,6 +101,20 @@ pub enum Event<'a> {
         /// What came.
         came: &'a str,
     },
+    /// The failing case was run again to see how often it fails.
+    Measured {
+        /// How many of these runs failed in the same way.
+        failed: u32,
+        /// How many runs there were.
+        runs: u32,
+    },
+    /// A smaller case fails, but in another way: it is kept by itself.
+    OtherFailure {
+        /// How it fails, in a few words.
+        way: &'a str,
+        /// Its replay file, where one is kept.
+        file: Option<&'a str>,
+    },
     /// A smaller case was tried.
     ShrinkStep {
         /// How many were tried so far.
@@ -127,6 +142,11 @@ pub enum Event<'a> {
     Covered {
         /// Values and pairs of values.
         coverage: &'a CoverageReport,
+    },
+    /// What the cases were like: commands, pairs of commands, states, classes.
+    Statistics {
+        /// What was counted.
+        statistics: &'a Statistics,
     },
     /// The failing case was written to this file.
     Saved {
@@ -158,6 +178,13 @@ pub trait Observer: Send + Sync {
     /// Takes note of an event.
     fn event(&self, event: &Event<'_>);
 
+    /// Whether it wants to know of every case and command. One that does not is spared
+    /// [`Event::CaseStarted`], [`Event::CommandStarted`], [`Event::CommandFinished`] and
+    /// [`Event::CaseFinished`], and the run the time to put them into words.
+    fn follows_cases(&self) -> bool {
+        true
+    }
+
     /// Shows a text that stands by itself, such as the report of a failure.
     fn text(&self, _text: &str) {}
 }
@@ -168,4 +195,8 @@ pub struct Silent;
 
 impl Observer for Silent {
     fn event(&self, _event: &Event<'_>) {}
+
+    fn follows_cases(&self) -> bool {
+        false
+    }
 }

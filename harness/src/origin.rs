@@ -1,10 +1,10 @@
-//! Where the cases of a run come from: files and seeds of earlier failures, then seeds that are
-//! chosen for what their cases cover.
+//! Where the cases of a run come from: files and seeds of earlier failures, examples, then seeds
+//! that are chosen for what their cases cover.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use model::{GenerateError, GeneratedCase, Model, Shape, generate, generate_state};
+use model::{Case, Example, GenerateError, GeneratedCase, Model, Shape, generate_state, generate_swarm};
 use proptest::test_runner::{Config as ProptestConfig, TestRng, TestRunner};
 
 use crate::config::Config;
@@ -12,20 +12,22 @@ use crate::coverage::{Covered, Goals};
 use crate::observe::{Event, Observer};
 use crate::regressions::{self, Seed};
 use crate::replay::{Replay, ReplayError};
+use crate::summary::RunError;
 
 /// Where a case comes from.
 pub(crate) enum Origin<M: Model> {
     Saved { file: PathBuf, replay: Box<Replay<M>> },
+    Example { name: String, case: Box<Case<M>> },
     Seed(Seed),
 }
 
 /// Generates the case of a seed.
 pub(crate) fn case_of<M: Model>(
     model: &M,
-    shape: &Shape,
+    config: &Config,
     seed: Seed,
 ) -> Result<GeneratedCase<M>, GenerateError> {
-    generate(model, shape, &mut runner(seed))
+    generate_swarm(model, &config.shape, config.swarm, &mut runner(seed))
 }
 
 fn runner(seed: Seed) -> TestRunner {
@@ -62,6 +64,16 @@ pub(crate) fn saved<M: Model>(
         saved.extend(seeds.into_iter().filter(|seed| !known.contains(&seed.to_string())).map(Origin::Seed));
     }
     Ok(saved)
+}
+
+/// The cases that the specification begins every run with.
+pub(crate) fn examples<M: Model>(model: &M) -> Result<Vec<Origin<M>>, RunError> {
+    let examples = model.examples().into_iter().map(|Example { name, case }| {
+        let checked = case.validate(model);
+        checked.map_err(|source| RunError::Example { name: name.clone(), source })?;
+        Ok(Origin::Example { name, case: Box::new(case) })
+    });
+    examples.collect()
 }
 
 /// How many seeds each new case is chosen from. AETG's authors found that more than 50 gain little.

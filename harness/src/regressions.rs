@@ -1,6 +1,7 @@
 //! Seeds of failing cases in `proptest-regressions/`, in proptest's own format.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -23,6 +24,20 @@ impl Seed {
     #[must_use]
     pub fn random() -> Self {
         Self::draw(&mut TestRng::from_seed(RngAlgorithm::ChaCha, &fresh()))
+    }
+
+    /// What stands for the seed of a case that was not generated but has a name.
+    pub(crate) fn named(name: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        name.hash(&mut hasher);
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&hasher.finish().to_be_bytes());
+        Self(bytes)
+    }
+
+    /// Whether it stands for a name, so that nothing can be generated from it.
+    fn is_named(self) -> bool {
+        self.0[..8] != [0; 8] && self.0[8..] == [0; 24]
     }
 
     /// The next seed that a generator makes.
@@ -84,8 +99,12 @@ pub fn load(file: &Path) -> Vec<Seed> {
     seeds.iter().filter_map(|seed| seed.to_string().strip_prefix("cc ")?.parse().ok()).collect()
 }
 
-/// Adds the seed of a failing case, with its smallest form as a comment, unless it is there.
+/// Adds the seed of a failing case, with its smallest form as a comment, unless it is there. A
+/// case that was not generated has none to be kept.
 pub fn save(file: &Path, seed: Seed, smallest: &dyn fmt::Debug) {
+    if seed.is_named() {
+        return;
+    }
     if let Ok(seed) = PersistedSeed::from_str(&format!("cc {seed}")) {
         persistence(file).save_persisted_failure2(None, seed, smallest);
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::causes::Causes;
 use crate::execute::Evidence;
+use crate::shrink::Rate;
 
 mod unreturned;
 
@@ -97,6 +98,12 @@ pub struct Replay<M: Model> {
     pub failure: Evidence,
     /// The case.
     pub case: Case<M>,
+    /// How often the first failing case failed when it was run again, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_rate: Option<Rate>,
+    /// How often this case failed, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
     /// What of its initial state matters, as far as it was found out. A search goes on from there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causes: Option<Causes>,
@@ -158,6 +165,8 @@ impl<M: Model> Replay<M> {
             settings,
             failure,
             case,
+            first_rate: None,
+            rate: None,
             causes: None,
         }
     }

@@ -1,4 +1,4 @@
-//! The sequential runner: saved failures first, then generated cases; the first failure shrinks.
+//! The runner: saved failures first, then examples, then generated cases; the first failure shrinks.
 
 use std::cell::RefCell;
 use std::time::Instant;
@@ -14,6 +14,7 @@ use crate::observe::{Event, Observer};
 use crate::origin::{self, Origin, Seeds};
 use crate::regressions::Seed;
 use crate::replay;
+use crate::statistics::Counts;
 use crate::stop::Stop;
 use crate::system::{System, SystemError};
 
@@ -42,7 +43,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         Self { executor: Executor { model, system, observer, stop, attempts, exclusions, watch }, config }
     }
 
-    /// Runs saved failures, then generated cases, until one fails or all have run.
+    /// Runs saved failures, examples, then generated cases, until one fails or all have run.
     ///
     /// # Errors
     /// [`RunError`] where no verdict can be had at all. A system that fails now and then is no
@@ -60,7 +61,8 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             replay::check_directory(directory)?;
         }
         let model = self.executor.model;
-        let saved = origin::saved(model, self.config, self.executor.observer)?;
+        let mut saved = origin::saved(model, self.config, self.executor.observer)?;
+        saved.extend(origin::examples(model)?);
         let total = u32::try_from(saved.len()).unwrap_or(u32::MAX).saturating_add(self.config.cases);
         self.tell(&Event::RunStarted {
             specification: &model.name(),
@@ -73,13 +75,17 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             seeds.explore(&mut covered)?;
         }
         let mut summary = Summary::default();
-        match self.cases(saved, total, seeds, &mut covered, &mut summary) {
+        let (mut counts, confidence) = (Counts::default(), self.config.cover.unwrap_or_default());
+        let mut met = Met { covered: &mut covered, counts: &mut counts };
+        match self.cases(saved, total, seeds, &mut met, &mut summary) {
             Err(RunError::System(SystemError::Stopped)) => summary.stopped = true,
             ended => ended?,
         }
         summary.stopped |= self.executor.stop.requested();
         summary.exclusions = self.executor.exclusions.take();
+        summary.statistics = counts.report(&confidence);
         self.conclude(&mut summary, &covered, start);
+        self.check_cover(&summary)?;
         Ok(summary)
     }
 
@@ -99,9 +105,9 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     fn cases(
         &self,
         saved: Vec<Origin<M>>,
-        total: u32,
+        mut total: u32,
         mut seeds: Seeds<'_, M>,
-        covered: &mut Covered,
+        met: &mut Met<'_>,
         summary: &mut Summary<M>,
     ) -> Result<(), RunError> {
         let mut saved = saved.into_iter();
@@ -110,9 +116,9 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         while number <= total {
             let (origin, generated) = match saved.next() {
                 Some(origin) => (origin, false),
-                None => (Origin::Seed(seeds.next(covered)?), true),
+                None => (Origin::Seed(seeds.next(met.covered)?), true),
             };
-            match self.case(number, total, origin, covered)? {
+            match self.case(number, total, origin, met)? {
                 CaseEnd::Held => {
                     summary.held += 1;
                     (inconclusive, excluded) = (0, 0);
@@ -139,6 +145,10 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
                     return Ok(());
                 }
             }
+            if number == total && self.config.cover.is_some_and(|cover| met.counts.is_undecided(&cover)) {
+                // Each look at the shares is as good as twice as many cases make it.
+                total = total.saturating_mul(2).min(self.config.cases.saturating_mul(MOST_TIMES).max(total));
+            }
             number += 1;
         }
         Ok(())
@@ -149,7 +159,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         number: u32,
         total: u32,
         origin: Origin<M>,
-        covered: &mut Covered,
+        met: &mut Met<'_>,
     ) -> Result<CaseEnd<M>, RunError> {
         let start = Instant::now();
         if self.executor.stop.requested() {
@@ -157,9 +167,16 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         }
         let model = self.executor.model;
         let (found, named) = match origin {
-            Origin::Saved { file, replay } => (Found::saved(*replay), file.display().to_string()),
+            Origin::Saved { file, replay } => {
+                let named = file.display().to_string();
+                (Found::saved(file, *replay), named)
+            }
+            Origin::Example { name, case } => {
+                let seed = Seed::named(&name);
+                (Found::generated(seed, *case, Vec::new()), format!("example {name:?}"))
+            }
             Origin::Seed(seed) => {
-                let generated = origin::case_of(model, &self.config.shape, seed)?;
+                let generated = origin::case_of(model, self.config, seed)?;
                 let GeneratedCase { case, command_trees, .. } = generated;
                 (Found::generated(seed, case, command_trees), format!("seed {seed}"))
             }
@@ -170,8 +187,9 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         self.announce(number, total, &named, &found.case);
         let execution = self.executor.run(&found.case)?;
         self.finish(number, &execution.verdict, start);
+        let covered = &mut *met.covered;
         let goals = covered.goals(&model.choices(&found.case.initial));
-        match execution.verdict {
+        match &execution.verdict {
             Verdict::Inconclusive(_) => return Ok(CaseEnd::Inconclusive),
             Verdict::Excluded(_) => {
                 // A command may have led there, such as an Upgrade to what cannot be built.
@@ -181,13 +199,19 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
                 covered.exclude(&goals);
                 return Ok(CaseEnd::Excluded);
             }
-            Verdict::Holds | Verdict::Falsified(_) => covered.cover(&goals),
+            Verdict::Holds | Verdict::Falsified(_) => {
+                covered.cover(&goals);
+                met.counts.add(model, &found.case);
+            }
         }
-        let Verdict::Falsified(evidence) = execution.verdict else { return Ok(CaseEnd::Held) };
-        Ok(CaseEnd::Failed(Box::new(self.pursue(found, evidence)?)))
+        let Some(evidence) = execution.evidence().cloned() else { return Ok(CaseEnd::Held) };
+        Ok(CaseEnd::Failed(Box::new(self.pursue(found, evidence, &execution)?)))
     }
 
     fn announce(&self, number: u32, cases: u32, origin: &str, case: &Case<M>) {
+        if !self.executor.observer.follows_cases() {
+            return;
+        }
         self.tell(&Event::CaseStarted {
             number,
             cases,
@@ -214,6 +238,9 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             self.tell(&Event::Covered { coverage: &report });
             summary.coverage = Some(report);
         }
+        if summary.statistics.cases > 0 {
+            self.tell(&Event::Statistics { statistics: &summary.statistics });
+        }
         self.tell(&Event::RunFinished {
             verdict: summary.verdict(),
             held: summary.held,
@@ -223,9 +250,31 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         });
     }
 
+    /// Says which classes have too few cases, where that is to be an error and nothing is worse.
+    fn check_cover(&self, summary: &Summary<M>) -> Result<(), RunError> {
+        let classes: Vec<_> = summary
+            .statistics
+            .insufficient()
+            .map(|class| class.to_string().trim_start().to_owned())
+            .collect();
+        if self.config.cover.is_none() || summary.failure.is_some() || classes.is_empty() {
+            return Ok(());
+        }
+        Err(RunError::Cover { classes: classes.join(", ") })
+    }
+
     pub(crate) fn tell(&self, event: &Event<'_>) {
         self.executor.observer.event(event);
     }
+}
+
+/// So many times the cases that were asked for are generated at most to be sure of shares.
+const MOST_TIMES: u32 = 100;
+
+/// What the cases of a run have met so far.
+struct Met<'a> {
+    covered: &'a mut Covered,
+    counts: &'a mut Counts,
 }
 
 /// What became of one case of a run.

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use model::{Case, GenerateError, Model};
+use model::{Case, GenerateError, InvalidCase, Model};
 
 use crate::causes::Causes;
 use crate::coverage::CoverageReport;
 use crate::execute::{Evidence, Exclusion};
 use crate::regressions::Seed;
 use crate::replay::ReplayError;
+use crate::shrink::Rate;
+use crate::statistics::Statistics;
 use crate::system::SystemError;
 
 /// Why a run ended without a verdict.
@@ -25,6 +27,20 @@ pub enum RunError {
     /// A failing case could not be kept or read.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// An example of the specification is none.
+    #[error("example {name:?} is impossible: {source}: mend it in the model's examples")]
+    Example {
+        /// Its name.
+        name: String,
+        /// What is impossible.
+        source: InvalidCase,
+    },
+    /// The strategies make too few cases of a class, and the configuration asks to know.
+    #[error("too few cases are of a class: {classes}: generate more of them, or require less")]
+    Cover {
+        /// Each such class, with its share.
+        classes: String,
+    },
     /// Whatever is generated cannot be built or booted.
     #[error(
         "{cases} generated cases in a row could not be built or booted: leave out or mend {configurations}",
@@ -58,11 +74,26 @@ pub struct Failure<M: Model> {
     pub shrink_runs: u32,
     /// Whether no step was left that could make it smaller.
     pub smallest: bool,
+    /// How often the first failing case failed when it was run again, where that was measured.
+    pub first_rate: Option<Rate>,
+    /// How often the smallest one failed, where that was measured.
+    pub rate: Option<Rate>,
+    /// Other failures that came up while this one was made smaller, each once.
+    pub others: Vec<Other>,
     /// What of its initial state matters, where that was asked.
     pub causes: Option<Causes>,
     /// How the systems were made, as the replay file says it.
     pub settings: BTreeMap<String, String>,
     /// The replay file, where one is kept.
+    pub file: Option<PathBuf>,
+}
+
+/// A failure that came up while another was made smaller.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Other {
+    /// How it fails, in a few words.
+    pub way: String,
+    /// The replay file of the case in which it came up, where one is kept.
     pub file: Option<PathBuf>,
 }
 
@@ -79,6 +110,8 @@ pub struct Summary<M: Model> {
     pub exclusions: Vec<Exclusion>,
     /// Which values and pairs of values the cases had; none where nothing was to be covered.
     pub coverage: Option<CoverageReport>,
+    /// What the cases were like.
+    pub statistics: Statistics,
     /// The failure that ended the run, if there was one.
     pub failure: Option<Failure<M>>,
     /// Whether it was stopped before its end.
@@ -94,6 +127,7 @@ impl<M: Model> Default for Summary<M> {
             excluded: 0,
             exclusions: Vec::new(),
             coverage: None,
+            statistics: Statistics::default(),
             failure: None,
             stopped: false,
         }

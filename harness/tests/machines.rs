@@ -166,7 +166,7 @@ fn the_scratch_disk_survives_a_power_cut() {
 fn a_machine_of_another_network_is_wrong_use() {
     let Some(lab) = Lab::for_test().unwrap() else { return };
     let network = every_kind(&lab);
-    let mut live = LiveNetwork::create(&lab, &network).unwrap();
+    let live = LiveNetwork::create(&lab, &network).unwrap();
     let stranger = "stranger".parse().unwrap();
     let error = live.boot(&stranger).err().unwrap();
     assert!(matches!(error, SystemError::WrongUse(_)), "{error}");
@@ -251,7 +251,7 @@ fn a_guest_that_never_speaks_is_given_up_at_the_limit() {
     let options = LabOptions { boot_limit: Duration::from_millis(300), ..LabOptions::default() };
     let impatient = Lab::open(options, Arc::new(Silent), Stop::default()).unwrap();
     let network = every_kind(&lab);
-    let mut live = LiveNetwork::create(&impatient, &network).unwrap();
+    let live = LiveNetwork::create(&impatient, &network).unwrap();
     let error = live.boot(&network.machines()[0].id).err().unwrap();
     assert!(matches!(error, SystemError::Infrastructure(_)), "{error}");
     assert!(error.to_string().contains("was not ready after 300ms"), "{error}");

@@ -3,7 +3,7 @@
 use harness::prelude::*;
 
 /// Every machine knows its own name. The one command: ask this machine.
-struct Names(BoxedStrategy<Network>);
+struct Names(SBoxedStrategy<Network>);
 impl Model for Names {
     type State = Network;
     type Command = MachineId;

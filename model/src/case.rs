@@ -170,8 +170,8 @@ impl<M: Model> Case<M> {
     }
 
     /// Whether the model lets the case begin and each command follow, in whatever way the lanes
-    /// interleave, and whether each symbol that is used is defined before: in the prefix, or in
-    /// the same lane.
+    /// interleave, and whether each symbol that is used is defined before: in the prefix or the
+    /// same lane, and for final commands in any lane.
     ///
     /// # Errors
     /// The first state, command or symbol that makes it impossible.
@@ -209,7 +209,11 @@ impl<M: Model> Case<M> {
                 Place::Prefix(_) | Place::Finally(_) => None,
             };
             for symbol in model.uses(command) {
-                if !visible.contains(&(None, symbol)) && !visible.contains(&(lane, symbol)) {
+                let known = match place {
+                    Place::Finally(_) => defined.contains(&symbol),
+                    _ => visible.contains(&(None, symbol)) || visible.contains(&(lane, symbol)),
+                };
+                if !known {
                     return Err(InvalidCase::Dangling { place, command: text(), symbol });
                 }
             }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use proptest::collection::vec;
 use proptest::prelude::any;
-use proptest::strategy::{BoxedStrategy, Strategy};
+use proptest::strategy::{SBoxedStrategy, Strategy};
 use uuid::Builder;
 
 use crate::machine::{FileSystem, KernelVersion, Machine, MachineError, MachineId, Mebibytes};
@@ -141,10 +141,11 @@ impl NetworkParameters {
     ///
     /// Ids, uuids and addresses are distinct without rejection: the n-th of each is a bijection
     /// of n, drawn for the network. They do not shrink, so that what refers to them stays valid.
+    /// The strategy can be part of a model that lanes share.
     ///
     /// # Errors
     /// What [`NetworkParameters::check`] says.
-    pub fn strategy(&self) -> Result<BoxedStrategy<Network>, BoundsError> {
+    pub fn strategy(&self) -> Result<SBoxedStrategy<Network>, BoundsError> {
         self.check()?;
         let bounds = self.clone();
         let drawn = |scope| {
@@ -155,7 +156,7 @@ impl NetworkParameters {
             (any::<Names>(), drawn(Scope::Network), vec(drawn(Scope::Machine), self.machines.clone()))
                 .prop_map(move |(names, shared, own)| bounds.assemble(&names, &shared, &own))
                 .no_shrink()
-                .boxed();
+                .sboxed();
         Ok(strategy)
     }
 

@@ -15,6 +15,10 @@
 //! - [`case`]: a state, commands in sequence, and lanes of commands that run side by side;
 //! - [`lanes`]: the ways in which lanes can interleave, and what the model says of them;
 //! - [`generation`]: cases from a model's strategies;
+//! - [`mod@weighted`]: the choice among commands, by weights that depend on the state;
+//! - [`scenario`]: cases with a plot: phases in order, until something is so, and what comes last;
+//! - [`example`]: cases that a person has written down;
+//! - [`labels`]: what a specification says of a case, to be counted;
 //! - [`history`]: what was given and what came of it, in the order of events;
 //! - [`outcome`]: answered, refused or unknown;
 //! - [`possible`]: which states the outcomes so far allow, and so which answers are wrong;
@@ -23,10 +27,12 @@
 mod by_text;
 pub mod case;
 mod choices;
+pub mod example;
 pub mod factor;
 pub mod generate;
 pub mod generation;
 pub mod history;
+pub mod labels;
 pub mod lanes;
 pub mod machine;
 pub mod machines;
@@ -35,14 +41,21 @@ pub mod outcome;
 pub mod panics;
 pub mod parameter;
 pub mod possible;
+pub mod scenario;
 pub mod specification;
 pub mod step;
 pub mod symbol;
+mod text;
+pub mod weighted;
 
 pub use case::{Case, InvalidCase, Place};
+pub use example::Example;
 pub use factor::{Choice, Factor};
 pub use generate::{BoundsError, NetworkParameters};
-pub use generation::{GenerateError, GeneratedCase, Shape, Tree, generate, generate_state};
+pub use generation::{
+    GenerateError, GeneratedCase, Shape, Swarm, Tree, generate, generate_state, generate_swarm,
+};
+pub use labels::Labels;
 pub use lanes::LaneShape;
 pub use machine::{
     FileSystem, Format, KernelVersion, Machine, MachineError, MachineId, Mebibytes, PackageName,
@@ -53,5 +66,7 @@ pub use network::{Network, NetworkError, Subnet};
 pub use outcome::Outcome;
 pub use parameter::{Parameter, ParameterError, Scope, Setting, Value};
 pub use possible::{Judgement, Possible};
+pub use scenario::{Phase, Scenario};
 pub use specification::Model;
 pub use symbol::{Named, Symbol};
+pub use weighted::weighted;

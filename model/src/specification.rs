@@ -6,8 +6,13 @@ use proptest::strategy::BoxedStrategy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::case::Case;
+use crate::example::Example;
 use crate::factor::Choice;
+use crate::labels::Labels;
+use crate::scenario::Scenario;
 use crate::symbol::Symbol;
+use crate::text;
 
 /// Predicts a system: its states, the commands it takes, and what it may answer.
 ///
@@ -50,6 +55,16 @@ pub trait Model {
     /// The state once the command has taken effect, as it can be predicted without the answer.
     fn next_state(&self, state: &Self::State, command: &Self::Command) -> Self::State;
 
+    /// Changes the state to what [`Model::next_state`], or with an answer
+    /// [`Model::next_state_after`], gives for it. It is for states that are large: one that is
+    /// changed in place need not be copied for each command.
+    fn advance(&self, state: &mut Self::State, command: &Self::Command, response: Option<&Self::Response>) {
+        *state = match response {
+            Some(response) => self.next_state_after(state, command, response),
+            None => self.next_state(state, command),
+        };
+    }
+
     /// The state once the command has taken effect and given this answer, which the
     /// post-condition allows; by default [`Model::next_state`]. It is for what only the system
     /// can decide, such as the number of a lease.
@@ -91,6 +106,44 @@ pub trait Model {
     /// What is done and asked last, once all else has ended: heal everything, read everything.
     /// It is drawn up for the state that the model predicts at the end of a generated case.
     fn final_commands(&self, _state: &Self::State) -> Vec<Self::Command> {
+        Vec::new()
+    }
+
+    /// What kind of command it is, such as `Boot`: swarm testing leaves kinds out, the summary
+    /// counts them and which follows which, and two wrong answers are of one failure only where
+    /// they are to commands of one kind. By default the first word of its `Debug` text.
+    fn kind(&self, command: &Self::Command) -> String {
+        text::first_word(command)
+    }
+
+    /// What of a state is worth telling apart, such as `3 of 4 on`: the summary counts how many
+    /// of these the cases have met. By default states are not counted.
+    fn abstraction(&self, _state: &Self::State) -> Option<String> {
+        None
+    }
+
+    /// Says of a case that had a verdict what the summary is to count: labels, classes, and what
+    /// share of all cases has to be of a class.
+    fn describe(&self, _case: &Case<Self>, _labels: &mut Labels)
+    where
+        Self: Sized,
+    {
+    }
+
+    /// Cases that every run begins with, after those that failed before.
+    fn examples(&self) -> Vec<Example<Self>>
+    where
+        Self: Sized,
+    {
+        Vec::new()
+    }
+
+    /// What cases are made by, instead of [`Model::gen_command`] alone, where there are some:
+    /// each case is made by one of them, by weight.
+    fn scenarios(&self) -> Vec<(u32, Scenario<Self>)>
+    where
+        Self: Sized,
+    {
         Vec::new()
     }
 

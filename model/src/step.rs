@@ -58,6 +58,13 @@ pub fn predict<M: Model>(model: &M, state: &M::State, command: &M::Command) -> M
     }
 }
 
+/// Changes the state as [`predict`] says.
+pub fn predict_in_place<M: Model>(model: &M, state: &mut M::State, command: &M::Command) {
+    if !model.must_fail(state, command) {
+        model.advance(state, command, None);
+    }
+}
+
 /// The state that a command leads to with this answer, or with an outcome that is unknown.
 ///
 /// A panic of the post-condition or of the invariant counts as no; one of any other part goes on

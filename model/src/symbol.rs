@@ -1,13 +1,15 @@
 //! Names for results that nobody has yet when a case is generated: a lease, a generated key.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 /// The name of a command's result, by which later commands can speak of it.
 ///
-/// A command that gives a result carries a symbol of its own (`Grant { lease: Symbol(0) }`, where
-/// the model's state counts how many it has given out), and later ones carry the same. The model
+/// A command that gives a result carries a symbol of its own (`Grant { lease: Symbol::fresh() }`,
+/// in [`Model::gen_command`](crate::Model::gen_command)), and later ones carry the same, which
+/// they find in the model's state. The model
 /// says which is which by [`Model::defines`](crate::Model::defines) and
 /// [`Model::uses`](crate::Model::uses). While a case runs, [`Model::bind`](crate::Model::bind)
 /// puts the real result in its place. No case is run, and none comes out of shrinking, in which a
@@ -15,6 +17,24 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Symbol(pub u32);
+
+thread_local! {
+    static NEXT: Cell<u32> = const { Cell::new(0) };
+}
+
+impl Symbol {
+    /// A symbol that no other command of the case has which is being generated, in its lanes
+    /// either. A case begins with 0, so it stays a function of its seed.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self(NEXT.replace(NEXT.get().wrapping_add(1)))
+    }
+
+    /// Begins with 0 again.
+    pub(crate) fn restart() {
+        NEXT.set(0);
+    }
+}
 
 impl fmt::Display for Symbol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::Subnet;
 
 use super::parameters::ParameterOptions;
+use crate::config::range;
 use crate::exit;
 use crate::regressions::Seed;
 
@@ -197,16 +198,6 @@ pub(crate) enum ReachKind {
 pub(crate) enum MessageFormat {
     Human,
     Json,
-}
-
-/// Reads `3` or `1..4`, both ends included.
-pub(crate) fn range(text: &str) -> Result<RangeInclusive<usize>, String> {
-    let number = |text: &str| text.parse::<usize>().map_err(|_| format!("{text:?} is not a number"));
-    let (start, end) = match text.split_once("..") {
-        Some((start, end)) => (number(start)?, number(end.trim_start_matches('='))?),
-        None => (number(text)?, number(text)?),
-    };
-    if start <= end { Ok(start..=end) } else { Err(format!("{start} is more than {end}")) }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -66,6 +66,10 @@ impl Observer for Remembering {
         self.inner.event(event);
     }
 
+    fn follows_cases(&self) -> bool {
+        self.inner.follows_cases()
+    }
+
     fn text(&self, text: &str) {
         self.inner.text(text);
     }

@@ -12,8 +12,8 @@ use model::machine::{
 };
 use model::{KernelVersion, Mebibytes, NetworkParameters, Parameter, ParameterError, Scratch};
 
-use super::args::range;
 use super::{Fatal, wrong};
+use crate::config::range;
 
 /// Names of settings and their values, as replay files keep them.
 type Settings = BTreeMap<String, String>;

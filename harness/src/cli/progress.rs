@@ -11,6 +11,7 @@ use crate::causes::Finding;
 use crate::cli::args::{MessageFormat, OutputOptions};
 use crate::coverage::CoverageReport;
 use crate::observe::{Event, Observer};
+use crate::statistics::Statistics;
 
 /// The observer that these options ask for.
 pub(crate) fn observer(options: &OutputOptions) -> Box<dyn Observer> {
@@ -53,6 +54,10 @@ impl Observer for Quiet {
         if let Event::Warning { text } = event {
             anstream::eprintln!("warning: {text}");
         }
+    }
+
+    fn follows_cases(&self) -> bool {
+        false
     }
 
     fn text(&self, text: &str) {
@@ -172,6 +177,14 @@ impl Human {
         self.doing(format!("finding out what matters: {runs} runs, {changed}"));
     }
 
+    fn statistics(&self, statistics: &Statistics) {
+        self.line(&statistics.to_string());
+        if self.verbose > 0 {
+            let pairs = std::iter::once(&statistics.sequence).chain(&statistics.across);
+            pairs.flat_map(|pairs| &pairs.missing).for_each(|pair| self.line(&format!("  not met: {pair}")));
+        }
+    }
+
     fn covered(&self, coverage: &CoverageReport) {
         self.line(&format!("covered: {coverage}"));
         if self.verbose > 0 {
@@ -222,12 +235,22 @@ impl Observer for Human {
                 }
                 case.phase = Phase::Shrinking;
             }
+            Event::Measured { failed, runs } => {
+                if failed < runs {
+                    self.line(&format!("it fails in {failed} of {runs} more runs"));
+                }
+            }
+            Event::OtherFailure { way, file } => {
+                let kept = file.map(|file| format!(", kept as {file}")).unwrap_or_default();
+                self.line(&format!("another failure came up ({way}){kept}"));
+            }
             Event::ShrinkStep { runs, smaller, commands } => self.shrink_step(runs, smaller, commands),
             Event::Excluded { what, reason } => self.line(&format!("excluded: {what} ({reason})")),
             Event::Probed { runs, changed, finding } => self.probed(runs, changed, finding),
             // The report of the failure has it.
             Event::Causes { .. } => {}
             Event::Covered { coverage } => self.covered(coverage),
+            Event::Statistics { statistics } => self.statistics(statistics),
             Event::Saved { file } => {
                 if self.verbose > 0 {
                     self.line(&format!("saved as {file}"));

@@ -63,11 +63,14 @@ fn run<S: System<MachineSpec>>(
             }
             let failure: Failure<MachineSpec> = Failure {
                 seed: replay.seed.parse().unwrap_or_else(|_| regressions::Seed::from(0)),
-                commands_at_first: replay.case.commands.len(),
+                commands_at_first: replay.case.len(),
                 case: replay.case,
                 evidence,
                 shrink_runs: 0,
                 smallest: replay.smallest,
+                first_rate: replay.first_rate,
+                rate: replay.rate,
+                others: Vec::new(),
                 causes: replay.causes,
                 settings: replay.settings,
                 file: None,

@@ -1,5 +1,7 @@
 //! Why a case is falsified, as replay files keep it and reports show it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Why a case is falsified.
@@ -16,6 +18,32 @@ pub struct Evidence {
     /// they began, or without any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub course: Option<Box<Course>>,
+}
+
+/// What is expected where the system panicked.
+const NO_PANIC: &str = "an outcome, and no panic";
+
+impl Evidence {
+    /// The evidence of a wrong answer, or of any other outcome that should not be.
+    pub(crate) fn new(number: usize, expected: String, came: String) -> Self {
+        Self { number, expected, came, course: None }
+    }
+
+    /// The evidence of a panic of the system.
+    pub(crate) fn panic(number: usize, said: String) -> Self {
+        Self::new(number, NO_PANIC.to_owned(), said)
+    }
+
+    /// Whether it is that of a panic of the system.
+    pub(crate) fn is_panic(&self) -> bool {
+        self.expected == NO_PANIC
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}; came {}", self.expected, self.came)
+    }
 }
 
 /// What came of a case with lanes, and how far the model can explain it. Commands are named by

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use model::history::Operation;
-use model::panics::{Panicked, caught};
+use model::panics::{Panicked, caught, in_model};
 use model::{Model, Outcome, Place};
 
 use super::watch::Watch;
@@ -70,9 +70,12 @@ impl<M: Model> Recorder<'_, M> {
     ) -> Result<Came<M>, SystemError> {
         let number = spot.number;
         let lane = spot.lane().map(|lane| lane + 1);
-        let shown = self.model.show_command(&command);
-        self.observer.event(&Event::CommandStarted { number, lane, command: &shown });
-        let watched = self.watch.map(|watch| watch.given(number, &shown));
+        // What nobody follows is not put into words.
+        let shown = self.observer.follows_cases().then(|| show_command(self.model, &command));
+        if let Some(command) = &shown {
+            self.observer.event(&Event::CommandStarted { number, lane, command });
+        }
+        let watched = self.watch.map(|watch| watch.given(number));
         let start = Instant::now();
         let called = self.tick();
         let result = caught(|| run(&command));
@@ -83,15 +86,10 @@ impl<M: Model> Recorder<'_, M> {
             Ok(outcome) => (outcome?, None),
             Err(panicked) => (Outcome::Unknown(panicked.to_string()), Some(panicked)),
         };
-        let came = show_outcome(self.model, &outcome);
-        let seconds = elapsed.as_secs_f64();
-        self.observer.event(&Event::CommandFinished {
-            number,
-            lane,
-            command: &shown,
-            outcome: &came,
-            seconds,
-        });
+        if let Some(command) = &shown {
+            let (outcome, seconds) = (&show_outcome(self.model, &outcome), elapsed.as_secs_f64());
+            self.observer.event(&Event::CommandFinished { number, lane, command, outcome, seconds });
+        }
         let ended = (!matches!(outcome, Outcome::Unknown(_))).then_some(ended);
         let operation = Operation { lane: spot.lane().unwrap_or(0), command, called, outcome, ended };
         let recorded = Recorded { place: spot.place, operation, elapsed };
@@ -106,10 +104,15 @@ impl<M: Model> Recorder<'_, M> {
     }
 }
 
+/// A command as reports show it.
+pub(crate) fn show_command<M: Model>(model: &M, command: &M::Command) -> String {
+    in_model("show_command", command, || model.show_command(command))
+}
+
 /// An outcome as reports show it.
 pub(crate) fn show_outcome<M: Model>(model: &M, outcome: &Outcome<M::Response>) -> String {
     match outcome {
-        Outcome::Answered(response) => model.show_response(response),
+        Outcome::Answered(response) => in_model("show_response", response, || model.show_response(response)),
         Outcome::Refused(why) => format!("refused: {why}"),
         Outcome::Unknown(why) => format!("unknown: {why}"),
     }

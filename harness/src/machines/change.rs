@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use hypervisor::State;
-use model::machines::Response;
+use model::machines::{Command, Response};
 use model::{Machine, MachineId, Outcome, Setting};
-use remote::{Command, Ending, Output};
+use remote::{Ending, Output};
 use uuid::Uuid;
 
-use crate::machines::live::{Boot, LiveMachine, LiveNetwork, Shared, unknown};
+use crate::machines::hold::{Hardware, Held};
+use crate::machines::live::{Boot, LiveNetwork, unknown};
+use crate::machines::shared::Shared;
+use crate::machines::status::Power;
 use crate::system::SystemError;
 
 /// Where a mark is left on the scratch disk, to be found again.
@@ -17,25 +20,30 @@ const MARK: &str = "/scratch/.netprop-change";
 /// How long a machine may take to shut down in order.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
 
-/// Changes a machine's software as `to` says, by a shutdown in order and a boot, and looks
-/// whether a mark on its scratch disk came through.
+/// Gives the command to change a machine's software as `to` says, by a shutdown in order and a
+/// boot, and looks whether a mark on its scratch disk came through.
 pub(super) fn change(
-    live: &mut LiveNetwork<'_>,
+    live: &LiveNetwork<'_>,
     id: &MachineId,
+    command: &Command,
     to: &Setting,
 ) -> Result<Outcome<Response>, SystemError> {
+    let mut held = live.hold(id)?;
+    if let Some(why) = held.refusal(command) {
+        return Ok(Outcome::Refused(why));
+    }
     let mark = Uuid::new_v4();
-    let written = live.run(id, &Command::new(format!("echo {mark} >{MARK}")))?;
+    let written = live.run(id, &remote::Command::new(format!("echo {mark} >{MARK}")))?;
     reached(&written)?;
     if !written.ending.is_success() {
         let said = String::from_utf8_lossy(&written.stderr);
         let why = format!("its scratch disk cannot be written ({}): {}", written.ending, said.trim());
         return Ok(Outcome::Answered(Response::Failed(why)));
     }
-    if let Boot::Failed(why) = live.change_software(id, to)? {
+    if let Boot::Failed(why) = held.change_software(id, to)? {
         return Ok(Outcome::Answered(Response::Failed(why)));
     }
-    let found = live.run(id, &Command::new(format!("cat {MARK} && rm {MARK}")))?;
+    let found = live.run(id, &remote::Command::new(format!("cat {MARK} && rm {MARK}")))?;
     reached(&found)?;
     let scratch_kept = String::from_utf8_lossy(&found.stdout).trim() == mark.to_string();
     Ok(Outcome::Answered(Response::Changed { scratch_kept }))
@@ -59,59 +67,57 @@ impl LiveNetwork<'_> {
     /// # Errors
     /// [`SystemError`] as for [`LiveNetwork::boot`], and where the software cannot be built; the
     /// machine goes on as it is then.
-    pub fn change_software(&mut self, id: &MachineId, to: &Setting) -> Result<Boot, SystemError> {
-        let network = self.shared.network.clone().with_changed(id, |machine| to.apply(machine));
+    pub fn change_software(&self, id: &MachineId, to: &Setting) -> Result<Boot, SystemError> {
+        self.hold(id)?.change_software(id, to)
+    }
+}
+
+impl Held<'_> {
+    fn change_software(&mut self, id: &MachineId, to: &Setting) -> Result<Boot, SystemError> {
+        let network = self.shared.network().as_ref().clone().with_changed(id, |machine| to.apply(machine));
         let machine = network.machine(id).ok_or_else(|| unknown(id))?.clone();
         let images = self.shared.lab.images(&network)?;
         let image =
             network.ids().into_iter().zip(images).find_map(|(other, image)| (other == *id).then_some(image));
         let image = image.ok_or_else(|| unknown(id))?;
-        let mut live = self.machines.remove(id).ok_or_else(|| unknown(id))?;
-        let was_on = live.machine.state() == State::Running;
-        live.session = None;
-        if was_on {
-            live.machine.shut_down(SHUTDOWN_LIMIT)?;
-        }
-        live.machine.undefine()?;
-        let (endpoints, scratch) = (live.endpoints, live.scratch);
-        self.shared.network = network;
-        let mut live = self.shared.define(&machine, image, endpoints, scratch)?;
-        let result =
-            if was_on { self.shared.try_boot(&machine, &mut live) } else { Ok(Boot::Ready(Duration::ZERO)) };
-        let result = match result? {
-            Boot::Failed(why) => {
-                live = self.shared.boots_fresh(&machine, live, &why)?;
-                Boot::Failed(why)
+        let was_on = self.state() == State::Running;
+        self.during(Power::Changing, |held| {
+            if was_on {
+                held.hardware.machine.shut_down(SHUTDOWN_LIMIT)?;
             }
-            ready => ready,
-        };
-        self.machines.insert(id.clone(), live);
-        Ok(result)
+            let Hardware { endpoints, scratch, .. } = &*held.hardware;
+            let other = held.shared.define(&machine, image, endpoints.clone(), scratch.clone())?;
+            held.replace(other)?;
+            held.shared.set_software(id, to);
+            if !was_on {
+                return Ok(Boot::Ready(Duration::ZERO));
+            }
+            let booted = held.shared.try_boot(&machine, &mut held.hardware)?;
+            if let Boot::Failed(why) = &booted {
+                held.boots_fresh(&machine, why)?;
+            }
+            held.found_at_its_address();
+            Ok(booted)
+        })
     }
-}
 
-impl Shared<'_> {
-    /// Whether a machine whose new software did not boot on its old scratch disk does so on a
-    /// fresh one: then what failed is the change, and else the software by itself.
-    fn boots_fresh(
-        &self,
-        machine: &Machine,
-        live: LiveMachine,
-        why: &str,
-    ) -> Result<LiveMachine, SystemError> {
-        let configurations = self.lab.configurations();
+    /// Finds out whether a machine whose new software did not boot on its old scratch disk does so
+    /// on a fresh one: then what failed is the change, and else the software by itself.
+    fn boots_fresh(&mut self, machine: &Machine, why: &str) -> Result<(), SystemError> {
+        let Shared { lab, .. } = self.shared;
+        let configurations = lab.configurations();
         if configurations.has_booted(machine) {
-            return Ok(live);
+            return Ok(());
         }
-        let LiveMachine { machine: mut old, image, endpoints, scratch, .. } = live;
-        if old.state() != State::Off {
-            old.power_cut()?;
+        if self.state() != State::Off {
+            self.hardware.machine.power_cut()?;
         }
-        old.undefine()?;
-        let fresh = self.lab.scratch(&image, machine, &scratch.with_extension("fresh"))?;
-        let mut live = self.define(machine, image, endpoints, fresh)?;
-        match self.try_boot(machine, &mut live)? {
-            Boot::Ready(_) => Ok(live),
+        let Hardware { image, endpoints, scratch, .. } = &*self.hardware;
+        let fresh = lab.scratch(image, machine, &scratch.with_extension("fresh"))?;
+        let other = self.shared.define(machine, image.clone(), endpoints.clone(), fresh)?;
+        self.replace(other)?;
+        match self.shared.try_boot(machine, &mut self.hardware)? {
+            Boot::Ready(_) => Ok(()),
             Boot::Failed(_) => Err(configurations.not_booted(machine, why)),
         }
     }

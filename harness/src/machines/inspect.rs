@@ -5,7 +5,7 @@ use model::machines::{Facts, Response};
 use model::{Machine, MachineId, Outcome};
 use remote::{Command, Ending};
 
-use crate::machines::live::LiveNetwork;
+use crate::machines::live::{LiveNetwork, unknown};
 use crate::system::SystemError;
 
 /// Prints a line for each fact: a key, a space and the value. `/etc/netprop/packages` is part of
@@ -26,15 +26,22 @@ while read -r name version; do echo "package $name $version"; done </etc/netprop
 "#;
 
 /// Asks a machine that is on for its facts.
-pub(super) fn inspect(live: &mut LiveNetwork<'_>, id: &MachineId) -> Result<Outcome<Response>, SystemError> {
-    let machine = live.network().machine(id).cloned();
-    let machine = machine.ok_or_else(|| SystemError::WrongUse(format!("there is no machine {id}").into()))?;
+pub(super) fn inspect(live: &LiveNetwork<'_>, id: &MachineId) -> Result<Outcome<Response>, SystemError> {
+    let begun = live.live(id)?.status.now();
+    let machine = live.network().machine(id).cloned().ok_or_else(|| unknown(id))?;
     let mut script = QUESTIONS.to_owned();
     for path in machine.files.keys() {
         // The path has no signs that the shell would take for its own.
         script.push_str(&format!("[ ! -e {path} ] || echo \"file {path} $(base64 -w 0 {path})\"\n"));
     }
-    let output = live.run(id, &Command::new(&script))?;
+    let output = match live.attempt(id, &Command::new(&script))? {
+        Outcome::Answered(output) => output,
+        Outcome::Refused(why) => return Ok(Outcome::Refused(why)),
+        Outcome::Unknown(why) => return Ok(Outcome::Unknown(why)),
+    };
+    if begun.sees_change_until(live.live(id)?.status.now()) {
+        return Ok(Outcome::Unknown(format!("{id} was given other software under Inspect")));
+    }
     match output.ending {
         Ending::Exited(0) => {
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -52,7 +59,7 @@ pub(super) fn inspect(live: &mut LiveNetwork<'_>, id: &MachineId) -> Result<Outc
                     "the guest's kernel has no clock source {source}, only {}",
                     sources.unwrap_or_default()
                 );
-                return Err(live.unfit(&machine, &why));
+                return Err(live.shared.lab.configurations().not_booted(&machine, &why));
             }
             Ok(Outcome::Answered(Response::Inspected(Box::new(facts))))
         }

@@ -8,12 +8,16 @@
 
 mod change;
 mod errors;
+mod hold;
 pub mod identity;
 mod inspect;
 mod key;
 pub mod lab;
 pub mod live;
+mod ping;
+mod shared;
 pub mod simulated;
+mod status;
 pub mod system;
 mod unfit;
 

@@ -1,10 +1,12 @@
 //! A network of machines in memory. It exists to test the runner; nothing is booted.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use model::machines::{Command, Facts, Response};
 use model::{Machine, MachineId, MachineSpec, Network, Outcome};
 
+use crate::lanes::Lanes;
 use crate::system::{System, SystemError};
 
 /// Makes networks that switch on and off at once and answer each other's pings.
@@ -35,6 +37,11 @@ impl SimulatedNetwork {
     #[must_use]
     pub fn machine(&self, id: &MachineId) -> Option<&Machine> {
         self.machines.get(id).map(|simulated| &simulated.machine)
+    }
+
+    /// Gives the network a command; what makes no sense is refused.
+    pub fn give(&mut self, command: &Command) -> Outcome<Response> {
+        self.answer(command).map_or_else(Outcome::Refused, Outcome::Answered)
     }
 
     /// Gives the network a command; what makes no sense is answered with a failure.
@@ -94,6 +101,20 @@ impl System<MachineSpec> for SimulatedSystem {
     }
 
     fn run(&self, sut: &mut SimulatedNetwork, command: &Command) -> Result<Outcome<Response>, SystemError> {
-        Ok(Outcome::Answered(sut.run(command)))
+        Ok(sut.give(command))
+    }
+
+    fn run_lanes(
+        &self,
+        sut: &mut SimulatedNetwork,
+        lanes: &Lanes<'_, MachineSpec>,
+    ) -> Result<(), SystemError> {
+        let network = Mutex::new(sut);
+        lanes.run(|_lane| {
+            Ok(|command: &Command| {
+                let mut network = network.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(network.give(command))
+            })
+        })
     }
 }

@@ -1,15 +1,12 @@
 //! The commands of [`MachineSpec`] on real machines.
 
-use std::time::Duration;
-
-use hypervisor::State;
 use model::machines::{Command, Response};
-use model::{MachineId, MachineSpec, Network, Outcome};
-use remote::Ending;
+use model::{MachineSpec, Network, Outcome};
 
+use crate::lanes::Lanes;
 use crate::machines::lab::Lab;
 use crate::machines::live::{Boot, LiveNetwork};
-use crate::machines::{change, inspect};
+use crate::machines::{change, inspect, ping};
 use crate::system::{Cost, System, SystemError};
 
 /// Networks of real machines, made in a [`Lab`].
@@ -43,63 +40,49 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
     fn run(&self, live: &mut LiveNetwork<'lab>, command: &Command) -> Result<Outcome<Response>, SystemError> {
         give(live, command)
     }
-}
 
-/// Gives a network of real machines one command of [`MachineSpec`].
-///
-/// # Errors
-/// [`SystemError`] where what failed is not the network.
-pub fn give(live: &mut LiveNetwork<'_>, command: &Command) -> Result<Outcome<Response>, SystemError> {
-    match command {
-        Command::Boot(id) => Ok(Outcome::Answered(match live.boot(id)? {
-            Boot::Ready(_) => Response::Booted,
-            Boot::Failed(why) => Response::Failed(why),
-        })),
-        Command::Shutdown(id) => {
-            live.power_cut(id)?;
-            Ok(Outcome::Answered(Response::ShutDown))
-        }
-        Command::Ping { from, to } => ping(live, from, to),
-        Command::Inspect(id) => inspect::inspect(live, id),
-        Command::Upgrade { machine, to } | Command::Downgrade { machine, to } => {
-            change::change(live, machine, to)
-        }
+    fn run_lanes(
+        &self,
+        live: &mut LiveNetwork<'lab>,
+        lanes: &Lanes<'_, MachineSpec>,
+    ) -> Result<(), SystemError> {
+        let live = &*live;
+        lanes.run(|_lane| Ok(|command: &Command| give(live, command)))
     }
 }
 
-/// How long to wait for echo replies: `fping`'s first timeout in milliseconds and its retries, of
-/// which each waits half as long again as the one before.
-struct Patience {
-    timeout: u32,
-    retries: u32,
-}
-
-/// A machine that is off cannot be slow: 0.75 s in all.
-const FOR_OFF: Patience = Patience { timeout: 300, retries: 1 };
-/// A machine that is on may be starved by a busy host: 12 s in all, of which an answer ends the
-/// rest. Nothing of the verdict depends on the machine's state: only what the wait may cost does.
-const FOR_ON: Patience = Patience { timeout: 900, retries: 4 };
-
-fn ping(
-    live: &mut LiveNetwork<'_>,
-    from: &MachineId,
-    to: &MachineId,
-) -> Result<Outcome<Response>, SystemError> {
-    let patience = if live.state(to)? == State::Running { FOR_ON } else { FOR_OFF };
-    let address = live.network().machine(to).map(|machine| machine.address.to_string()).unwrap_or_default();
-    let (timeout, retries) = (patience.timeout.to_string(), patience.retries.to_string());
-    let words = ["fping", "-q", "-B", "1.5", "-t", &timeout, "-r", &retries, &address];
-    let output = live.run(from, &remote::Command::from_words(words).limit(Duration::from_secs(30)))?;
-    let answered = |answered| Ok(Outcome::Answered(Response::Pinged { answered }));
-    match output.ending {
-        Ending::Exited(0) => answered(true),
-        Ending::Exited(1) => answered(false),
-        Ending::TimedOut | Ending::ConnectionLost => {
-            Ok(Outcome::Unknown(format!("fping on {from}: {}", output.ending)))
+/// Gives a network of real machines one command of [`MachineSpec`]; several lanes can do so at
+/// once.
+///
+/// What makes no sense by the time it gets there is refused. An outcome is unknown where another
+/// command cut off the machine that this one was given to, or changed what is in its way.
+///
+/// # Errors
+/// [`SystemError`] where what failed is not the network.
+pub fn give(live: &LiveNetwork<'_>, command: &Command) -> Result<Outcome<Response>, SystemError> {
+    match command {
+        Command::Boot(id) => {
+            let mut held = live.hold(id)?;
+            if let Some(why) = held.refusal(command) {
+                return Ok(Outcome::Refused(why));
+            }
+            Ok(Outcome::Answered(match held.boot()? {
+                Boot::Ready(_) => Response::Booted,
+                Boot::Failed(why) => Response::Failed(why),
+            }))
         }
-        ending => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            Err(SystemError::infrastructure(format!("fping on {from} {ending}: {}", said.trim())))
+        Command::Shutdown(id) => {
+            let mut held = live.hold(id)?;
+            if let Some(why) = held.refusal(command) {
+                return Ok(Outcome::Refused(why));
+            }
+            held.power_cut()?;
+            Ok(Outcome::Answered(Response::ShutDown))
+        }
+        Command::Ping { from, to } => ping::ping(live, from, to),
+        Command::Inspect(id) => inspect::inspect(live, id),
+        Command::Upgrade { machine, to } | Command::Downgrade { machine, to } => {
+            change::change(live, machine, command, to)
         }
     }
 }

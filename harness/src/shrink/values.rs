@@ -1,52 +1,38 @@
-//! Simpler values in the commands that are left.
+//! Simpler values in a command, as the tree of proptest's strategy knows them.
 
 use model::Model;
 
-use super::{End, Shrinker, Traced};
+use super::step::Kind;
+use super::{Bench, End, Shrinker};
 
-impl<M: Model> Shrinker<'_, M> {
-    pub(super) fn simplify_commands(&mut self) -> Result<bool, End> {
+impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
+    /// Follows the tree: simpler while the case fails, back where it does not.
+    pub(super) fn simplify_by_tree(&mut self, id: usize) -> Result<bool, End> {
         let mut smaller = false;
-        let mut index = 0;
-        while index < self.commands.len() {
-            smaller |= self.simplify_by_model(index)?;
-            if index < self.commands.len() {
-                smaller |= self.simplify_by_tree(index)?;
-            }
-            index += 1;
-        }
-        Ok(smaller)
-    }
-
-    fn simplify_by_model(&mut self, index: usize) -> Result<bool, End> {
-        let mut smaller = false;
-        'again: while let Some(traced) = self.commands.get(index) {
-            for command in self.model.simpler_commands(&traced.command) {
-                if self.try_replacing(index, Traced { command, tree: None })? {
-                    smaller = true;
-                    continue 'again;
-                }
-            }
-            break;
-        }
-        Ok(smaller)
-    }
-
-    /// Follows the tree of proptest's strategy: simpler while it fails, back where it does not.
-    fn simplify_by_tree(&mut self, index: usize) -> Result<bool, End> {
-        let Some(tree) = self.commands[index].tree else { return Ok(false) };
-        let mut smaller = false;
-        let mut moved = self.trees[tree].borrow_mut().simplify();
-        while moved && index < self.commands.len() && self.commands[index].tree == Some(tree) {
-            let command = self.trees[tree].borrow().current();
-            let changed = command != self.commands[index].command;
-            if changed && self.try_replacing(index, Traced { command, tree: Some(tree) })? {
-                smaller = true;
-                moved = self.trees[tree].borrow_mut().simplify();
+        let Some(tree) = self.tree_of(id) else { return Ok(false) };
+        let mut moved = self.trees[tree].simplify();
+        while moved {
+            let command = self.trees[tree].current();
+            let own = self.best.commands().find(|traced| traced.id == id);
+            let Some(own) = own.filter(|own| own.tree == Some(tree)) else { break };
+            // Back at the value that it has, the tree has come to the end of one of its parts.
+            let fails = if command == own.command {
+                true
             } else {
-                moved = self.trees[tree].borrow_mut().complicate();
-            }
+                let helped = self.attempt(Kind::Value, self.best.replacing(id, command, Some(tree)))?;
+                smaller |= helped;
+                helped
+            };
+            moved = if fails { self.trees[tree].simplify() } else { self.trees[tree].complicate() };
+        }
+        if !smaller {
+            // It has nothing more to say.
+            self.best = self.best.with_tree_spent(id);
         }
         Ok(smaller)
+    }
+
+    fn tree_of(&self, id: usize) -> Option<usize> {
+        self.best.commands().find(|traced| traced.id == id)?.tree
     }
 }

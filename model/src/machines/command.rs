@@ -1,11 +1,14 @@
 //! What machines can be told, and what they say to it.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::direction;
 use super::facts::Facts;
-use crate::machine::MachineId;
+use crate::machine::{Machine, MachineId};
+use crate::network::Network;
 use crate::parameter::Setting;
 
 /// Something to do to a network of machines.
@@ -39,6 +42,47 @@ pub enum Command {
         /// The kernel or the package that is another then.
         to: Setting,
     },
+}
+
+impl Command {
+    /// Why it cannot be given to a network that is as this one: the reason in words. A system
+    /// refuses it for that, before it has any effect.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn check(&self, network: &Network) -> Result<(), String> {
+        let known = |id| network.machine(id).ok_or_else(|| format!("there is no machine {id}"));
+        let on = |id| match known(id)? {
+            machine if machine.running => Ok(machine),
+            _ => Err(format!("{id} is off")),
+        };
+        match self {
+            Self::Boot(id) if known(id)?.running => Err(format!("{id} is on already")),
+            Self::Boot(_) => Ok(()),
+            Self::Shutdown(id) | Self::Inspect(id) => on(id).map(drop),
+            Self::Ping { from, to } => on(from).and(known(to)).map(drop),
+            Self::Upgrade { machine, to } => can_change(on(machine)?, to, Ordering::Less),
+            Self::Downgrade { machine, to } => can_change(on(machine)?, to, Ordering::Greater),
+        }
+    }
+}
+
+/// Whether a machine can be given this software, which lies in that direction.
+fn can_change(machine: &Machine, to: &Setting, wanted: Ordering) -> Result<(), String> {
+    let id = &machine.id;
+    if !to.is_software() {
+        return Err(format!("{to} is no software"));
+    }
+    if to.holds(machine) {
+        return Err(format!("{id} has {to} already"));
+    }
+    // What nothing tells the order of counts as an upgrade, and so do two that are equally late.
+    let is_down = direction(machine, to) == Some(Ordering::Greater);
+    match (is_down, wanted == Ordering::Greater) {
+        (true, false) => Err(format!("{to} is earlier than what {id} has")),
+        (false, true) => Err(format!("{to} is not earlier than what {id} has")),
+        _ => Ok(()),
+    }
 }
 
 impl fmt::Display for Command {

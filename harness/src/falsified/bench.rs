@@ -1,0 +1,131 @@
+//! What the shrinker runs its candidates on: the runner's executor, with every better case kept
+//! at once.
+
+use std::time::Instant;
+
+use model::{Case, Model};
+
+use crate::execute::{Evidence, Recorded, Verdict};
+use crate::observe::Event;
+use crate::replay::Replay;
+use crate::runner::{Failure, RunError, Runner};
+use crate::shrink::{Bench, Rate, Took, Trial, Way};
+use crate::summary::Other;
+use crate::system::{System, SystemError};
+
+/// So many failures in a row show that lanes fail always, as far as it matters.
+const LANES_FAIL_ALWAYS: u32 = 4;
+
+/// The runner, with the failure that is made smaller.
+pub(super) struct RunnerBench<'a, 'r, M: Model, S: System<M>> {
+    runner: &'a Runner<'r, M, S>,
+    failure: &'a mut Failure<M>,
+    ways: Vec<Way>,
+    /// The first thing that went wrong with keeping.
+    kept: Result<(), RunError>,
+}
+
+impl<'a, 'r, M: Model, S: System<M>> RunnerBench<'a, 'r, M, S> {
+    pub(super) fn new(runner: &'a Runner<'r, M, S>, failure: &'a mut Failure<M>) -> Self {
+        Self { runner, failure, ways: Vec::new(), kept: Ok(()) }
+    }
+
+    /// How often the first failing case fails when it is run again; none where that is not asked,
+    /// or cannot be told.
+    pub(super) fn measure(&mut self, case: &Case<M>, way: &Way) -> Result<Option<Rate>, SystemError> {
+        let always = if case.lanes.is_empty() { 1 } else { LANES_FAIL_ALWAYS };
+        let mut rate = Rate::default();
+        while rate.runs < self.runner.config.reruns && !(rate.runs >= always && rate.is_always()) {
+            let trial = self.run(case)?;
+            match (&trial.verdict, &trial.way) {
+                (Verdict::Holds, _) => rate.add(false),
+                (Verdict::Falsified(_), Some(same)) if same.is_same(way) => rate.add(true),
+                (Verdict::Falsified(evidence), other) => {
+                    rate.add(false);
+                    if let Some(other) = other {
+                        self.other(case, evidence, other);
+                    }
+                }
+                (Verdict::Inconclusive(_) | Verdict::Excluded(_), _) => break,
+            }
+        }
+        if rate.runs == 0 {
+            return Ok(None);
+        }
+        self.runner.tell(&Event::Measured { failed: rate.failed, runs: rate.runs });
+        self.failure.first_rate.get_or_insert(rate);
+        self.failure.rate = Some(rate);
+        Ok(Some(rate))
+    }
+
+    /// Says what went wrong with keeping, if anything did.
+    pub(super) fn end(self) -> Result<(), RunError> {
+        self.kept
+    }
+
+    fn note(&mut self, result: Result<(), RunError>) {
+        if self.kept.is_ok() {
+            self.kept = result;
+        }
+    }
+
+    /// Writes a failure that came up beside the first to a file of its own.
+    fn keep_other(
+        &self,
+        case: &Case<M>,
+        evidence: &Evidence,
+    ) -> Result<Option<std::path::PathBuf>, RunError> {
+        let Some(first) = &self.failure.file else { return Ok(None) };
+        let model = self.runner.executor.model;
+        let Failure { seed, settings, others, .. } = &*self.failure;
+        let replay = Replay::new(model, &seed.to_string(), settings.clone(), case.clone(), evidence.clone());
+        // Sorted by name, the first failure stays the first.
+        let stem = first.file_stem().unwrap_or_default().to_string_lossy();
+        let file = first.with_file_name(format!("{stem}_{}.json", others.len() + 2));
+        replay.write_to(&file)?;
+        Ok(Some(file))
+    }
+}
+
+impl<M: Model, S: System<M>> Bench<M> for RunnerBench<'_, '_, M, S> {
+    fn run(&mut self, case: &Case<M>) -> Result<Trial, SystemError> {
+        let (start, model) = (Instant::now(), self.runner.executor.model);
+        let execution = self.runner.executor.run(case)?;
+        let way = execution.evidence().map(|evidence| Way::of(model, case, evidence, &execution));
+        let given = execution.history.iter();
+        let seconds =
+            |given: &Recorded<M>| (model.kind(&given.operation.command), given.elapsed.as_secs_f64());
+        let commands = given.map(seconds).collect();
+        let took = Took { total: start.elapsed().as_secs_f64(), commands };
+        Ok(Trial { verdict: execution.verdict, way, took })
+    }
+
+    fn tried(&mut self, runs: u32, best: &Case<M>, better: Option<(&Evidence, Rate)>) {
+        if let Some((evidence, rate)) = better {
+            self.failure.case = best.clone();
+            self.failure.evidence = evidence.clone();
+            self.failure.shrink_runs = runs;
+            self.failure.rate = Some(rate).filter(|_| self.failure.first_rate.is_some());
+            let kept = self.runner.keep(self.failure);
+            self.note(kept);
+        }
+        self.runner.tell(&Event::ShrinkStep { runs, smaller: better.is_some(), commands: best.len() });
+    }
+
+    fn other(&mut self, case: &Case<M>, evidence: &Evidence, way: &Way) {
+        if self.ways.iter().any(|known| known.is_same(way)) {
+            return;
+        }
+        self.ways.push(way.clone());
+        let file = match self.keep_other(case, evidence) {
+            Ok(file) => file,
+            Err(error) => {
+                self.note(Err(error));
+                None
+            }
+        };
+        let (way, shown) = (way.to_string(), file.as_ref().map(|file| file.display().to_string()));
+        self.runner.tell(&Event::OtherFailure { way: &way, file: shown.as_deref() });
+        self.failure.others.push(Other { way, file });
+    }
+}

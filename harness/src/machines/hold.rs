@@ -1,0 +1,92 @@
+//! Changing a machine's power or software, which one lane at a time may do.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{MutexGuard, PoisonError};
+
+use hypervisor::{Endpoints, State};
+use model::machines::Command;
+use model::{Machine, MachineId};
+use nixgen::Image;
+
+use crate::machines::live::{Boot, LiveMachine, LiveNetwork, unknown};
+use crate::machines::shared::Shared;
+use crate::machines::status::Power;
+use crate::system::SystemError;
+
+/// A machine as the hypervisor has it, and what it was made of.
+pub(super) struct Hardware {
+    pub(super) machine: Box<dyn hypervisor::Machine>,
+    pub(super) address: SocketAddr,
+    pub(super) image: Image,
+    pub(super) endpoints: Endpoints,
+    pub(super) scratch: PathBuf,
+}
+
+/// A machine whose power nobody else changes while this is held. Commands over SSH go on.
+pub(super) struct Held<'a> {
+    pub(super) shared: &'a Shared<'a>,
+    id: &'a MachineId,
+    live: &'a LiveMachine,
+    pub(super) hardware: MutexGuard<'a, Hardware>,
+}
+
+impl LiveNetwork<'_> {
+    /// Waits until nobody else changes the machine's power.
+    pub(super) fn hold<'a>(&'a self, id: &'a MachineId) -> Result<Held<'a>, SystemError> {
+        let live = self.live(id)?;
+        let hardware = live.hardware.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Held { shared: &self.shared, id, live, hardware })
+    }
+}
+
+impl Held<'_> {
+    /// Why the command makes no sense by now, if it does not.
+    pub(super) fn refusal(&self, command: &Command) -> Option<String> {
+        let on = self.live.status.now().power == Power::On;
+        let network = self.shared.network().as_ref().clone().with_running(self.id, on);
+        command.check(&network).err()
+    }
+
+    /// The machine's description as it is by now.
+    pub(super) fn described(&self) -> Result<Machine, SystemError> {
+        self.shared.network().machine(self.id).cloned().ok_or_else(|| unknown(self.id))
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.hardware.machine.state()
+    }
+
+    pub(super) fn boot(&mut self) -> Result<Boot, SystemError> {
+        self.shared.check_switch()?;
+        let machine = self.described()?;
+        self.during(Power::Booting, |held| {
+            let boot = held.shared.boot_machine(&machine, &mut held.hardware);
+            held.found_at_its_address();
+            boot
+        })
+    }
+
+    pub(super) fn power_cut(&mut self) -> Result<(), SystemError> {
+        self.during(Power::Ending, |held| Ok(held.hardware.machine.power_cut()?))
+    }
+
+    /// Does what changes the power, such that everybody knows of it from its first moment on.
+    pub(super) fn during<T>(&mut self, power: Power, act: impl FnOnce(&mut Self) -> T) -> T {
+        self.live.status.begin(power);
+        let result = act(self);
+        self.live.status.settle(if self.state() == State::Off { Power::Off } else { Power::On });
+        result
+    }
+
+    /// Has SSH go to where the machine is by now: a boot may have moved it to another port.
+    pub(super) fn found_at_its_address(&self) {
+        self.live.status.move_to(self.hardware.address);
+    }
+
+    /// Puts another machine in the place of this one, which is off, and forgets this one.
+    pub(super) fn replace(&mut self, other: Hardware) -> Result<(), SystemError> {
+        let old = std::mem::replace(&mut *self.hardware, other);
+        Ok(old.machine.undefine()?)
+    }
+}

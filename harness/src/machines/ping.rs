@@ -1,0 +1,79 @@
+//! Pinging from a guest, while other lanes may change the power of both ends.
+
+use std::time::Duration;
+
+use model::machines::Response;
+use model::{MachineId, Outcome};
+use remote::{Command, Ending};
+
+use crate::machines::live::{LiveNetwork, unknown};
+use crate::machines::status::Power;
+use crate::system::SystemError;
+
+/// How long one run of `fping` waits for an echo reply: its first timeout in milliseconds, and its
+/// retries, of which each waits half as long again as the one before.
+#[derive(Clone, Copy)]
+struct Patience {
+    timeout: u32,
+    retries: u32,
+}
+
+/// A machine that is off cannot be slow: 0.75 s in all.
+const FOR_OFF: Patience = Patience { timeout: 300, retries: 1 };
+/// A machine that is on, or becomes so, may be starved by a busy host: 12 s in all, of which an
+/// answer ends the rest. It is asked anew between them whether it is off by now.
+const FOR_ON: [Patience; 5] = [once(900), once(1350), once(2025), once(3040), once(4560)];
+
+const fn once(timeout: u32) -> Patience {
+    Patience { timeout, retries: 0 }
+}
+
+/// Pings one machine from another.
+///
+/// That an echo reply came is true of a moment at which the target was on. That none came is said
+/// once the target was off before the last echo request was sent, or after the whole wait for a
+/// machine that is on. Both moments lie between the call and the answer.
+pub(super) fn ping(
+    live: &LiveNetwork<'_>,
+    from: &MachineId,
+    to: &MachineId,
+) -> Result<Outcome<Response>, SystemError> {
+    let target = &live.live(to)?.status;
+    let address = live.network().machine(to).ok_or_else(|| unknown(to))?.address.to_string();
+    let begun = target.now();
+    let mut was_sent = false;
+    for patience in FOR_ON {
+        let is_off = target.now().power == Power::Off;
+        let echo = fping(&address, if is_off { FOR_OFF } else { patience });
+        let output = match live.attempt(from, &echo)? {
+            Outcome::Answered(output) => output,
+            Outcome::Refused(why) if !was_sent => return Ok(Outcome::Refused(why)),
+            Outcome::Refused(why) | Outcome::Unknown(why) => return Ok(Outcome::Unknown(why)),
+        };
+        was_sent = true;
+        match output.ending {
+            Ending::Exited(0) => return Ok(Outcome::Answered(Response::Pinged { answered: true })),
+            Ending::Exited(1) if is_off => break,
+            Ending::Exited(1) => {}
+            Ending::TimedOut => return Ok(Outcome::Unknown(format!("fping on {from}: {}", output.ending))),
+            ending => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                return Err(SystemError::infrastructure(format!(
+                    "fping on {from} {ending}: {}",
+                    said.trim()
+                )));
+            }
+        }
+    }
+    // For the model a machine stays on while it is given other software, for the network it does not.
+    if begun.sees_change_until(target.now()) {
+        return Ok(Outcome::Unknown(format!("{to} was given other software under the ping")));
+    }
+    Ok(Outcome::Answered(Response::Pinged { answered: false }))
+}
+
+fn fping(address: &str, Patience { timeout, retries }: Patience) -> Command {
+    let (timeout, retries) = (timeout.to_string(), retries.to_string());
+    let words = ["fping", "-q", "-B", "1.5", "-t", &timeout, "-r", &retries, address];
+    Command::from_words(words).limit(Duration::from_secs(30))
+}

@@ -1,0 +1,144 @@
+//! What all machines of a network are made with: they are defined and booted side by side.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use hypervisor::{BootError, Definition, Endpoints, Switch, boot, free_loopback_port};
+use model::{Machine, MachineId, Network, Setting};
+use nixgen::{Console, Control, Data, Image, Management, Wiring};
+use remote::Target;
+
+use crate::machines::hold::Hardware;
+use crate::machines::identity::{self, NetworkKey};
+use crate::machines::lab::{Lab, Reach};
+use crate::machines::live::Boot;
+use crate::system::SystemError;
+
+/// How often a machine is started on another port where its own was taken meanwhile.
+const PORT_TRIES: u32 = 5;
+
+/// What all machines of a network are made with.
+pub(super) struct Shared<'lab> {
+    pub(super) lab: &'lab Lab,
+    network: RwLock<Arc<Network>>,
+    key: NetworkKey,
+    switch: Switch,
+}
+
+impl<'lab> Shared<'lab> {
+    pub(super) fn new(lab: &'lab Lab, network: &Network, switch: Switch) -> Result<Self, SystemError> {
+        let key = NetworkKey::generate().map_err(SystemError::Infrastructure)?;
+        Ok(Self { lab, network: RwLock::new(Arc::new(network.clone())), key, switch })
+    }
+
+    pub(super) fn network(&self) -> Arc<Network> {
+        Arc::clone(&self.network.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes note that a machine has other software.
+    pub(super) fn set_software(&self, id: &MachineId, to: &Setting) {
+        let mut network = self.network.write().unwrap_or_else(PoisonError::into_inner);
+        *network = Arc::new(network.as_ref().clone().with_changed(id, |machine| to.apply(machine)));
+    }
+
+    pub(super) fn check_switch(&self) -> Result<(), SystemError> {
+        Ok(self.switch.check()?)
+    }
+
+    /// How SSH reaches the machine at this address, as root.
+    pub(super) fn target(&self, address: SocketAddr) -> Target {
+        Target {
+            address,
+            user: "root".to_owned(),
+            private_key: self.lab.options.key.clone(),
+            host_key: self.key.public.clone(),
+        }
+    }
+
+    /// Makes what a machine of the network `name` needs besides its image, and defines it.
+    pub(super) fn prepare(
+        &self,
+        machine: &Machine,
+        image: Image,
+        name: &str,
+    ) -> Result<Hardware, SystemError> {
+        let endpoints = self.lab.run.endpoints(&format!("{name}-{}", machine.id))?;
+        let scratch = self.lab.scratch(&image, machine, &endpoints.console.with_extension("qcow2"))?;
+        self.define(machine, image, endpoints, scratch)
+    }
+
+    pub(super) fn define(
+        &self,
+        machine: &Machine,
+        image: Image,
+        endpoints: Endpoints,
+        scratch: PathBuf,
+    ) -> Result<Hardware, SystemError> {
+        let port = free_loopback_port()?;
+        let address = match self.lab.options.reach {
+            Reach::Forwarded => SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            Reach::Direct => SocketAddr::from((machine.address, 22)),
+        };
+        let wiring = Wiring {
+            console: Console::Socket(endpoints.console.clone()),
+            control: Control::Socket(endpoints.control.clone()),
+            scratch: Some(scratch.clone()),
+            management: Management::Forwarded { port },
+            data: Data::Switch(self.switch.path().to_owned()),
+            accelerator: self.lab.accelerator(),
+            ..Wiring::default()
+        };
+        let xml = nixgen::domain_xml(machine, &self.network(), &image, &wiring)?;
+        let definition = Definition { name: machine.id.to_string(), xml, endpoints: endpoints.clone() };
+        let defined = self.lab.hypervisor.define(&definition)?;
+        Ok(Hardware { machine: defined, address, image, endpoints, scratch })
+    }
+
+    /// Boots a machine; where it does not and none like it ever did, that is no answer.
+    pub(super) fn boot_machine(
+        &self,
+        machine: &Machine,
+        hardware: &mut Hardware,
+    ) -> Result<Boot, SystemError> {
+        let configurations = self.lab.configurations();
+        match self.try_boot(machine, hardware)? {
+            Boot::Failed(why) if !configurations.has_booted(machine) => {
+                Err(configurations.not_booted(machine, &why))
+            }
+            boot => Ok(boot),
+        }
+    }
+
+    /// Boots a machine; it has failed where its kernel or its guest said so.
+    pub(super) fn try_boot(&self, machine: &Machine, hardware: &mut Hardware) -> Result<Boot, SystemError> {
+        let identity = identity::lines(&self.network(), machine, &self.key);
+        let mut tries = 1;
+        loop {
+            match boot(hardware.machine.as_mut(), &identity, self.lab.options.boot_limit) {
+                Ok(booted) => {
+                    self.lab.configurations().remember_booted(machine);
+                    return Ok(Boot::Ready(booted.ready));
+                }
+                Err(BootError::Machine(hypervisor::Error::PortTaken { .. })) if tries < PORT_TRIES => {
+                    tries += 1;
+                    let Hardware { image, endpoints, scratch, .. } = &*hardware;
+                    *hardware = self.define(machine, image.clone(), endpoints.clone(), scratch.clone())?;
+                }
+                // A service that is slow says as little as a machine that is: the host may be busy.
+                Err(error @ BootError::Failed { .. }) if is_late(&error) => {
+                    return Err(SystemError::infrastructure(error));
+                }
+                Err(error @ (BootError::Panic { .. } | BootError::Failed { .. })) => {
+                    return Ok(Boot::Failed(error.to_string()));
+                }
+                Err(error) => return Err(SystemError::infrastructure(error)),
+            }
+        }
+    }
+}
+
+/// Whether the guest only says that something took it too long.
+fn is_late(error: &BootError) -> bool {
+    matches!(error, BootError::Failed { reason, .. } if reason.starts_with("late: "))
+}

@@ -1,0 +1,110 @@
+//! What can be known of a machine without waiting for who is changing it: its power, where it is
+//! reached, and the sessions that nobody uses at the moment.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use remote::Session;
+
+/// What commands have made of a machine's power. Whether it is so, the hypervisor knows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Power {
+    Off,
+    Booting,
+    On,
+    /// Its power is being cut.
+    Ending,
+    /// It is being given other software, by a shutdown and a boot.
+    Changing,
+}
+
+impl fmt::Display for Power {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "off",
+            Self::Booting => "not booted yet",
+            Self::On => "on",
+            Self::Ending => "being cut off",
+            Self::Changing => "being given other software",
+        })
+    }
+}
+
+/// A machine's power at one moment, to be compared with that at a later one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    pub(super) power: Power,
+    /// How often its power began to change so far.
+    pub(super) epoch: u64,
+    /// How often that was for other software.
+    changes: u64,
+}
+
+impl Moment {
+    /// Whether the machine was given other software at any time from this moment to a later one.
+    pub(super) fn sees_change_until(self, later: Self) -> bool {
+        self.power == Power::Changing || self.changes != later.changes
+    }
+}
+
+/// A machine's power and how to reach it. Each method returns at once.
+#[derive(Debug)]
+pub(super) struct Status(Mutex<Known>);
+
+#[derive(Debug)]
+struct Known {
+    moment: Moment,
+    address: SocketAddr,
+    /// Sessions of this epoch.
+    idle: Vec<Session>,
+}
+
+impl Status {
+    /// A machine that is off and will be reached at this address.
+    pub(super) fn new(address: SocketAddr) -> Self {
+        let moment = Moment { power: Power::Off, epoch: 0, changes: 0 };
+        Self(Mutex::new(Known { moment, address, idle: Vec::new() }))
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.known().moment
+    }
+
+    /// Takes note that the power changes from now on: whatever was connected will not stay so.
+    pub(super) fn begin(&self, power: Power) {
+        let mut known = self.known();
+        known.moment.power = power;
+        known.moment.epoch += 1;
+        known.moment.changes += u64::from(power == Power::Changing);
+        known.idle.clear();
+    }
+
+    /// Takes note of what has come of that.
+    pub(super) fn settle(&self, power: Power) {
+        self.known().moment.power = power;
+    }
+
+    pub(super) fn move_to(&self, address: SocketAddr) {
+        self.known().address = address;
+    }
+
+    /// Where the machine is reached, and a session of that epoch if one is free.
+    pub(super) fn take_session(&self, epoch: u64) -> (SocketAddr, Option<Session>) {
+        let mut known = self.known();
+        let session = if known.moment.epoch == epoch { known.idle.pop() } else { None };
+        (known.address, session)
+    }
+
+    /// Keeps a session of that epoch for whoever needs one next.
+    pub(super) fn keep_session(&self, epoch: u64, session: Session) {
+        let mut known = self.known();
+        if known.moment.epoch == epoch {
+            known.idle.push(session);
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,173 @@
+//! Values within commands, found by how commands are written down: one that several commands share
+//! is changed in all of them at once (a client, a key), and one in a command that no strategy's
+//! tree is there for, by itself.
+//!
+//! Only values are tried that the model's strategy makes in the same place, so nothing is run that
+//! could not have been generated.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use model::Model;
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use serde_json::Value;
+
+use super::draft::Draft;
+
+/// How many commands are drawn to see which values there are.
+const SAMPLES: usize = 200;
+
+/// A number or a text within a command. Numbers come before texts.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Leaf {
+    Number(u64),
+    Text(String),
+}
+
+impl Leaf {
+    fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Number(number) => number.as_u64().map(Self::Number),
+            Value::String(text) => Some(Self::Text(text.clone())),
+            _ => None,
+        }
+    }
+
+    fn value(&self) -> Value {
+        match self {
+            Self::Number(number) => (*number).into(),
+            Self::Text(text) => text.clone().into(),
+        }
+    }
+}
+
+/// Which values there are at each place within a command, by its path.
+#[derive(Default)]
+pub(super) struct Domain(HashMap<String, BTreeSet<Leaf>>);
+
+impl Domain {
+    /// The values that commands have where the model's strategy makes them, for these states.
+    pub(super) fn of<M: Model>(model: &M, states: &[M::State], commands: &[M::Command]) -> Self {
+        let mut domain = Self::default();
+        commands.iter().for_each(|command| domain.learn::<M>(command));
+        let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+        let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+        for state in states.iter().cycle().take(SAMPLES) {
+            if let Ok(tree) = model.gen_command(state).new_tree(&mut runner) {
+                domain.learn::<M>(&tree.current());
+            }
+        }
+        domain
+    }
+
+    fn learn<M: Model>(&mut self, command: &M::Command) {
+        let Ok(mut value) = serde_json::to_value(command) else { return };
+        each_leaf(&mut value, "", &mut |path, value| {
+            if let Some(leaf) = Leaf::of(value) {
+                self.0.entry(path.to_owned()).or_default().insert(leaf);
+            }
+        });
+    }
+
+    /// Plainer values than this one, the plainest first: some of the least, and the next below.
+    fn plainer(&self, path: &str, own: &Leaf) -> Vec<Leaf> {
+        const LEAST: usize = 3;
+        let same_kind = |leaf: &&Leaf| matches!(leaf, Leaf::Number(_)) == matches!(own, Leaf::Number(_));
+        let below: Vec<&Leaf> =
+            self.0.get(path).into_iter().flatten().filter(same_kind).take_while(|leaf| *leaf < own).collect();
+        let next = below.iter().skip(LEAST).next_back();
+        below.iter().take(LEAST).chain(next).map(|leaf| (*leaf).clone()).collect()
+    }
+}
+
+/// A value that commands share, and a plainer one to come in its place wherever it can.
+#[derive(Clone, Debug)]
+pub(super) struct Rename {
+    from: Leaf,
+    to: Leaf,
+    /// In how many places the value is.
+    pub(super) places: usize,
+}
+
+/// The values that are in several places, with what could come instead.
+pub(super) fn renames<M: Model>(draft: &Draft<M>, domain: &Domain) -> Vec<Rename> {
+    let mut found: BTreeMap<Leaf, (usize, BTreeSet<Leaf>)> = BTreeMap::new();
+    for traced in draft.commands() {
+        let Ok(mut value) = serde_json::to_value(&traced.command) else { continue };
+        each_leaf(&mut value, "", &mut |path, value| {
+            if let Some(leaf) = Leaf::of(value) {
+                let plainer = domain.plainer(path, &leaf);
+                let (places, instead) = found.entry(leaf).or_default();
+                *places += 1;
+                instead.extend(plainer);
+            }
+        });
+    }
+    let shared = found.into_iter().filter(|(_, (places, _))| *places > 1);
+    let rename = |(from, (places, instead)): (Leaf, (usize, BTreeSet<Leaf>))| {
+        instead.into_iter().map(move |to| Rename { from: from.clone(), to, places })
+    };
+    shared.flat_map(rename).collect()
+}
+
+/// The draft with the value changed in all places that can have the other.
+pub(super) fn renamed<M: Model>(draft: &Draft<M>, domain: &Domain, rename: &Rename) -> Draft<M> {
+    let mut changed = draft.clone();
+    let all: Vec<(usize, M::Command)> =
+        draft.commands().map(|traced| (traced.id, traced.command.clone())).collect();
+    for (id, command) in all {
+        let Ok(mut value) = serde_json::to_value(&command) else { continue };
+        each_leaf(&mut value, "", &mut |path, value| {
+            let can = domain.0.get(path).is_some_and(|there| there.contains(&rename.to));
+            if can && Leaf::of(value).as_ref() == Some(&rename.from) {
+                *value = rename.to.value();
+            }
+        });
+        match serde_json::from_value::<M::Command>(value) {
+            Ok(other) if other != command => changed = changed.replacing(id, other, None),
+            _ => {}
+        }
+    }
+    changed
+}
+
+/// The command with a plainer value in one place.
+pub(super) fn plainer<M: Model>(command: &M::Command, domain: &Domain) -> Vec<M::Command> {
+    let Ok(mut whole) = serde_json::to_value(command) else { return Vec::new() };
+    let mut changes: Vec<(usize, Leaf)> = Vec::new();
+    let mut index = 0;
+    each_leaf(&mut whole, "", &mut |path, value| {
+        if let Some(leaf) = Leaf::of(value) {
+            changes.extend(domain.plainer(path, &leaf).into_iter().map(|leaf| (index, leaf)));
+        }
+        index += 1;
+    });
+    let changed = changes.into_iter().filter_map(|(place, leaf)| {
+        let (mut value, mut index) = (whole.clone(), 0);
+        each_leaf(&mut value, "", &mut |_, value| {
+            if index == place {
+                *value = leaf.value();
+            }
+            index += 1;
+        });
+        serde_json::from_value(value).ok()
+    });
+    changed.collect()
+}
+
+/// Visits every part that has no parts itself, with its path.
+fn each_leaf(value: &mut Value, path: &str, visit: &mut impl FnMut(&str, &mut Value)) {
+    match value {
+        Value::Array(parts) => {
+            for (index, part) in parts.iter_mut().enumerate() {
+                each_leaf(part, &format!("{path}/{index}"), visit);
+            }
+        }
+        Value::Object(parts) => {
+            for (name, part) in parts.iter_mut() {
+                each_leaf(part, &format!("{path}/{name}"), visit);
+            }
+        }
+        _ => visit(path, value),
+    }
+}

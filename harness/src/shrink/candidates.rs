@@ -1,0 +1,209 @@
+//! Which steps there are from the best case so far.
+
+use model::{Choice, Model};
+
+use super::alike::{plainer, renames};
+use super::clock::{Clock, real};
+use super::shortcut::ways;
+use super::step::{Change, Kind, Step};
+use super::{Bench, Shrinker};
+
+/// How many predictions the model may be asked for to find a shorter way to the last state.
+const FIRST_LOOK: usize = 500;
+/// The same for ways between any two states, once nothing else helps.
+const LAST_LOOK: usize = 5000;
+
+impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
+    /// Steps that may help soon, in an order in which equals are tried.
+    pub(super) fn near_steps(&self) -> Vec<Step<M>> {
+        let mut steps = Vec::new();
+        if self.epoch == 0 {
+            steps.extend(self.shortcut_to_the_end());
+        }
+        self.state_steps(&mut steps);
+        self.lane_steps(&mut steps);
+        self.loops(&mut steps);
+        for traced in self.best.commands() {
+            steps.push(self.deletion(Kind::Delete, vec![traced.id]));
+        }
+        self.hoists(&mut steps);
+        self.value_steps(&mut steps);
+        steps
+    }
+
+    /// Steps to try once no near one helps any more.
+    pub(super) fn far_steps(&self) -> Vec<Step<M>> {
+        let mut steps = self.shortcuts();
+        let ids: Vec<usize> = self.best.commands().map(|traced| traced.id).collect();
+        for (index, first) in ids.iter().enumerate() {
+            for second in &ids[index + 1..] {
+                steps.push(self.deletion(Kind::Pair, vec![*first, *second]));
+            }
+        }
+        steps
+    }
+
+    /// What a run of the best case is expected to take, in seconds.
+    pub(super) fn seconds(&self) -> f64 {
+        Clock::price(self.system_seconds(&self.best.initial) + self.command_seconds(|_| true))
+    }
+
+    fn system_seconds(&self, state: &M::State) -> f64 {
+        self.clock.system(self.size(state))
+    }
+
+    fn command_seconds(&self, counted: impl Fn(usize) -> bool) -> f64 {
+        let counted = self.best.commands().filter(|traced| counted(traced.id));
+        counted.map(|traced| self.clock.command(&self.model.kind(&traced.command))).sum()
+    }
+
+    /// How many sites a state has, such as machines.
+    pub(super) fn size(&self, state: &M::State) -> usize {
+        self.model.choices(state).chunk_by(|one, other| one.site == other.site).count()
+    }
+
+    fn deletion(&self, kind: Kind, ids: Vec<usize>) -> Step<M> {
+        let kept = self.command_seconds(|id| !ids.contains(&id));
+        let seconds = Clock::price(self.system_seconds(&self.best.initial) + kept);
+        Step { kind, gain: real(ids.len()), change: Change::Delete(ids), seconds }
+    }
+
+    /// The commands that relevance would have deleted next, where these are more than one.
+    pub(super) fn likeliest_deletion(&self) -> Option<Step<M>> {
+        let ids: Vec<usize> = self.best.commands().map(|traced| traced.id).collect();
+        let set = self.relevance.best_set(&ids, &self.tried_sets)?;
+        Some(self.deletion(Kind::Delete, set))
+    }
+
+    fn state_steps(&self, steps: &mut Vec<Step<M>>) {
+        let before = self.model.choices(&self.best.initial);
+        let commands = self.command_seconds(|_| true);
+        for state in self.model.simpler_states(&self.best.initial) {
+            let gain = state_gain(&before, &self.model.choices(&state));
+            let seconds = Clock::price(self.system_seconds(&state) + commands);
+            steps.push(Step { kind: Kind::State, change: Change::State(Box::new(state)), gain, seconds });
+        }
+    }
+
+    fn lane_steps(&self, steps: &mut Vec<Step<M>>) {
+        let lanes = &self.best.lanes;
+        if lanes.is_empty() {
+            return;
+        }
+        let seconds = self.seconds();
+        let in_order: Vec<usize> = (0..lanes.len()).collect();
+        let reversed: Vec<usize> = in_order.iter().rev().copied().collect();
+        let all = real(lanes.iter().map(Vec::len).sum());
+        for order in [in_order, reversed] {
+            let change = Change::Sequence(order);
+            steps.push(Step { kind: Kind::Sequence, change, gain: all, seconds });
+        }
+        for (index, lane) in lanes.iter().enumerate() {
+            let ids = lane.iter().map(|traced| traced.id).collect();
+            let step = self.deletion(Kind::Lane, ids);
+            steps.push(Step { gain: step.gain + 1.0, ..step });
+            steps.push(Step { kind: Kind::Advance, change: Change::Advance(index), gain: 0.5, seconds });
+        }
+        if !self.best.finally.is_empty() {
+            let ids = self.best.finally.iter().map(|traced| traced.id).collect();
+            steps.push(self.deletion(Kind::Lane, ids));
+        }
+    }
+
+    fn value_steps(&self, steps: &mut Vec<Step<M>>) {
+        let seconds = self.seconds();
+        for traced in self.best.commands() {
+            let mut simpler = self.model.simpler_commands(&traced.command);
+            if traced.bare {
+                simpler.extend(plainer::<M>(&traced.command, &self.domain));
+            }
+            let replace = simpler.into_iter().map(|command| Change::Replace(traced.id, command));
+            let changes = replace.chain(traced.tree.map(|_| Change::Tree(traced.id)));
+            steps.extend(changes.map(|change| Step { kind: Kind::Value, change, gain: 0.3, seconds }));
+        }
+        steps.extend(renames(&self.best, &self.domain).into_iter().map(|rename| {
+            let gain = 0.3 * real(rename.places);
+            Step { kind: Kind::Rename, change: Change::Rename(rename), gain, seconds }
+        }));
+    }
+
+    /// Commands of the prefix that lead back to the state before them, and to it for the first
+    /// time.
+    fn loops(&self, steps: &mut Vec<Step<M>>) {
+        let states = self.best.case().states(self.model);
+        for (from, state) in states.iter().enumerate() {
+            let back = states[from + 1..].iter().position(|later| later == state);
+            if let Some(further) = back.filter(|further| *further > 0) {
+                let looped = &self.best.prefix[from..=from + further];
+                let ids = looped.iter().map(|traced| traced.id).collect();
+                steps.push(self.deletion(Kind::Loop, ids));
+            }
+        }
+    }
+
+    fn hoists(&self, steps: &mut Vec<Step<M>>) {
+        if self.model.choices(&self.best.initial).is_empty() {
+            return;
+        }
+        let states = self.best.case().states(self.model);
+        let choices: Vec<_> = states.iter().map(|state| self.model.choices(state)).collect();
+        let changes = choices.windows(2).enumerate().filter(|(_, pair)| pair[0] != pair[1]);
+        let seconds = self.seconds();
+        steps.extend(changes.map(|(index, _)| Step {
+            kind: Kind::Hoist,
+            change: Change::Hoist(index),
+            gain: 1.0,
+            seconds,
+        }));
+    }
+
+    /// A shorter way to the state in which the last command of the prefix is given, or the lanes
+    /// begin.
+    fn shortcut_to_the_end(&self) -> Option<Step<M>> {
+        let states = self.best.case().states(self.model);
+        let last = states.len() - 1;
+        let to =
+            if self.best.lanes.is_empty() && self.best.finally.is_empty() { last.max(1) - 1 } else { last };
+        let targets = [(states[to].clone(), to.checked_sub(1)?)];
+        let way = ways(self.model, &self.best.initial, &self.alphabet(), &targets, FIRST_LOOK).pop()??;
+        Some(self.shortcut(0, to, way))
+    }
+
+    /// Shorter ways between any two states of the prefix.
+    fn shortcuts(&self) -> Vec<Step<M>> {
+        let states = self.best.case().states(self.model);
+        let (alphabet, mut steps) = (self.alphabet(), Vec::new());
+        for (from, start) in states.iter().enumerate() {
+            let further = states.iter().enumerate().skip(from + 3);
+            let targets: Vec<_> = further.map(|(to, state)| (state.clone(), to - from - 1)).collect();
+            let found = ways(self.model, start, &alphabet, &targets, LAST_LOOK / states.len());
+            let found = found.into_iter().enumerate();
+            steps.extend(found.filter_map(|(index, way)| Some(self.shortcut(from, from + 3 + index, way?))));
+        }
+        steps
+    }
+
+    fn shortcut(&self, from: usize, to: usize, via: Vec<M::Command>) -> Step<M> {
+        let gain = real(to - from - via.len());
+        let change = Change::Shortcut { from, to, via };
+        Step { kind: Kind::Shortcut, change, gain, seconds: self.seconds() }
+    }
+
+    /// The commands that the first case was made of, each once, without those that give results a
+    /// name, since each name is given once.
+    fn alphabet(&self) -> Vec<M::Command> {
+        self.alphabet.clone()
+    }
+}
+
+/// How much smaller a state is: a site counts like two commands, a plainer value like a third of one.
+fn state_gain(before: &[Choice], after: &[Choice]) -> f64 {
+    let sites = |choices: &[Choice]| choices.chunk_by(|one, other| one.site == other.site).count();
+    let fewer = real(sites(before).saturating_sub(sites(after)));
+    let plainer = before.iter().filter_map(|own| {
+        let new = after.iter().find(|new| new.site == own.site && new.factor.name == own.factor.name)?;
+        (new.value < own.value).then(|| real(own.value - new.value) / real(own.value))
+    });
+    let plainer: f64 = plainer.sum();
+    (2.0 * fewer + 0.3 * plainer).max(0.3)
+}

@@ -1,0 +1,134 @@
+//! Steps toward a smaller case: what each changes, how much it would gain, and how likely steps of
+//! its kind have proved to help.
+
+use std::collections::HashMap;
+
+use model::Model;
+
+use super::alike::Rename;
+use super::draft::{Draft, Traced};
+
+/// What steps are counted by.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Kind {
+    /// Some commands less, with all that make sense only after them.
+    Delete,
+    /// Commands less that lead back to the state they began in, such as a Boot and its Shutdown.
+    Loop,
+    /// Fewer commands that lead to the same state.
+    Shortcut,
+    /// Two commands less.
+    Pair,
+    /// A lane less.
+    Lane,
+    /// A lane's first command given before all lanes.
+    Advance,
+    /// The lanes one after another.
+    Sequence,
+    /// A command's effect there from the beginning.
+    Hoist,
+    /// A smaller or plainer state, such as one with a machine less.
+    State,
+    /// A simpler command.
+    Value,
+    /// A plainer value in all commands that share one.
+    Rename,
+}
+
+impl Kind {
+    /// What is taken for its rate of success before anything is known, and how many tries that
+    /// belief is worth.
+    fn belief(self) -> (f64, f64) {
+        match self {
+            Self::Loop | Self::State | Self::Value => (0.5, 2.0),
+            Self::Lane | Self::Advance | Self::Rename => (0.4, 2.0),
+            Self::Shortcut | Self::Sequence | Self::Hoist => (0.3, 2.0),
+            Self::Delete => (0.2, 2.0),
+            Self::Pair => (0.05, 10.0),
+        }
+    }
+}
+
+/// A change of the best case so far.
+pub(super) enum Change<M: Model> {
+    /// These commands go.
+    Delete(Vec<usize>),
+    /// The first command of this lane moves to the prefix's end.
+    Advance(usize),
+    /// The lanes are given one after another, in this order.
+    Sequence(Vec<usize>),
+    /// Others come in the place of the prefix's commands from one place up to another.
+    Shortcut { from: usize, to: usize, via: Vec<M::Command> },
+    /// The command at this place of the prefix goes, and the case begins with its effect.
+    Hoist(usize),
+    /// The case begins in another state.
+    State(Box<M::State>),
+    /// Another command comes in the place of this one.
+    Replace(usize, M::Command),
+    /// A value that commands share becomes a plainer one in all of them.
+    Rename(Rename),
+    /// The command becomes simpler as proptest's strategy knows.
+    Tree(usize),
+}
+
+/// A change with what is expected of it.
+pub(super) struct Step<M: Model> {
+    pub(super) kind: Kind,
+    pub(super) change: Change<M>,
+    /// How much smaller the case would be, where a command counts one.
+    pub(super) gain: f64,
+    /// What a run of the candidate is expected to take.
+    pub(super) seconds: f64,
+}
+
+/// How often steps of each kind have helped so far.
+#[derive(Default)]
+pub(super) struct Rates(HashMap<Kind, (f64, f64)>);
+
+impl Rates {
+    pub(super) fn learn(&mut self, kind: Kind, helped: bool) {
+        let (successes, tries) = self.0.entry(kind).or_default();
+        *successes += f64::from(u8::from(helped));
+        *tries += 1.0;
+    }
+
+    /// The expected rate of success.
+    pub(super) fn of(&self, kind: Kind) -> f64 {
+        let (successes, tries) = self.0.get(&kind).copied().unwrap_or_default();
+        let (rate, weight) = kind.belief();
+        (successes + rate * weight) / (tries + weight)
+    }
+}
+
+impl<M: Model> Draft<M> {
+    /// The draft with a change that needs nothing but the draft; `new_id` is the first identity
+    /// that no command has yet.
+    pub(super) fn changed(&self, change: &Change<M>, new_id: usize) -> Self {
+        match change {
+            Change::Delete(ids) => self.without(ids),
+            Change::Advance(lane) => {
+                let mut draft = self.clone();
+                let first = draft.lanes[*lane].remove(0);
+                draft.prefix.push(first);
+                draft
+            }
+            Change::Sequence(order) => {
+                let mut draft = self.clone();
+                let lanes = std::mem::take(&mut draft.lanes);
+                draft.prefix.extend(order.iter().flat_map(|lane| lanes[*lane].iter().cloned()));
+                draft
+            }
+            Change::Shortcut { from, to, via } => {
+                let mut draft = self.clone();
+                let via = via.iter().cloned().zip(new_id..);
+                let via: Vec<_> =
+                    via.map(|(command, id)| Traced { command, id, tree: None, bare: true }).collect();
+                draft.prefix.splice(from..to, via);
+                draft
+            }
+            Change::State(initial) => Self { initial: initial.as_ref().clone(), ..self.clone() },
+            Change::Replace(id, command) => self.replacing(*id, command.clone(), None),
+            Change::Hoist(_) | Change::Rename(_) | Change::Tree(_) => self.clone(),
+        }
+    }
+}

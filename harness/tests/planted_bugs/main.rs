@@ -1,0 +1,59 @@
+//! Planted bugs with known smallest cases: from at least 95 of 100 seeds each is shrunk to its
+//! smallest case. A table says in how many runs of the system, beside those of deleting one
+//! command at a time (`cargo test -p harness --release --test planted_bugs -- --nocapture`;
+//! `NETPROP_TEST_SEEDS=100` for as many seeds).
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod buffers;
+mod bug;
+mod machines;
+mod plain;
+mod puzzles;
+mod storage;
+mod table;
+
+use harness::Shape;
+
+use bug::{Bug, Planted};
+use table::{Row, sequential};
+
+/// A bug of a model of its own.
+fn planted<B: Bug>(name: &'static str, commands: usize) -> Row {
+    let (model, shape) = (Planted::<B>::new(), Shape::sequential(commands..=commands * 2));
+    sequential(name, (&model, &model), &shape, B::COMMANDS, B::is_smallest)
+}
+
+#[test]
+fn buffers() {
+    planted::<buffers::Ring>("ring buffer, full taken for empty", 10);
+    planted::<buffers::Wrap>("queue that loses an element as it wraps", 15);
+    planted::<buffers::Overflow>("counter that overflows at 8", 20);
+    planted::<buffers::Evictions>("cache that forgets at the third eviction", 15);
+}
+
+#[test]
+fn puzzles() {
+    planted::<puzzles::Jugs>("water jugs", 30);
+    planted::<puzzles::Even>("switch wrong after 4, 6, 8, … flips", 15);
+    planted::<puzzles::Redo>("redo after typing", 15);
+    planted::<puzzles::Middle>("set that loses its greatest key", 15);
+    planted::<puzzles::Counts>("lock that counts", 15);
+    planted::<puzzles::ToItself>("transfer to the same account", 15);
+}
+
+#[test]
+fn storage() {
+    planted::<storage::PowerCut>("power cut after two writes", 15);
+}
+
+#[test]
+fn networks() {
+    use machines::{SecondBoot, TwoOldOfThree, is_second_boot, is_two_old_of_three, specification};
+    let shape = Shape::sequential(20..=40);
+    let model = specification(&["6.1", "6.12"]);
+    sequential("Boot and Shutdown, then a second Boot", (&model, &SecondBoot), &shape, 4, is_second_boot);
+    let model = specification(&["6.12", "6.1"]);
+    let name = "three machines, two with the old kernel";
+    sequential(name, (&model, &TwoOldOfThree), &shape, 4, is_two_old_of_three);
+}
