@@ -42,6 +42,14 @@ pub struct Config {
     pub most_inconclusive: u32,
     /// After how many generated cases in a row that cannot be built or booted a run ends.
     pub most_excluded: u32,
+    /// How long a command may take; none (or no time at all) for as long as it does.
+    ///
+    /// A thread cannot be ended from outside. So where a command does not return in time, its
+    /// case is written to `failures` and the process ends with the exit status of what is
+    /// inconclusive (3), whatever else runs in it; what the run has made is cleaned up as after
+    /// any other end. A system that gives up by itself and reports an unknown outcome never gets
+    /// there.
+    pub command_limit: Option<Duration>,
     /// How much shrinking may cost (`PROPTEST_MAX_SHRINK_ITERS`, `PROPTEST_MAX_SHRINK_TIME` in
     /// milliseconds).
     pub shrink: Budget,
@@ -86,6 +94,7 @@ impl Default for Config {
             attempts: 3,
             most_inconclusive: 3,
             most_excluded: 20,
+            command_limit: Some(Duration::from_secs(600)),
             shrink: Budget { runs, time },
             reruns: 10,
             steady_after: 1,

@@ -1,38 +1,34 @@
 //! One case on one system: what each command came to, and the verdict.
 
 use std::cell::RefCell;
-use std::time::{Duration, Instant};
 
-use model::{Case, Judgement, Model, Outcome, Possible};
+use model::panics::{Panicked, caught, no_broken_model};
+use model::{Case, Model};
 use serde::{Deserialize, Serialize};
 
 use crate::observe::{Event, Observer};
 use crate::stop::Stop;
-use crate::system::{System, SystemError};
+use crate::system::{System, SystemError, chain};
 
-/// Why a case is falsified.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Evidence {
-    /// The place of the command that got a wrong answer, counted from 1.
-    pub number: usize,
-    /// What a right answer would have been.
-    pub expected: String,
-    /// What came.
-    pub came: String,
-}
+mod drive;
+mod evidence;
+mod judge;
+mod record;
+mod search;
+mod watch;
 
-impl std::fmt::Display for Evidence {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "expected {}; came {}", self.expected, self.came)
-    }
-}
+pub(crate) use drive::Panic;
+pub use evidence::{Course, Evidence, Given, Obstacle};
+pub use record::Recorded;
+pub(crate) use record::{Came, Recorder, Spot};
+pub(crate) use watch::Watch;
 
 /// What running a case has shown.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Verdict {
     /// The model allows every answer.
     Holds,
-    /// The model forbids an answer.
+    /// The model forbids an answer, or the system panicked.
     Falsified(Evidence),
     /// Nothing was shown, for the reason given.
     Inconclusive(String),
@@ -50,22 +46,11 @@ pub struct Exclusion {
     pub reason: String,
 }
 
-/// A command that was given, and what came of it.
-#[derive(Debug)]
-pub struct Step<M: Model> {
-    /// What was given.
-    pub command: M::Command,
-    /// What came.
-    pub outcome: Outcome<M::Response>,
-    /// How long it took.
-    pub elapsed: Duration,
-}
-
 /// A case that was run, as far as it went.
 #[derive(Debug)]
 pub struct Execution<M: Model> {
-    /// The commands that were given.
-    pub steps: Vec<Step<M>>,
+    /// The commands that were given, in the order in which they were.
+    pub history: Vec<Recorded<M>>,
     /// What they show.
     pub verdict: Verdict,
 }
@@ -91,6 +76,8 @@ pub(crate) struct Executor<'a, M: Model, S: System<M>> {
     pub(crate) attempts: u32,
     /// What was found to be impossible so far.
     pub(crate) exclusions: RefCell<Vec<Exclusion>>,
+    /// What ends the process where a command never returns.
+    pub(crate) watch: Option<Watch>,
 }
 
 impl<M: Model, S: System<M>> Executor<'_, M, S> {
@@ -99,19 +86,22 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
     /// # Errors
     /// What no fresh system would mend.
     pub(crate) fn run(&self, case: &Case<M>) -> Result<Execution<M>, SystemError> {
+        if let Some(watch) = &self.watch {
+            watch.case(case);
+        }
         let mut attempt = 1;
         loop {
-            let mut steps = Vec::new();
-            let execution = match self.run_once(case, &mut steps) {
-                Ok(verdict) => Execution { steps, verdict },
+            let mut history = Vec::new();
+            let execution = match self.run_once(case, &mut history) {
+                Ok(verdict) => Execution { history, verdict },
                 Err(SystemError::Infrastructure(error)) => {
-                    let reason = crate::system::chain(error.as_ref());
-                    Execution { steps: Vec::new(), verdict: Verdict::Inconclusive(reason) }
+                    let verdict = Verdict::Inconclusive(chain(error.as_ref()));
+                    Execution { history: Vec::new(), verdict }
                 }
                 Err(SystemError::Unfit { configuration, error }) => {
-                    let reason = crate::system::chain(error.as_ref());
+                    let reason = chain(error.as_ref());
                     let exclusion = self.exclude(Exclusion { configuration, reason });
-                    Execution { steps, verdict: Verdict::Excluded(exclusion) }
+                    Execution { history, verdict: Verdict::Excluded(exclusion) }
                 }
                 Err(error) => return Err(error),
             };
@@ -135,86 +125,42 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         exclusion
     }
 
-    /// Runs a case once; the steps that were taken are there whatever becomes of it.
-    fn run_once(&self, case: &Case<M>, steps: &mut Vec<Step<M>>) -> Result<Verdict, SystemError> {
+    /// Runs a case once; what was given is there whatever becomes of it.
+    fn run_once(&self, case: &Case<M>, history: &mut Vec<Recorded<M>>) -> Result<Verdict, SystemError> {
         self.stopped()?;
-        self.system.can_create_new_sut(&case.initial)?;
-        let mut sut = self.system.new_sut(&case.initial)?;
-        let result = self.drive(&mut sut, case, steps);
-        // A verdict stands even where taking the system down goes wrong, but it is said.
-        if let Err(error) = self.system.destroy_sut(sut) {
-            self.observer.event(&Event::Warning { text: &error.to_string() });
-        }
-        result
-    }
-
-    fn drive(
-        &self,
-        sut: &mut S::Sut,
-        case: &Case<M>,
-        steps: &mut Vec<Step<M>>,
-    ) -> Result<Verdict, SystemError> {
-        let mut possible = Possible::new(case.initial.clone());
-        for (index, command) in case.commands.iter().enumerate() {
-            self.stopped()?;
-            if !possible.allows_giving(self.model, command) {
-                let reason = format!(
-                    "command {} ({}) makes no sense in a state that an unknown outcome left possible",
-                    index + 1,
-                    self.model.show_command(command)
-                );
-                return Ok(Verdict::Inconclusive(reason));
-            }
-            let expected = possible.states().next().map(|state| self.model.expectation(state, command));
-            let step = self.give(sut, index, command)?;
-            let judgement = possible.observe(self.model, command, &step.outcome);
-            let came = self.show_outcome(&step.outcome);
-            steps.push(step);
-            match judgement {
-                Judgement::Allowed => {}
-                Judgement::Undecided(reason) => {
-                    return Ok(Verdict::Inconclusive(reason));
-                }
-                Judgement::Forbidden => {
-                    let expected = expected.unwrap_or_default();
-                    let evidence = Evidence { number: index + 1, expected, came };
-                    return Ok(Verdict::Falsified(evidence));
-                }
-            }
-        }
-        Ok(Verdict::Holds)
-    }
-
-    fn give(&self, sut: &mut S::Sut, index: usize, command: &M::Command) -> Result<Step<M>, SystemError> {
-        if !self.observer.follows_cases() {
-            let start = Instant::now();
-            let outcome = self.system.run(sut, command)?;
-            return Ok(Step { command: command.clone(), outcome, elapsed: start.elapsed() });
-        }
-        let shown = self.model.show_command(command);
-        self.observer.event(&Event::CommandStarted { number: index + 1, command: &shown });
-        let start = Instant::now();
-        let outcome = self.system.run(sut, command)?;
-        let elapsed = start.elapsed();
-        let came = self.show_outcome(&outcome);
-        self.observer.event(&Event::CommandFinished {
-            number: index + 1,
-            command: &shown,
-            outcome: &came,
-            seconds: elapsed.as_secs_f64(),
+        let created = caught(|| {
+            self.system.can_create_new_sut(&case.initial)?;
+            self.system.new_sut(&case.initial)
         });
-        Ok(Step { command: command.clone(), outcome, elapsed })
+        let mut sut = created.unwrap_or_else(|panicked| Err(failed("the system was created", panicked)))?;
+        // A model that is broken ends the run, but the system is taken down before.
+        let driven = no_broken_model(|| self.drive(&mut sut, case, history));
+        let verdict = driven.unwrap_or_else(|broken| Err(broken.into()));
+        let destroyed = caught(|| self.system.destroy_sut(sut));
+        match (verdict, destroyed) {
+            (verdict, Ok(Ok(()))) => verdict,
+            // What holds may not hold where the system cannot even be taken down.
+            (Ok(Verdict::Holds), Err(panicked)) => Err(failed("the system was taken down", panicked)),
+            // Any other verdict stands even where taking the system down goes wrong, but it is said.
+            (verdict, Ok(Err(error))) => self.warn(&error.to_string(), verdict),
+            (verdict, Err(panicked)) => self.warn(&format!("taking the system down {panicked}"), verdict),
+        }
     }
 
-    pub(crate) fn show_outcome(&self, outcome: &Outcome<M::Response>) -> String {
-        match outcome {
-            Outcome::Answered(response) => self.model.show_response(response),
-            Outcome::Refused(why) => format!("refused: {why}"),
-            Outcome::Unknown(why) => format!("unknown: {why}"),
-        }
+    fn warn<T>(&self, text: &str, result: T) -> T {
+        self.observer.event(&Event::Warning { text });
+        result
     }
 
     fn stopped(&self) -> Result<(), SystemError> {
         if self.stop.requested() { Err(SystemError::Stopped) } else { Ok(()) }
+    }
+}
+
+/// A panic where no answer was asked for: a fresh system may do better, unless it is the model's.
+pub(crate) fn failed(when: &str, panicked: Panicked) -> SystemError {
+    match panicked {
+        Panicked::Model(broken) => broken.into(),
+        Panicked::Said(said) => SystemError::infrastructure(format!("while {when}, it {said}")),
     }
 }

@@ -34,7 +34,7 @@ pub enum Continued<M: Model> {
 /// A case with where it was found.
 pub(crate) struct Found<M: Model> {
     pub(crate) case: Case<M>,
-    seed: Seed,
+    pub(crate) seed: Seed,
     /// Those of its commands, where it was generated just now.
     trees: Vec<Tree<M::Command>>,
     smallest: bool,

@@ -1,15 +1,15 @@
 //! Lanes of commands that run side by side, each over a session of its own.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
 
-use model::history::Operation;
+use model::panics::{caught, in_model};
 use model::{Model, Outcome, Place, Symbol};
 
+use crate::execute::{Came, Panic, Recorded, Recorder, Spot, failed};
 use crate::stop::Stop;
 use crate::system::SystemError;
 
@@ -17,33 +17,25 @@ use crate::system::SystemError;
 ///
 /// Each invocation and each outcome gets its place in one order of events that all lanes share.
 pub struct Lanes<'a, M: Model> {
-    model: &'a M,
+    recorder: &'a Recorder<'a, M>,
     lanes: &'a [Vec<M::Command>],
+    /// The number of the first command.
+    first: usize,
     /// What commands before the lanes have given for symbols.
     results: &'a BTreeMap<Symbol, M::Response>,
-    clock: &'a AtomicU64,
-    recorded: Mutex<Vec<Recorded<M>>>,
     stop: &'a Stop,
-}
-
-/// An operation with the place of its command in the case.
-#[derive(Debug)]
-pub struct Recorded<M: Model> {
-    /// Where the command stands.
-    pub place: Place,
-    /// What was given there, with real results in the place of symbols, and what came of it.
-    pub operation: Operation<M::Command, M::Response>,
+    came: Mutex<(Vec<Recorded<M>>, Option<Panic>)>,
 }
 
 impl<'a, M: Model> Lanes<'a, M> {
     pub(crate) fn new(
-        model: &'a M,
+        recorder: &'a Recorder<'a, M>,
         lanes: &'a [Vec<M::Command>],
+        first: usize,
         results: &'a BTreeMap<Symbol, M::Response>,
-        clock: &'a AtomicU64,
         stop: &'a Stop,
     ) -> Self {
-        Self { model, lanes, results, clock, recorded: Mutex::default(), stop }
+        Self { recorder, lanes, first, results, stop, came: Mutex::default() }
     }
 
     /// How many lanes there are.
@@ -59,9 +51,15 @@ impl<'a, M: Model> Lanes<'a, M> {
         self.lanes.get(lane).map_or(&[], Vec::as_slice)
     }
 
-    /// What was given so far and what came of it, in no particular order.
-    pub(crate) fn into_recorded(self) -> Vec<Recorded<M>> {
-        self.recorded.into_inner().unwrap_or_else(PoisonError::into_inner)
+    /// What was given so far and what came of it, in no particular order, and what panicked first.
+    pub(crate) fn into_recorded(self) -> (Vec<Recorded<M>>, Option<Panic>) {
+        self.came.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The command at this place in a lane.
+    fn spot(&self, lane: usize, index: usize) -> Spot {
+        let before: usize = self.lanes[..lane].iter().map(Vec::len).sum();
+        Spot { place: Place::Lane { lane, index }, number: self.first + before + index }
     }
 }
 
@@ -77,6 +75,9 @@ where
     /// runs that lane's commands: a closure with a session of its own. The first commands are
     /// given once all sessions are open.
     ///
+    /// A panic while a command runs falsifies, with what it said as what came; the other lanes end
+    /// after the commands that they are at. A panic of `open` is an error of the infrastructure.
+    ///
     /// # Errors
     /// The first error of a session; the other lanes end after the commands that they are at.
     pub fn run<Session>(
@@ -87,18 +88,19 @@ where
         Session: FnMut(&M::Command) -> Result<Outcome<M::Response>, SystemError>,
     {
         let start = Barrier::new(self.lanes.len());
-        let failed = AtomicBool::new(false);
+        let ending = AtomicBool::new(false);
         let ended: Vec<thread::Result<Result<(), SystemError>>> = thread::scope(|scope| {
             let lane = |lane: usize| {
-                let (open, start, failed) = (&open, &start, &failed);
+                let (open, start, ending) = (&open, &start, &ending);
                 scope.spawn(move || {
                     // The others wait at the barrier, whatever becomes of this session.
-                    let session = catch_unwind(AssertUnwindSafe(|| open(lane)));
-                    failed.fetch_or(!matches!(session, Ok(Ok(_))), Ordering::SeqCst);
+                    let session = caught(|| open(lane));
+                    let session =
+                        session.unwrap_or_else(|panicked| Err(failed("a session was opened", panicked)));
+                    ending.fetch_or(session.is_err(), Ordering::SeqCst);
                     start.wait();
-                    let session = session.unwrap_or_else(|panic| resume_unwind(panic));
-                    let result = session.and_then(|session| self.drive(lane, session, failed));
-                    failed.fetch_or(result.is_err(), Ordering::SeqCst);
+                    let result = session.and_then(|session| self.drive(lane, session, ending));
+                    ending.fetch_or(result.is_err(), Ordering::SeqCst);
                     result
                 })
             };
@@ -112,62 +114,59 @@ where
         &self,
         lane: usize,
         mut session: impl FnMut(&M::Command) -> Result<Outcome<M::Response>, SystemError>,
-        failed: &AtomicBool,
+        ending: &AtomicBool,
     ) -> Result<(), SystemError> {
         let mut own = BTreeMap::new();
         for (index, command) in self.lanes[lane].iter().enumerate() {
-            if failed.load(Ordering::SeqCst) {
+            if ending.load(Ordering::SeqCst) {
                 return Ok(());
             }
             if self.stop.requested() {
                 return Err(SystemError::Stopped);
             }
-            let missing = Cell::new(None);
-            let bound = bind(self.model, command, &missing, |symbol| {
+            let spot = self.spot(lane, index);
+            let bound = bind(self.recorder.model, command, |symbol| {
                 own.get(&symbol).or_else(|| self.results.get(&symbol)).cloned()
             });
-            let called = self.tick();
-            let outcome = match &bound {
-                Some(command) => session(command)?,
-                None => Outcome::Refused(no_result(missing.get())),
+            let came = match bound {
+                Ok(bound) => self.recorder.give(spot, bound, &mut session)?,
+                Err(why) => self.recorder.give(spot, command.clone(), |_| Ok(Outcome::Refused(why)))?,
             };
-            let ended = (!matches!(outcome, Outcome::Unknown(_))).then(|| self.tick());
-            if let (Some(symbol), Outcome::Answered(response)) = (self.model.defines(command), &outcome) {
+            let (recorded, panic) = match came {
+                Came::Outcome(recorded) => (recorded, None),
+                Came::Panic(recorded, panicked) => (recorded, Some((spot, panicked.to_string()))),
+            };
+            if let (Some(symbol), Outcome::Answered(response)) = (
+                in_model("defines", command, || self.recorder.model.defines(command)),
+                &recorded.operation.outcome,
+            ) {
                 own.insert(symbol, response.clone());
             }
-            let command = bound.unwrap_or_else(|| command.clone());
-            let operation = Operation { lane, command, called, outcome, ended };
-            let recorded = Recorded { place: Place::Lane { lane, index }, operation };
-            self.recorded.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
+            ending.fetch_or(panic.is_some(), Ordering::SeqCst);
+            let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+            came.0.push(recorded);
+            if came.1.is_none() {
+                came.1 = panic;
+            }
         }
         Ok(())
     }
-
-    fn tick(&self) -> u64 {
-        self.clock.fetch_add(1, Ordering::SeqCst)
-    }
 }
 
-/// The command with the results in place of its symbols; none where one of them is missing.
+/// The command with the results in place of its symbols.
+///
+/// # Errors
+/// Which of them has no result.
 pub(crate) fn bind<M: Model>(
     model: &M,
     command: &M::Command,
-    missing: &Cell<Option<Symbol>>,
     result: impl Fn(Symbol) -> Option<M::Response>,
-) -> Option<M::Command> {
-    let uses = model.uses(command);
-    if uses.is_empty() {
-        return Some(command.clone());
+) -> Result<M::Command, String> {
+    let uses = in_model("uses", command, || model.uses(command));
+    let Some(first) = uses.first() else { return Ok(command.clone()) };
+    let no_result = |symbol: &Symbol| format!("the command that {symbol} stands for gave no result");
+    if let Some(missing) = uses.iter().find(|symbol| result(**symbol).is_none()) {
+        return Err(no_result(missing));
     }
-    missing.set(uses.iter().copied().find(|symbol| result(*symbol).is_none()));
-    if missing.get().is_some() {
-        return None;
-    }
-    missing.set(uses.first().copied());
-    model.bind(command, &result)
-}
-
-pub(crate) fn no_result(symbol: Option<Symbol>) -> String {
-    let symbol = symbol.map(|symbol| symbol.to_string()).unwrap_or_default();
-    format!("the command that {symbol} stands for gave no result")
+    in_model("bind", command, || model.bind(command, &result)).ok_or_else(|| no_result(first))
 }

@@ -49,7 +49,7 @@ pub use causes::Causes;
 pub use check::{check, check_case, check_with};
 pub use config::Config;
 pub use coverage::Coverage;
-pub use execute::{Evidence, Execution, Step, Verdict};
+pub use execute::{Evidence, Execution, Recorded, Verdict};
 pub use lanes::Lanes;
 pub use model::{
     Case, Example, Labels, LaneShape, Model, Named, Outcome, Phase, Scenario, Shape, Swarm, Symbol, weighted,

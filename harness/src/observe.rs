@@ -44,15 +44,21 @@ pub enum Event<'a> {
     },
     /// A command is given.
     CommandStarted {
-        /// Its place in the case, counted from 1.
+        /// Its place in the case, counted from 1: the prefix, lane after lane, the final commands.
         number: usize,
+        /// Its lane, counted from 1; none for what is given in sequence.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        lane: Option<usize>,
         /// The command.
         command: &'a str,
     },
     /// A command has an outcome.
     CommandFinished {
-        /// Its place in the case, counted from 1.
+        /// Its place in the case, counted from 1: the prefix, lane after lane, the final commands.
         number: usize,
+        /// Its lane, counted from 1; none for what is given in sequence.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        lane: Option<usize>,
         /// The command.
         command: &'a str,
         /// The outcome.

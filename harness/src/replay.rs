@@ -12,6 +12,10 @@ use crate::causes::Causes;
 use crate::execute::Evidence;
 use crate::shrink::Rate;
 
+mod unreturned;
+
+pub(crate) use unreturned::Unreturned;
+
 /// What is written into `format`, so that other JSON files are not taken for replay files.
 const FORMAT: &str = "netprop-replay";
 /// The version of the layout that this build writes and reads.
@@ -193,19 +197,14 @@ impl<M: Model> Replay<M> {
     /// # Errors
     /// [`ReplayError::File`].
     pub fn write_to(&self, path: &Path) -> Result<(), ReplayError> {
-        let failed = |source| ReplayError::File { action: "write", path: path.to_owned(), source };
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
+        let failed = |error: serde_json::Error| ReplayError::File {
+            action: "write",
+            path: path.to_owned(),
+            source: error.into(),
         };
-        fs::create_dir_all(directory).map_err(failed)?;
-        let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-        let mut text = serde_json::to_string_pretty(self).map_err(|error| failed(error.into()))?;
+        let mut text = serde_json::to_string_pretty(self).map_err(failed)?;
         text.push('\n');
-        file.write_all(text.as_bytes()).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(path).map_err(|error| failed(error.error))?;
-        Ok(())
+        write_whole(path, text.as_bytes())
     }
 
     /// Reads a file and checks that the model takes its case.
@@ -252,6 +251,21 @@ impl<M: Model> Replay<M> {
         files.sort();
         Ok(files)
     }
+}
+
+/// Writes a file whole or not at all.
+fn write_whole(path: &Path, text: &[u8]) -> Result<(), ReplayError> {
+    let failed = |source| ReplayError::File { action: "write", path: path.to_owned(), source };
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(directory).map_err(failed)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
+    file.write_all(text).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
 }
 
 /// Checks that failing cases could be written there, before any is looked for.

@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::fmt::Display;
 use std::time::Instant;
 
+use model::panics::no_broken_model;
 use model::{Case, Model};
 
 use crate::config::Config;
 use crate::coverage::{Coverage, Covered};
-use crate::execute::{Execution, Executor, Verdict};
+use crate::execute::{Execution, Executor, Verdict, Watch};
 use crate::falsified::Found;
 use crate::observe::{Event, Observer};
 use crate::origin::{self, Named, Origin, Seeds};
@@ -39,7 +40,9 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     ) -> Self {
         let attempts = config.attempts.max(1);
         let exclusions = RefCell::default();
-        Self { executor: Executor { model, system, observer, stop, attempts, exclusions }, config }
+        let limit = config.command_limit.filter(|limit| !limit.is_zero());
+        let watch = limit.map(|limit| Watch::new(model, limit, &config.settings, config.failures.clone()));
+        Self { executor: Executor { model, system, observer, stop, attempts, exclusions, watch }, config }
     }
 
     /// Runs saved failures, examples, then generated cases, until one fails or all have run.
@@ -49,6 +52,11 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     /// error: its cases are counted as inconclusive. A case that cannot be built or booted is
     /// none either, and another is generated in its place.
     pub fn run(&self) -> Result<Summary<M>, RunError> {
+        // Where a model is broken, nothing more is generated, run or made smaller.
+        no_broken_model(|| self.all()).unwrap_or_else(|broken| Err(SystemError::from(broken).into()))
+    }
+
+    fn all(&self) -> Result<Summary<M>, RunError> {
         let start = Instant::now();
         let first = self.config.seed.unwrap_or_else(Seed::random);
         if let Some(directory) = &self.config.failures {
@@ -167,6 +175,9 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
                 (Found::fresh(seed, origin::case_of(model, self.config, seed)?), Named::Seed(seed))
             }
         };
+        if let Some(watch) = &self.executor.watch {
+            watch.seed(&found.seed.to_string());
+        }
         self.announce(number, total, &named, &found.case);
         let execution = self.executor.run(&found.case)?;
         self.finish(number, &execution.verdict, start);
@@ -177,7 +188,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             Verdict::Excluded(_) => {
                 // A command may have led there, such as an Upgrade to what cannot be built.
                 let states = found.case.states(model);
-                let there = states.get(execution.steps.len() + 1).unwrap_or(&found.case.initial);
+                let there = states.get(execution.history.len() + 1).unwrap_or(&found.case.initial);
                 let goals = covered.goals(&model.choices(there));
                 covered.exclude(&goals);
                 return Ok(CaseEnd::Excluded);

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use model::panics::BrokenModel;
 use model::{Model, Outcome};
 
 use crate::lanes::Lanes;
@@ -10,6 +11,10 @@ use crate::lanes::Lanes;
 ///
 /// The pure half that predicts it is [`model::Model`]. The same model runs against any system,
 /// so a simulated one and a real one can be held to the same specification.
+///
+/// A panic of [`System::run`], or of a lane's session, is an answer that no model allows: it
+/// falsifies, with what it said as what came, and the system is taken down all the same. A panic
+/// of any other method is a failure of the infrastructure.
 pub trait System<M: Model> {
     /// A system under test, ready for commands. Dropping it must leave nothing behind, since a
     /// panic does just that.
@@ -120,6 +125,12 @@ impl SystemError {
     /// A configuration that cannot be built or booted.
     pub fn unfit(configuration: impl Into<String>, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Unfit { configuration: configuration.into(), error: error.into() }
+    }
+}
+
+impl From<BrokenModel> for SystemError {
+    fn from(broken: BrokenModel) -> Self {
+        Self::WrongUse(Box::new(broken))
     }
 }
 

@@ -283,7 +283,7 @@ fn an_upgrade_node_by_node_keeps_the_data() {
         execution.verdict,
         Verdict::Holds,
         "{:?}",
-        execution.steps.last().map(|step| (&step.command, &step.outcome))
+        execution.history.last().map(|given| (&given.operation.command, &given.operation.outcome))
     );
-    assert_eq!(execution.steps.len(), case.commands.len());
+    assert_eq!(execution.history.len(), case.commands.len());
 }

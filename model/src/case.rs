@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lanes;
 use crate::specification::Model;
-use crate::step::predict;
+use crate::step::{makes_sense, predict};
 use crate::symbol::Symbol;
 
 /// A state to begin in and what is done from there: a sequential prefix, then lanes that run side
@@ -182,14 +182,14 @@ impl<M: Model> Case<M> {
         self.check_symbols(model)?;
         let mut state = self.initial.clone();
         for (index, command) in self.commands.iter().enumerate() {
-            if !model.pre_condition(&state, command) {
+            if !makes_sense(model, &state, command) {
                 return Err(refused::<M>(Place::Prefix(index), command));
             }
             state = predict(model, &state, command);
         }
         for mut state in lanes::end_states(model, state, &self.lanes)? {
             for (index, command) in self.finally.iter().enumerate() {
-                if model.pre_condition(&state, command) {
+                if makes_sense(model, &state, command) {
                     state = predict(model, &state, command);
                 } else if !model.can_be_refused(command) {
                     return Err(refused::<M>(Place::Finally(index), command));

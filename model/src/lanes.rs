@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use crate::case::{InvalidCase, Place, refused};
 use crate::specification::Model;
-use crate::step::predict;
+use crate::step::{makes_sense, predict};
 
 /// How many lanes are generated, and how long.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -105,7 +105,7 @@ fn situations<M: Model>(
                 let mut after = at.clone();
                 after[lane] += 1;
                 for state in reached[&at].clone() {
-                    let sensible = model.pre_condition(&state, command);
+                    let sensible = makes_sense(model, &state, command);
                     if !sensible && !model.can_be_refused(command) {
                         return Err(refused::<M>(Place::Lane { lane, index: at[lane] }, command));
                     }

@@ -11,6 +11,7 @@
 //! - [`specification`]: the [`Model`] trait that every specification implements: start here;
 //! - [`symbol`]: names for results that commands give and later commands use;
 //! - [`mod@step`]: what the parts of a model mean together, for one command and its answer;
+//! - [`panics`]: what becomes of a panic in a model or in a system;
 //! - [`case`]: a state, commands in sequence, and lanes of commands that run side by side;
 //! - [`lanes`]: the ways in which lanes can interleave, and what the model says of them;
 //! - [`generation`]: cases from a model's strategies;
@@ -39,6 +40,7 @@ pub mod machine;
 pub mod machines;
 pub mod network;
 pub mod outcome;
+pub mod panics;
 pub mod parameter;
 pub mod possible;
 pub mod scenario;

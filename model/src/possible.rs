@@ -2,7 +2,7 @@
 
 use crate::outcome::Outcome;
 use crate::specification::Model;
-use crate::step::step;
+use crate::step::{Impossible, makes_sense, step, step_in_place};
 
 /// More possible worlds than this are not told apart; the case is then undecided.
 const MOST_WORLDS: usize = 4096;
@@ -13,8 +13,9 @@ const MOST_WORLDS: usize = 4096;
 pub enum Judgement {
     /// At least one possible state allows it.
     Allowed,
-    /// No possible state allows it: the property is falsified.
-    Forbidden,
+    /// No possible state allows it, for this reason in the first of them: the property is
+    /// falsified.
+    Forbidden(Impossible),
     /// The model cannot tell, for the reason given; never to be taken for a failure.
     Undecided(String),
 }
@@ -67,7 +68,7 @@ impl<M: Model> Possible<M> {
     /// Whether the command can be given whatever is true, so that its answer can be judged.
     #[must_use]
     pub fn allows_giving(&self, model: &M, command: &M::Command) -> bool {
-        self.states().all(|state| model.pre_condition(state, command))
+        self.states().all(|state| makes_sense(model, state, command))
     }
 
     /// Takes in the outcome of a command and says whether the model allows it.
@@ -85,14 +86,31 @@ impl<M: Model> Possible<M> {
     }
 
     fn answer(&mut self, model: &M, command: &M::Command, response: &M::Response) -> Judgement {
+        // Mostly everything is known, and the one state need not be copied.
+        if let [World { state, pending }] = &mut self.worlds[..]
+            && pending.is_empty()
+        {
+            return match step_in_place(model, state, command, response) {
+                Ok(()) => Judgement::Allowed,
+                Err(why) => {
+                    self.worlds.clear();
+                    Judgement::Forbidden(why)
+                }
+            };
+        }
         let mut worlds: Vec<World<M>> = Vec::new();
+        let mut impossible = None;
         for world in self.worlds.drain(..) {
-            if let Ok(state) = step(model, &world.state, command, Some(response)) {
-                push_new(&mut worlds, World { state, pending: world.pending });
+            match step(model, &world.state, command, Some(response)) {
+                Ok(state) => push_new(&mut worlds, World { state, pending: world.pending }),
+                Err(why) => impossible = impossible.or(Some(why)),
             }
         }
         self.worlds = worlds;
-        if self.worlds.is_empty() { Judgement::Forbidden } else { self.settle(model) }
+        match impossible {
+            Some(why) if self.worlds.is_empty() => Judgement::Forbidden(why),
+            _ => self.settle(model),
+        }
     }
 
     /// Adds every world that pending commands can lead to from those already there.

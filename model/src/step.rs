@@ -1,9 +1,7 @@
 //! One command with what came of it: the one place that says what the parts of a model mean
 //! together.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
+use crate::panics::{caught, in_model};
 use crate::specification::Model;
 
 /// Why a command cannot have got this answer in this state.
@@ -30,20 +28,47 @@ pub enum Impossible {
     Panicked(String),
 }
 
+impl Impossible {
+    /// What should have come instead, as it stands beside what came in a report.
+    #[must_use]
+    pub fn expected(&self) -> String {
+        match self {
+            Self::PreCondition => "a refusal, since the pre-condition does not hold there".to_owned(),
+            Self::Answer { expected } => expected.clone(),
+            Self::DidNotFail => "that it fails".to_owned(),
+            Self::Invariant(why) => format!("a state that the invariant allows: {why}"),
+            Self::Panicked(said) => format!("what the model takes without a panic: it {said}"),
+        }
+    }
+}
+
+/// Whether the command can be given in this state: [`Model::pre_condition`]. Where that panics,
+/// the panic goes on as a [`BrokenModel`](crate::panics::BrokenModel).
+pub fn makes_sense<M: Model>(model: &M, state: &M::State, command: &M::Command) -> bool {
+    in_model("pre_condition", command, || model.pre_condition(state, command))
+}
+
 /// The state that a command leads to, without its answer: [`Model::next_state`], unless the
-/// command has to fail and so changes nothing.
+/// command has to fail and so changes nothing. A panic goes on as from [`makes_sense`].
 pub fn predict<M: Model>(model: &M, state: &M::State, command: &M::Command) -> M::State {
-    if model.must_fail(state, command) { state.clone() } else { model.next_state(state, command) }
+    if in_model("must_fail", command, || model.must_fail(state, command)) {
+        state.clone()
+    } else {
+        in_model("next_state", command, || model.next_state(state, command))
+    }
 }
 
 /// Changes the state as [`predict`] says.
 pub fn predict_in_place<M: Model>(model: &M, state: &mut M::State, command: &M::Command) {
-    if !model.must_fail(state, command) {
-        model.advance(state, command, None);
+    if !in_model("must_fail", command, || model.must_fail(state, command)) {
+        in_model("next_state", command, || model.advance(state, command, None));
     }
 }
 
 /// The state that a command leads to with this answer, or with an outcome that is unknown.
+///
+/// A panic of the post-condition or of the invariant counts as no; one of any other part goes on
+/// as from [`makes_sense`].
 ///
 /// # Errors
 /// Why the model does not allow it.
@@ -53,36 +78,65 @@ pub fn step<M: Model>(
     command: &M::Command,
     response: Option<&M::Response>,
 ) -> Result<M::State, Impossible> {
-    if !model.pre_condition(state, command) {
+    if !makes_sense(model, state, command) {
         return Err(Impossible::PreCondition);
     }
     let Some(response) = response else { return holds(model, predict(model, state, command)) };
-    if model.must_fail(state, command) {
-        return if model.is_failure(response) { Ok(state.clone()) } else { Err(Impossible::DidNotFail) };
+    if !changes(model, state, command, response)? {
+        return Ok(state.clone());
+    }
+    let next = || model.next_state_after(state, command, response);
+    holds(model, in_model("next_state_after", command, next))
+}
+
+/// Changes the state to the one that [`step`] gives for an answer. Where it gives none, the state
+/// is of no use any more.
+///
+/// # Errors
+/// As [`step`].
+pub fn step_in_place<M: Model>(
+    model: &M,
+    state: &mut M::State,
+    command: &M::Command,
+    response: &M::Response,
+) -> Result<(), Impossible> {
+    if !makes_sense(model, state, command) {
+        return Err(Impossible::PreCondition);
+    }
+    if !changes(model, state, command, response)? {
+        return Ok(());
+    }
+    in_model("next_state_after", command, || model.advance(state, command, Some(response)));
+    allowed(model, state)
+}
+
+/// Whether a command with a right answer takes effect, rather than fails as it has to.
+fn changes<M: Model>(
+    model: &M,
+    state: &M::State,
+    command: &M::Command,
+    response: &M::Response,
+) -> Result<bool, Impossible> {
+    if in_model("must_fail", command, || model.must_fail(state, command)) {
+        let failed = asserted(|| model.is_failure(response))?;
+        return if failed { Ok(false) } else { Err(Impossible::DidNotFail) };
     }
     if !asserted(|| model.post_condition(state, command, response))? {
-        return Err(Impossible::Answer { expected: model.expectation(state, command) });
+        let expected = in_model("expectation", command, || model.expectation(state, command));
+        return Err(Impossible::Answer { expected });
     }
-    holds(model, model.next_state_after(state, command, response))
+    Ok(true)
 }
 
 /// The state, if the invariant allows it.
 fn holds<M: Model>(model: &M, state: M::State) -> Result<M::State, Impossible> {
-    match asserted(|| model.invariant(&state))? {
-        Ok(()) => Ok(state),
-        Err(why) => Err(Impossible::Invariant(why)),
-    }
+    allowed(model, &state).map(|()| state)
+}
+
+fn allowed<M: Model>(model: &M, state: &M::State) -> Result<(), Impossible> {
+    asserted(|| model.invariant(state))?.map_err(Impossible::Invariant)
 }
 
 fn asserted<T>(check: impl FnOnce() -> T) -> Result<T, Impossible> {
-    catch_unwind(AssertUnwindSafe(check))
-        .map_err(|panic| Impossible::Panicked(format!("panicked: {}", panic_text(panic.as_ref()))))
-}
-
-/// What a panic said, in one line.
-#[must_use]
-pub fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("for a reason that is no text").split_whitespace().collect::<Vec<_>>().join(" ")
+    caught(check).map_err(|panicked| Impossible::Panicked(panicked.to_string()))
 }

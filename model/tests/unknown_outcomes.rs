@@ -52,7 +52,7 @@ fn answers_leave_one_state() {
     let mut possible = Possible::<Register>::new(0);
     assert_eq!(observe(&mut possible, Command::Write(2), 2), Judgement::Allowed);
     assert_eq!(possible.states().collect::<Vec<_>>(), [&2]);
-    assert_eq!(observe(&mut possible, Command::Read, 1), Judgement::Forbidden);
+    assert!(matches!(observe(&mut possible, Command::Read, 1), Judgement::Forbidden(_)));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_refused_write_never_takes_effect() {
     let mut possible = Possible::<Register>::new(0);
     let refused = Outcome::Refused("connection refused".to_owned());
     assert_eq!(possible.observe(&Register, &Command::Write(1), &refused), Judgement::Allowed);
-    assert_eq!(observe(&mut possible, Command::Read, 1), Judgement::Forbidden);
+    assert!(matches!(observe(&mut possible, Command::Read, 1), Judgement::Forbidden(_)));
 }
 
 #[test]
@@ -71,7 +71,8 @@ fn an_unknown_write_takes_effect_at_once_later_or_never() {
     assert_eq!(observe(&mut possible, Command::Write(2), 2), Judgement::Allowed);
     assert_eq!(observe(&mut possible, Command::Read, 2), Judgement::Allowed);
     assert_eq!(observe(&mut possible, Command::Read, 1), Judgement::Allowed);
-    assert_eq!(observe(&mut possible, Command::Read, 2), Judgement::Forbidden, "it takes effect once only");
+    let twice = observe(&mut possible, Command::Read, 2);
+    assert!(matches!(twice, Judgement::Forbidden(_)), "it takes effect once only");
 }
 
 #[test]

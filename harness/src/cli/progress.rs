@@ -117,14 +117,14 @@ impl Human {
         self.case.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn command(&self, number: usize, command: &str) {
+    fn command(&self, number: usize, lane: Option<usize>, command: &str) {
         let case = self.case();
         let place = match case.phase {
             Phase::Generated => format!("case {}/{}", case.number, case.cases),
             Phase::Shrinking => "shrinking".to_owned(),
             Phase::Probing => "finding out what matters".to_owned(),
         };
-        self.doing(format!("{place}  {number}/{}  {command}", case.commands));
+        self.doing(format!("{place}  {number}/{}  {}{command}", case.commands, in_lane(lane)));
     }
 
     fn preparing(&self, what: &str, done: Option<u64>, total: Option<u64>) {
@@ -194,6 +194,11 @@ impl Human {
     }
 }
 
+/// Which lane a command is given in, if any.
+fn in_lane(lane: Option<usize>) -> String {
+    lane.map(|lane| format!("lane {lane}: ")).unwrap_or_default()
+}
+
 fn indent(text: &str) -> String {
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
@@ -212,10 +217,11 @@ impl Observer for Human {
                     origin,
                 );
             }
-            Event::CommandStarted { number, command } => self.command(number, command),
-            Event::CommandFinished { number, command, outcome, seconds } => {
+            Event::CommandStarted { number, lane, command } => self.command(number, lane, command),
+            Event::CommandFinished { number, lane, command, outcome, seconds } => {
                 if self.verbose > 0 {
-                    self.line(&format!("{number:4}. {command}: {outcome}  {seconds:.2} s"));
+                    let lane = in_lane(lane);
+                    self.line(&format!("{number:4}. {lane}{command}: {outcome}  {seconds:.2} s"));
                 }
             }
             Event::CaseFinished { number, verdict, seconds } => self.case_finished(number, verdict, seconds),

@@ -166,7 +166,7 @@ mod tests {
         let machine = Machine::new(id, uuid::Uuid::from_bytes([7; 16]), [172, 16, 2, 9].into(), kernel);
         let commands = vec![Command::Boot(machine.id.clone())];
         let case = Case::sequential(Network::new(Subnet::default(), vec![machine]).unwrap(), commands);
-        let evidence = Evidence { number: 1, expected: String::new(), came: String::new() };
+        let evidence = Evidence { number: 1, ..Evidence::default() };
         Replay::new(&specification, &"0".repeat(64), settings.into(), case, evidence)
             .write(directory)
             .unwrap()

@@ -36,6 +36,6 @@ fn failing<M: Model, S: System<M>>(model: &M, system: &S, case: &Case<M>) -> Opt
             results.insert(symbol, response.clone());
         }
         let judgement = possible.observe(model, command, &outcome);
-        (judgement == model::Judgement::Forbidden).then_some(number)
+        matches!(judgement, model::Judgement::Forbidden(_)).then_some(number)
     })
 }

@@ -136,7 +136,7 @@ fn upgraded_on_the_way() -> Case<MachineSpec> {
 #[test]
 fn a_change_of_software_moves_to_the_beginning() {
     let (model, directory) = (specification(), tempfile::tempdir().unwrap());
-    let evidence = Evidence { number: 4, expected: String::new(), came: String::new() };
+    let evidence = Evidence { number: 4, ..Evidence::default() };
     let saved = Replay::new(&model, &"0".repeat(64), BTreeMap::new(), upgraded_on_the_way(), evidence);
     saved.write(directory.path()).unwrap();
     let config = Config { failures: Some(directory.path().to_owned()), ..config(1, 1) };

@@ -1,0 +1,119 @@
+//! Giving commands, in sequence or in a lane: each is told of, watched, and recorded with its
+//! place in the one order of events.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use model::history::Operation;
+use model::panics::{Panicked, caught, in_model};
+use model::{Model, Outcome, Place};
+
+use super::watch::Watch;
+use crate::observe::{Event, Observer};
+use crate::system::SystemError;
+
+/// An operation with the place of its command in the case.
+#[derive(Debug)]
+pub struct Recorded<M: Model> {
+    /// Where the command stands.
+    pub place: Place,
+    /// What was given there, with real results in the place of symbols, and what came of it.
+    pub operation: Operation<M::Command, M::Response>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Where a command stands, and the number that goes with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spot {
+    pub(crate) place: Place,
+    /// Its place in the order of `Case::places`, counted from 1.
+    pub(crate) number: usize,
+}
+
+impl Spot {
+    /// The lane, counted from 0.
+    pub(crate) fn lane(self) -> Option<usize> {
+        match self.place {
+            Place::Lane { lane, .. } => Some(lane),
+            Place::Prefix(_) | Place::Finally(_) => None,
+        }
+    }
+}
+
+/// What came of giving a command.
+pub(crate) enum Came<M: Model> {
+    /// An outcome.
+    Outcome(Recorded<M>),
+    /// A panic of the system; what was given stands with an unknown outcome.
+    Panic(Recorded<M>, Panicked),
+}
+
+/// Gives commands, tells of them, has them watched, and knows when they were given.
+pub(crate) struct Recorder<'a, M> {
+    pub(crate) model: &'a M,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) watch: Option<&'a Watch>,
+    pub(crate) clock: AtomicU64,
+}
+
+impl<M: Model> Recorder<'_, M> {
+    /// Gives a command by `run`.
+    ///
+    /// # Errors
+    /// That of `run`.
+    pub(crate) fn give(
+        &self,
+        spot: Spot,
+        command: M::Command,
+        run: impl FnOnce(&M::Command) -> Result<Outcome<M::Response>, SystemError>,
+    ) -> Result<Came<M>, SystemError> {
+        let number = spot.number;
+        let lane = spot.lane().map(|lane| lane + 1);
+        // What nobody follows is not put into words.
+        let shown = self.observer.follows_cases().then(|| show_command(self.model, &command));
+        if let Some(command) = &shown {
+            self.observer.event(&Event::CommandStarted { number, lane, command });
+        }
+        let watched = self.watch.map(|watch| watch.given(number));
+        let start = Instant::now();
+        let called = self.tick();
+        let result = caught(|| run(&command));
+        let ended = self.tick();
+        let elapsed = start.elapsed();
+        drop(watched);
+        let (outcome, panicked) = match result {
+            Ok(outcome) => (outcome?, None),
+            Err(panicked) => (Outcome::Unknown(panicked.to_string()), Some(panicked)),
+        };
+        if let Some(command) = &shown {
+            let (outcome, seconds) = (&show_outcome(self.model, &outcome), elapsed.as_secs_f64());
+            self.observer.event(&Event::CommandFinished { number, lane, command, outcome, seconds });
+        }
+        let ended = (!matches!(outcome, Outcome::Unknown(_))).then_some(ended);
+        let operation = Operation { lane: spot.lane().unwrap_or(0), command, called, outcome, ended };
+        let recorded = Recorded { place: spot.place, operation, elapsed };
+        Ok(match panicked {
+            None => Came::Outcome(recorded),
+            Some(panicked) => Came::Panic(recorded, panicked),
+        })
+    }
+
+    fn tick(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::SeqCst)
+    }
+}
+
+/// A command as reports show it.
+pub(crate) fn show_command<M: Model>(model: &M, command: &M::Command) -> String {
+    in_model("show_command", command, || model.show_command(command))
+}
+
+/// An outcome as reports show it.
+pub(crate) fn show_outcome<M: Model>(model: &M, outcome: &Outcome<M::Response>) -> String {
+    match outcome {
+        Outcome::Answered(response) => in_model("show_response", response, || model.show_response(response)),
+        Outcome::Refused(why) => format!("refused: {why}"),
+        Outcome::Unknown(why) => format!("unknown: {why}"),
+    }
+}

@@ -1,0 +1,10 @@
+//! Cases whose commands run side by side, on systems in memory.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bank;
+mod bounds;
+mod leases;
+mod panics;
+mod register;
+mod support;

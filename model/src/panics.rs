@@ -1,0 +1,151 @@
+//! Panics in what users write: caught without noise, and told in one line with their place.
+//!
+//! A system or a post-condition that panics is an answer like any other, and shrinking would
+//! print it a thousand times. So while such a call is on, the panic hook keeps quiet on its thread
+//! and only remembers where the panic came from; all other panics go to the hook that was there.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
+use std::sync::Once;
+use std::thread;
+
+thread_local! {
+    /// How many calls whose panics are caught this thread is in.
+    static CATCHING: Cell<u32> = const { Cell::new(0) };
+    /// Where the last panic of such a call came from.
+    static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// A part of a model panicked that has to take any state and any command.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the model's {method} {said} on {command}: mend it so that it takes any state and command")]
+pub struct BrokenModel {
+    /// The method, by its name.
+    pub method: &'static str,
+    /// The command that it was asked about, as `Debug` prints it.
+    pub command: String,
+    /// What it said, with its place.
+    pub said: String,
+}
+
+/// What came instead of a result.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Panicked {
+    /// A panic, with its place and its text.
+    #[error("{0}")]
+    Said(String),
+    /// A panic on its way out of [`in_model`].
+    #[error(transparent)]
+    Model(BrokenModel),
+}
+
+/// Calls what may panic, and says nothing of it where it does.
+///
+/// # Errors
+/// What the panic said.
+pub fn caught<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
+    install();
+    let _quiet = Quiet::enter();
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| match panic.downcast::<BrokenModel>() {
+        Ok(broken) => Panicked::Model(*broken),
+        Err(panic) => Panicked::Said(match LOCATION.take() {
+            Some(location) => format!("panicked at {location}: {}", panic_text(panic.as_ref())),
+            None => format!("panicked: {}", panic_text(panic.as_ref())),
+        }),
+    })
+}
+
+/// Calls a part of a model that has no right to panic. If it does, the panic goes on without
+/// noise, with a [`BrokenModel`] for [`no_broken_model`] to catch.
+pub fn in_model<T>(method: &'static str, command: &dyn Debug, call: impl FnOnce() -> T) -> T {
+    caught(call).unwrap_or_else(|panicked| {
+        resume_unwind(Box::new(match panicked {
+            Panicked::Model(broken) => broken,
+            Panicked::Said(said) => BrokenModel { method, command: format!("{command:?}"), said },
+        }))
+    })
+}
+
+/// Calls what asks models, and lets every panic pass but that of a [`BrokenModel`].
+///
+/// # Errors
+/// Which part of the model is broken.
+pub fn no_broken_model<T>(call: impl FnOnce() -> T) -> Result<T, BrokenModel> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| match panic.downcast::<BrokenModel>() {
+        Ok(broken) => *broken,
+        Err(panic) => resume_unwind(panic),
+    })
+}
+
+/// What a panic said, in one line.
+#[must_use]
+pub fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let broken = || panic.downcast_ref::<BrokenModel>().map(ToString::to_string);
+    let text = text.map(str::to_owned).or_else(broken);
+    let text = text.unwrap_or_else(|| "for a reason that is no text".to_owned());
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Puts the hook in place, once. Where panics abort there is nothing to catch, and no reason to
+/// be quiet; a thread that panics just now must not change the hook.
+fn install() {
+    static INSTALLED: Once = Once::new();
+    if cfg!(panic = "abort") || INSTALLED.is_completed() || thread::panicking() {
+        return;
+    }
+    INSTALLED.call_once(|| {
+        let others = take_hook();
+        set_hook(Box::new(move |panic| {
+            if CATCHING.get() > 0 {
+                LOCATION.set(panic.location().map(ToString::to_string));
+            } else {
+                others(panic);
+            }
+        }));
+    });
+}
+
+/// Keeps this thread's panics quiet while it lives.
+struct Quiet;
+
+impl Quiet {
+    fn enter() -> Self {
+        CATCHING.set(CATCHING.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        CATCHING.set(CATCHING.get() - 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Panicked, caught, in_model, no_broken_model};
+
+    #[test]
+    fn a_panic_is_told_in_one_line_with_its_place() {
+        let panicked = caught(|| assert_eq!(1 + 1, 3, "sums")).expect_err("it panics").to_string();
+        assert!(panicked.starts_with("panicked at ") && panicked.contains("panics.rs:"), "{panicked}");
+        assert!(panicked.ends_with("assertion `left == right` failed: sums left: 2 right: 3"), "{panicked}");
+        assert_eq!(caught(|| 7), Ok(7));
+    }
+
+    #[test]
+    fn a_broken_model_is_named_through_all_that_catches_panics() {
+        let broken = no_broken_model(|| in_model("next_state", &"Read", || panic!("no key")));
+        let broken = broken.map(|(): ()| ()).expect_err("it panics");
+        assert_eq!((broken.method, broken.command.as_str()), ("next_state", "\"Read\""));
+        let outer = caught(|| in_model("predict", &(), || in_model("must_fail", &1, || panic!("inner"))));
+        let outer = outer.map(|(): ()| ());
+        assert!(matches!(&outer, Err(Panicked::Model(model)) if model.method == "must_fail"), "{outer:?}");
+        let other = caught(|| no_broken_model(|| panic!("something else")));
+        assert!(other.map(|_: Result<(), _>| ()).is_err(), "other panics pass");
+    }
+}
