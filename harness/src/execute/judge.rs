@@ -9,9 +9,6 @@ use super::record::show_outcome;
 use super::search::{Search, Searched};
 use super::{Course, Evidence, Given, Obstacle, Recorded, Verdict};
 
-/// What is expected where the system panicked.
-pub(super) const NO_PANIC: &str = "an outcome, and no panic";
-
 /// Judges everything that was given in a case with lanes.
 pub(super) fn whole<M: Model>(model: &M, case: &Case<M>, history: &[Recorded<M>]) -> Verdict {
     let operations: Vec<&Operation<M::Command, M::Response>> =
@@ -52,8 +49,7 @@ pub(super) fn panicked<M: Model>(
     (spot, came): Panic,
 ) -> Evidence {
     let course = Course { given: given(model, case, history), ..Course::default() };
-    let expected = NO_PANIC.to_owned();
-    Evidence { number: spot.number, expected, came, course: Some(Box::new(course)) }
+    Evidence { course: Some(Box::new(course)), ..Evidence::panic(spot.number, came) }
 }
 
 fn given<M: Model>(model: &M, case: &Case<M>, history: &[Recorded<M>]) -> Vec<Given> {

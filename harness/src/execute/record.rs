@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use model::history::Operation;
-use model::panics::{Panicked, caught};
+use model::panics::{Panicked, caught, in_model};
 use model::{Model, Outcome, Place};
 
 use super::watch::Watch;
@@ -71,12 +71,12 @@ impl<M: Model> Recorder<'_, M> {
         let number = spot.number;
         let lane = spot.lane().map(|lane| lane + 1);
         let followed = self.observer.follows_cases();
-        let told = followed || self.watch.is_some();
-        let shown = if told { self.model.show_command(&command) } else { String::new() };
+        // What nobody follows is not put into words.
+        let shown = if followed { show_command(self.model, &command) } else { String::new() };
         if followed {
             self.observer.event(&Event::CommandStarted { number, lane, command: &shown });
         }
-        let watched = self.watch.map(|watch| watch.given(number, &shown));
+        let watched = self.watch.map(|watch| watch.given(number));
         let start = Instant::now();
         let called = self.tick();
         let result = caught(|| run(&command));
@@ -105,10 +105,15 @@ impl<M: Model> Recorder<'_, M> {
     }
 }
 
+/// A command as reports show it.
+pub(crate) fn show_command<M: Model>(model: &M, command: &M::Command) -> String {
+    in_model("show_command", command, || model.show_command(command))
+}
+
 /// An outcome as reports show it.
 pub(crate) fn show_outcome<M: Model>(model: &M, outcome: &Outcome<M::Response>) -> String {
     match outcome {
-        Outcome::Answered(response) => model.show_response(response),
+        Outcome::Answered(response) => in_model("show_response", response, || model.show_response(response)),
         Outcome::Refused(why) => format!("refused: {why}"),
         Outcome::Unknown(why) => format!("unknown: {why}"),
     }
