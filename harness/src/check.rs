@@ -2,6 +2,7 @@
 
 use model::{Case, Model};
 
+use crate::as_test::TestText;
 use crate::config::Config;
 use crate::execute::{Exclusion, Execution, Verdict};
 use crate::observe::{Event, Observer};
@@ -30,7 +31,13 @@ pub fn check_with<M: Model, S: System<M>>(config: &Config, model: &M, system: &S
         Err(error) => panic!("{} could not be tested: {error}", model.name()),
         Ok(summary) => {
             if let Some(failure) = &summary.failure {
-                panic!("{}\n{}", model.name(), report::failure(model, failure));
+                let mut text = report::failure(model, failure);
+                if std::env::var_os("NETPROP_AS_TEST").is_some() {
+                    let (name, seed) = (model.name(), failure.seed.to_string());
+                    let test = TestText::by_types::<M, S>(&name, &seed, failure.evidence.to_string());
+                    text.push_str(&format!("\n{}", test.of(model, &failure.case)));
+                }
+                panic!("{}\n{text}", model.name());
             }
             let inconclusive = summary.inconclusive;
             assert!(inconclusive == 0, "{}: {inconclusive} cases were inconclusive", model.name());

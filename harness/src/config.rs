@@ -54,10 +54,12 @@ pub struct Config {
     /// milliseconds).
     pub shrink: Budget,
     /// How often at most a failure is run again to measure how often it fails, before it is made
-    /// smaller; a sequence of commands that fails at the first of these is taken to fail always,
-    /// lanes that fail at the first four. 0 measures nothing, and takes every failure to fail
-    /// always.
+    /// smaller. 0 measures nothing, and takes every failure to fail each time.
     pub reruns: u32,
+    /// After how many of these a failure that came each time is taken to come each time: 1, and 4
+    /// at least for lanes. A failure that comes in half of its runs is so taken in half of the
+    /// cases for one that always comes, and does not shrink to its end; with 4 it is in one of 16.
+    pub steady_after: u32,
     /// How much finding out what matters in the smallest case may cost; no runs turn it off.
     pub probes: Budget,
     /// The directory of replay files (`NETPROP_FAILURES`); none keeps no cases.
@@ -95,6 +97,7 @@ impl Default for Config {
             command_limit: Some(Duration::from_secs(600)),
             shrink: Budget { runs, time },
             reruns: 10,
+            steady_after: 1,
             probes: Budget { runs: 100, time: None },
             failures: keep
                 .then(|| env::var_os("NETPROP_FAILURES").unwrap_or("netprop-failures".into()).into()),

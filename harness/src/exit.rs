@@ -29,3 +29,7 @@ impl From<Exit> for ExitCode {
 /// The table of exit statuses, for `--help`.
 pub const HELP: &str = "Exit status: 0 the property holds, 1 it is falsified, 2 wrong use, \
 3 inconclusive (the infrastructure failed), 4 a component is missing, 130 stopped.";
+
+/// The table of exit statuses of `netprop check`, for its `--help`.
+pub const CHECK_HELP: &str = "Exit status: 0 linearizable, 1 not linearizable, 2 a bad file or wrong use, \
+3 undecided (time or memory ran out).";

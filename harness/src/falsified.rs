@@ -1,13 +1,13 @@
 //! What is done with a failing case: it is kept, made smaller, and asked what matters in it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use model::Tree;
-use model::{Case, Model};
+use model::{Case, GeneratedCase, Model};
 
 use crate::causes::Causes;
-use crate::execute::{Evidence, Execution};
+use crate::execute::{Evidence, Execution, Verdict};
 use crate::memory::Memory;
 use crate::observe::Event;
 use crate::origin::regressions_file;
@@ -22,6 +22,15 @@ mod bench;
 
 use bench::RunnerBench;
 
+/// What going on with a replay file has come to.
+#[derive(Debug)]
+pub enum Continued<M: Model> {
+    /// The case still fails; the smallest that is known now.
+    Failed(Box<Failure<M>>),
+    /// It does not fail here, as often as it was tried.
+    Passed(Verdict),
+}
+
 /// A case with where it was found.
 pub(crate) struct Found<M: Model> {
     pub(crate) case: Case<M>,
@@ -35,6 +44,8 @@ pub(crate) struct Found<M: Model> {
     first_rate: Option<Rate>,
     /// How often this one failed.
     rate: Option<Rate>,
+    /// Marks of smaller cases that hold.
+    held: Vec<String>,
     /// How that run made its systems.
     settings: Option<BTreeMap<String, String>>,
     /// The replay file that it was read from.
@@ -42,22 +53,31 @@ pub(crate) struct Found<M: Model> {
 }
 
 impl<M: Model> Found<M> {
-    pub(crate) fn generated(seed: Seed, case: Case<M>, trees: Vec<Tree<M::Command>>) -> Self {
+    pub(crate) fn fresh(seed: Seed, case: Case<M>) -> Self {
         Self {
             case,
             seed,
-            trees,
+            trees: Vec::new(),
             smallest: false,
             causes: None,
             first_rate: None,
             rate: None,
+            held: Vec::new(),
             settings: None,
             file: None,
         }
     }
 
+    /// The case with the trees of its commands, where these are from the same case.
+    pub(crate) fn with_trees(mut self, generated: GeneratedCase<M>) -> Self {
+        if generated.case == self.case {
+            self.trees = generated.command_trees;
+        }
+        self
+    }
+
     pub(crate) fn saved(file: PathBuf, replay: Replay<M>) -> Self {
-        let Replay { case, smallest, causes, settings, first_rate, rate, .. } = replay;
+        let Replay { case, smallest, causes, settings, first_rate, rate, held, .. } = replay;
         let seed = replay.seed.parse().unwrap_or_else(|_| Seed::from(0));
         Self {
             case,
@@ -67,6 +87,7 @@ impl<M: Model> Found<M> {
             causes,
             first_rate,
             rate,
+            held,
             settings: Some(settings),
             file: Some(file),
         }
@@ -81,7 +102,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         evidence: Evidence,
         execution: &Execution<M>,
     ) -> Result<Failure<M>, RunError> {
-        let Found { case, seed, trees, smallest, causes, first_rate, rate, settings, file } = found;
+        let Found { case, seed, trees, smallest, causes, first_rate, rate, held, settings, file } = found;
         let way = Way::of(self.executor.model, &case, &evidence, execution);
         let mut failure = Failure {
             seed,
@@ -97,8 +118,9 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
             settings: settings.unwrap_or_else(|| self.config.settings.clone()),
             file,
         };
-        self.keep(&mut failure)?;
         let mut memory = Memory::default();
+        memory.recall(&held);
+        self.keep(&mut failure, held)?;
         if !smallest && self.config.shrink.runs > 0 {
             failure.causes = None;
             self.shrink(&mut failure, way, trees, &mut memory)?;
@@ -107,6 +129,30 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
             self.probe(&mut failure, &mut memory)?;
         }
         Ok(failure)
+    }
+
+    /// Goes on with making the case of a replay file smaller, from where an earlier run ended, and
+    /// keeps what it finds in that file.
+    ///
+    /// # Errors
+    /// [`RunError`] where the file cannot be read or written, or no system can be had.
+    pub fn shrink_file(&self, file: &Path) -> Result<Continued<M>, RunError> {
+        let replay = Replay::read(self.executor.model, file)?;
+        let found = Found::saved(file.to_owned(), replay);
+        let mut tries = 0;
+        loop {
+            let execution = self.run_case(&found.case, &file.display().to_string())?;
+            tries += 1;
+            match execution.evidence().cloned() {
+                Some(evidence) => {
+                    let failure = self.pursue(found, evidence, &execution)?;
+                    return Ok(Continued::Failed(Box::new(failure)));
+                }
+                // It may be one that does not fail each time.
+                None if execution.verdict == Verdict::Holds && tries < self.config.reruns => {}
+                None => return Ok(Continued::Passed(execution.verdict)),
+            }
+        }
     }
 
     fn shrink(
@@ -123,7 +169,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
             // There is nothing that a smaller case could be held against.
             Ok(Some(Rate { failed: 0, .. })) | Err(_) => {
                 bench.end()?;
-                return self.keep(failure);
+                return self.keep(failure, memory.held());
             }
             Ok(rate) => rate,
         };
@@ -137,7 +183,8 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         failure.shrink_runs = shrunk.runs;
         failure.smallest = shrunk.complete;
         failure.rate = rate.map(|_| shrunk.rate);
-        self.keep(failure)?;
+        let held = if failure.smallest { Vec::new() } else { memory.held() };
+        self.keep(failure, held)?;
         if let Some(directory) = &self.config.regressions {
             let file = regressions_file(self.executor.model, directory);
             regressions::save(&file, failure.seed, &OneLine(self.executor.model, &failure.case));
@@ -152,7 +199,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         let mut kept = Ok(());
         let keep = |causes: &Causes| {
             failure.causes = Some(causes.clone());
-            let result = self.write(failure).map(drop);
+            let result = self.write(failure, Vec::new()).map(drop);
             if kept.is_ok() {
                 kept = result;
             }
@@ -214,10 +261,10 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
     }
 
     /// Writes the failing case to its replay file, over what was there.
-    fn keep(&self, failure: &mut Failure<M>) -> Result<(), RunError> {
+    fn keep(&self, failure: &mut Failure<M>, held: Vec<String>) -> Result<(), RunError> {
         let Evidence { number, expected, came, .. } = &failure.evidence;
         self.tell(&Event::Falsified { number: *number, expected, came });
-        if let Some(file) = self.write(failure)? {
+        if let Some(file) = self.write(failure, held)? {
             self.tell(&Event::Saved { file: &file.display().to_string() });
             failure.file = Some(file);
         }
@@ -225,7 +272,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
     }
 
     /// Writes the replay file, where there is one, and says which it is.
-    fn write(&self, failure: &Failure<M>) -> Result<Option<PathBuf>, ReplayError> {
+    fn write(&self, failure: &Failure<M>, held: Vec<String>) -> Result<Option<PathBuf>, ReplayError> {
         let mut replay = Replay::new(
             self.executor.model,
             &failure.seed.to_string(),
@@ -235,6 +282,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         );
         replay.smallest = failure.smallest;
         replay.causes = failure.causes.clone();
+        replay.held = held;
         (replay.first_rate, replay.rate) = (failure.first_rate, failure.rate);
         match (&failure.file, &self.config.failures) {
             (Some(file), _) => replay.write_to(file).map(|()| Some(file.clone())),

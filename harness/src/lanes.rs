@@ -44,6 +44,13 @@ impl<'a, M: Model> Lanes<'a, M> {
         self.lanes.len()
     }
 
+    /// What a lane is going to give, in order, with symbols as they are in the case: what its
+    /// session may get ready for.
+    #[must_use]
+    pub fn commands(&self, lane: usize) -> &[M::Command] {
+        self.lanes.get(lane).map_or(&[], Vec::as_slice)
+    }
+
     /// What was given so far and what came of it, in no particular order, and what panicked first.
     pub(crate) fn into_recorded(self) -> (Vec<Recorded<M>>, Option<Panic>) {
         self.came.into_inner().unwrap_or_else(PoisonError::into_inner)

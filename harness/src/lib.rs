@@ -11,10 +11,12 @@
 //! - [`statistics`]: which commands, pairs of commands, states and classes cases have met;
 //! - [`shrink`]: making a failing case smaller;
 //! - [`causes`]: what of the smallest case's initial state matters;
+//! - [`as_test`]: failing cases as tests that stand alone;
 //! - [`replay`] and [`regressions`]: failing cases and seeds on disk;
 //! - [`runner`]: many cases, the first failure of which ends the run;
 //! - [`observe`] and [`report`]: what a run tells on its way and at its end.
 
+pub mod as_test;
 pub mod causes;
 pub mod check;
 pub mod cli;
@@ -42,6 +44,7 @@ pub mod stop;
 mod summary;
 pub mod system;
 
+pub use as_test::{TestText, from_json};
 pub use causes::Causes;
 pub use check::{check, check_case, check_with};
 pub use config::Config;
@@ -53,7 +56,8 @@ pub use model::{
 };
 pub use observe::{Event, Observer, Silent};
 pub use reference::{Reference, reference};
-pub use runner::{Failure, RunError, Runner, Summary};
+pub use runner::{Continued, Failure, Other, RunError, Runner, Summary};
+pub use shrink::Rate;
 pub use statistics::{Confidence, Statistics};
 pub use stop::Stop;
 pub use system::{System, SystemError};

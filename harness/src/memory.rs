@@ -1,8 +1,9 @@
 //! What is known of cases that were run: shrinking and the search for causes share it, so that
 //! neither runs what the other has run.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use model::{Case, Model};
 use serde::{Deserialize, Serialize};
@@ -60,17 +61,47 @@ impl From<&Verdict> for Finding {
 
 /// Cases that were run, with what came of each.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(HashMap<String, Finding>);
+pub(crate) struct Memory {
+    findings: HashMap<u64, Finding>,
+    /// What was forgotten once.
+    doubted: HashSet<u64>,
+}
 
 impl Memory {
+    /// What an earlier run has kept: the marks of cases that hold.
+    pub(crate) fn recall(&mut self, marks: &[String]) {
+        let marks = marks.iter().filter_map(|mark| u64::from_str_radix(mark, 16).ok());
+        self.findings.extend(marks.map(|mark| (mark, Finding::Holds)));
+    }
+
+    /// The marks of the cases that hold, in order. A later run that does not know a mark runs the
+    /// case once more, which does no harm.
+    pub(crate) fn held(&self) -> Vec<String> {
+        let held = self.findings.iter().filter(|(_, finding)| **finding == Finding::Holds);
+        let mut marks: Vec<String> = held.map(|(mark, _)| format!("{mark:016x}")).collect();
+        marks.sort();
+        marks
+    }
+
     /// What is known of a case.
     pub(crate) fn of<M: Model>(&self, case: &Case<M>) -> Option<&Finding> {
-        self.0.get(&key(case))
+        self.findings.get(&key(case))
+    }
+
+    /// Forgets that a case holds, so that it can be run again; not a second time. Whether it was.
+    pub(crate) fn doubt<M: Model>(&mut self, case: &Case<M>) -> bool {
+        let key = key(case);
+        let held = self.findings.get(&key) == Some(&Finding::Holds);
+        let forgotten = held && self.doubted.insert(key);
+        if forgotten {
+            self.findings.remove(&key);
+        }
+        forgotten
     }
 
     /// Takes note of what several runs of a case have shown together.
     pub(crate) fn know<M: Model>(&mut self, case: &Case<M>, finding: Finding) {
-        self.0.insert(key(case), finding);
+        self.findings.insert(key(case), finding);
     }
 
     /// Takes note of a case that was run.
@@ -80,6 +111,8 @@ impl Memory {
 }
 
 /// States and commands are only asked to be comparable, so their text stands for them.
-fn key<M: Model>(case: &Case<M>) -> String {
-    format!("{case:?}")
+fn key<M: Model>(case: &Case<M>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    format!("{case:?}").hash(&mut hasher);
+    hasher.finish()
 }

@@ -2,9 +2,12 @@
 //! that are chosen for what their cases cover.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use model::{Case, Example, GenerateError, GeneratedCase, Model, Shape, generate_state, generate_swarm};
+use model::{
+    Case, Example, GenerateError, GeneratedCase, Model, Shape, generate_case, generate_state, generate_swarm,
+};
 use proptest::test_runner::{Config as ProptestConfig, TestRng, TestRunner};
 
 use crate::config::Config;
@@ -21,8 +24,30 @@ pub(crate) enum Origin<M: Model> {
     Seed(Seed),
 }
 
+/// What a run calls the origin of a case.
+pub(crate) enum Named {
+    File(PathBuf),
+    Example(String),
+    Seed(Seed),
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file) => write!(f, "{}", file.display()),
+            Self::Example(name) => write!(f, "example {name:?}"),
+            Self::Seed(seed) => write!(f, "seed {seed}"),
+        }
+    }
+}
+
 /// Generates the case of a seed.
-pub(crate) fn case_of<M: Model>(
+pub(crate) fn case_of<M: Model>(model: &M, config: &Config, seed: Seed) -> Result<Case<M>, GenerateError> {
+    generate_case(model, &config.shape, config.swarm, &mut runner(seed))
+}
+
+/// Generates the case of a seed once more, with all that shrinking can use.
+pub(crate) fn generated<M: Model>(
     model: &M,
     config: &Config,
     seed: Seed,
@@ -31,7 +56,9 @@ pub(crate) fn case_of<M: Model>(
 }
 
 fn runner(seed: Seed) -> TestRunner {
-    TestRunner::new_with_rng(ProptestConfig::default(), seed.rng())
+    // What is kept of failures is our own, and proptest copies its configuration for each choice.
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    TestRunner::new_with_rng(config, seed.case_rng())
 }
 
 /// The file of a model's seeds in a directory of them.

@@ -47,9 +47,17 @@ impl Seed {
         Self(bytes)
     }
 
-    /// The generator that this seed starts.
+    /// The generator that this seed starts, for further seeds.
     pub(crate) fn rng(self) -> TestRng {
         TestRng::from_seed(RngAlgorithm::ChaCha, &self.0)
+    }
+
+    /// The generator that the case of this seed is made by. proptest starts a generator for each
+    /// choice among strategies, so it has to start fast.
+    pub(crate) fn case_rng(self) -> TestRng {
+        let mut bytes = [0; 16];
+        self.rng().fill_bytes(&mut bytes);
+        TestRng::from_seed(RngAlgorithm::XorShift, &bytes)
     }
 }
 

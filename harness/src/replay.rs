@@ -104,6 +104,10 @@ pub struct Replay<M: Model> {
     /// How often this case failed, where that was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
+    /// Marks of smaller cases that hold, for a search that goes on with this one; none once it is
+    /// the smallest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<String>,
     /// What of its initial state matters, as far as it was found out. A search goes on from there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causes: Option<Causes>,
@@ -167,6 +171,7 @@ impl<M: Model> Replay<M> {
             case,
             first_rate: None,
             rate: None,
+            held: Vec::new(),
             causes: None,
         }
     }

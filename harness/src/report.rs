@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use model::Model;
 
-use crate::runner::Failure;
+use crate::runner::{Failure, Other};
+use crate::shrink::Rate;
 
 /// Tells what failed: the smallest case, the model's state at each step, what was expected and
 /// what came.
@@ -32,10 +33,28 @@ pub fn failure<M: Model>(model: &M, failure: &Failure<M>) -> String {
     if let Some(causes) = failure.causes.as_ref().filter(|causes| !causes.is_empty()) {
         write!(text, "\n{causes}").ok();
     }
+    text.push_str(&rates(failure));
     let Failure { commands_at_first, shrink_runs, seed, .. } = failure;
     let probes = failure.causes.as_ref().map_or(0, |causes| causes.runs);
     let probed = if probes > 0 { format!(", {probes} more to see what matters") } else { String::new() };
     writeln!(text, "\nfrom {commands_at_first} commands in {shrink_runs} runs{probed}; seed {seed}").ok();
+    text
+}
+
+/// How often it fails, where that is not each time, and what else came up.
+fn rates<M: Model>(failure: &Failure<M>) -> String {
+    let mut text = String::new();
+    let always = |rate: &Option<Rate>| rate.is_none_or(|rate| rate.is_always());
+    if let (Some(first), Some(rate)) = (failure.first_rate, failure.rate)
+        && !(always(&failure.first_rate) && always(&failure.rate))
+    {
+        let hint = if first.failed == 0 { ", so it was not made smaller" } else { "" };
+        writeln!(text, "\nfails in {rate}; the first case failed again in {first}{hint}").ok();
+    }
+    for Other { way, file } in &failure.others {
+        let kept = file.as_ref().map(|file| format!("; kept in {}", file.display())).unwrap_or_default();
+        writeln!(text, "\nanother failure came up ({way}){kept}").ok();
+    }
     text
 }
 

@@ -1,24 +1,26 @@
 //! The runner: saved failures first, then examples, then generated cases; the first failure shrinks.
 
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::time::Instant;
 
 use model::panics::no_broken_model;
-use model::{Case, GeneratedCase, Model};
+use model::{Case, Model};
 
 use crate::config::Config;
 use crate::coverage::{Coverage, Covered};
 use crate::execute::{Execution, Executor, Verdict, Watch};
 use crate::falsified::Found;
 use crate::observe::{Event, Observer};
-use crate::origin::{self, Origin, Seeds};
+use crate::origin::{self, Named, Origin, Seeds};
 use crate::regressions::Seed;
 use crate::replay;
 use crate::statistics::Counts;
 use crate::stop::Stop;
 use crate::system::{System, SystemError};
 
-pub use crate::summary::{Failure, RunError, Summary};
+pub use crate::falsified::Continued;
+pub use crate::summary::{Failure, Other, RunError, Summary};
 
 /// Tests a model against a system.
 pub struct Runner<'a, M: Model, S: System<M>> {
@@ -95,7 +97,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     /// [`SystemError`] where no system can be made or driven.
     pub fn run_case(&self, case: &Case<M>, origin: &str) -> Result<Execution<M>, SystemError> {
         let start = Instant::now();
-        self.announce(1, 1, origin, case);
+        self.announce(1, 1, &origin, case);
         let execution = self.executor.run(case)?;
         self.finish(1, &execution.verdict, start);
         Ok(execution)
@@ -167,18 +169,10 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         }
         let model = self.executor.model;
         let (found, named) = match origin {
-            Origin::Saved { file, replay } => {
-                let named = file.display().to_string();
-                (Found::saved(file, *replay), named)
-            }
-            Origin::Example { name, case } => {
-                let seed = Seed::named(&name);
-                (Found::generated(seed, *case, Vec::new()), format!("example {name:?}"))
-            }
+            Origin::Saved { file, replay } => (Found::saved(file.clone(), *replay), Named::File(file)),
+            Origin::Example { name, case } => (Found::fresh(Seed::named(&name), *case), Named::Example(name)),
             Origin::Seed(seed) => {
-                let generated = origin::case_of(model, self.config, seed)?;
-                let GeneratedCase { case, command_trees, .. } = generated;
-                (Found::generated(seed, case, command_trees), format!("seed {seed}"))
+                (Found::fresh(seed, origin::case_of(model, self.config, seed)?), Named::Seed(seed))
             }
         };
         if let Some(watch) = &self.executor.watch {
@@ -204,18 +198,24 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
                 met.counts.add(model, &found.case);
             }
         }
+        let found = match named {
+            Named::Seed(seed) if matches!(execution.verdict, Verdict::Falsified(_)) => {
+                found.with_trees(origin::generated(model, self.config, seed)?)
+            }
+            _ => found,
+        };
         let Some(evidence) = execution.evidence().cloned() else { return Ok(CaseEnd::Held) };
         Ok(CaseEnd::Failed(Box::new(self.pursue(found, evidence, &execution)?)))
     }
 
-    fn announce(&self, number: u32, cases: u32, origin: &str, case: &Case<M>) {
+    fn announce(&self, number: u32, cases: u32, origin: &dyn Display, case: &Case<M>) {
         if !self.executor.observer.follows_cases() {
             return;
         }
         self.tell(&Event::CaseStarted {
             number,
             cases,
-            origin,
+            origin: &origin.to_string(),
             initial: &self.executor.model.show_state(&case.initial),
             commands: case.len(),
         });

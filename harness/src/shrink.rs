@@ -30,7 +30,7 @@ mod step;
 mod values;
 mod way;
 
-use alike::{Domain, renamed};
+use alike::{Domain, plainest, renamed};
 use clock::Clock;
 pub(crate) use clock::Took;
 use draft::Draft;
@@ -72,8 +72,8 @@ pub(crate) trait Bench<M: Model> {
     /// Runs a case once.
     fn run(&mut self, case: &Case<M>) -> Result<Trial, SystemError>;
     /// Is told of each candidate: how many runs there were so far, and the best case now; with the
-    /// evidence and the rate where the candidate fails and so is the best.
-    fn tried(&mut self, runs: u32, best: &Case<M>, better: Option<(&Evidence, Rate)>);
+    /// evidence and the rate where the candidate fails and so is the best; and what is known by now.
+    fn tried(&mut self, runs: u32, best: &Case<M>, better: Option<(&Evidence, Rate)>, memory: &Memory);
     /// Is told of a case that fails in another way.
     fn other(&mut self, case: &Case<M>, evidence: &Evidence, way: &Way);
 }
@@ -112,6 +112,8 @@ pub(crate) struct Shrinker<'a, M: Model, B> {
     domain: Domain,
     /// The different commands of the first case.
     alphabet: Vec<M::Command>,
+    /// Others that the model's strategy makes.
+    drawn: Vec<M::Command>,
     /// How often the best case was replaced.
     epoch: u32,
     new_id: usize,
@@ -162,7 +164,7 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
                 alphabet.push(traced.command.clone());
             }
         }
-        let domain = Domain::of(model, &states, &alphabet);
+        let (domain, drawn) = Domain::of(model, &states, &alphabet);
         let mut shrinker = Self {
             model,
             bench,
@@ -180,6 +182,7 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
             tried_sets: HashSet::new(),
             domain,
             alphabet,
+            drawn,
             epoch: 0,
             new_id,
             runs: 0,
@@ -212,10 +215,27 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
                     if self.take(&step)? {
                         continue 'smaller;
                     }
+                    self.rates.was_in_vain(&step.name);
                 }
             }
-            return Ok(());
+            if !self.look_again()? {
+                return Ok(());
+            }
         }
+    }
+
+    /// Where one run does not decide, a candidate may have been given up wrongly: those with one
+    /// command less are judged once more at the end. Whether one of them helps.
+    fn look_again(&mut self) -> Result<bool, End> {
+        let doubtful = if self.reference.is_some() { self.best.len() } else { 0 };
+        for index in 0..doubtful {
+            let Some(id) = self.best.commands().nth(index).map(|traced| traced.id) else { break };
+            let Some(draft) = self.best.without(&[id]).repaired(self.model) else { continue };
+            if self.memory.doubt(&draft.case()) && self.attempt(Kind::Delete, draft)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Takes the step out that promises most for its price.
@@ -245,7 +265,7 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
     fn chance(&self, step: &Step<M>) -> f64 {
         match (&step.kind, &step.change) {
             (Kind::Delete, Change::Delete(ids)) => self.relevance.none_of(ids.iter().copied()),
-            (kind, _) => self.rates.of(*kind),
+            (kind, _) => self.rates.of(*kind, &step.name),
         }
     }
 
@@ -254,6 +274,7 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
         let draft = match &step.change {
             Change::Tree(id) => return self.simplify_by_tree(*id),
             Change::Hoist(index) => self.best.hoisted(self.model, *index),
+            Change::Plainest(ids) => Some(plainest(&self.best, &self.domain, ids)),
             Change::Rename(rename) => Some(renamed(&self.best, &self.domain, rename)),
             change => Some(self.best.changed(change, self.new_id)),
         };
@@ -284,7 +305,7 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
         let Some((evidence, rate)) = judged else {
             self.learn_needed(&draft);
             let best = self.best.case();
-            self.bench.tried(self.runs, &best, None);
+            self.bench.tried(self.runs, &best, None, self.memory);
             return Ok(false);
         };
         (self.best, self.evidence, self.rate) = (draft, evidence, rate);
@@ -293,7 +314,7 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
         self.tried_sets.clear();
         self.end_at_the_wrong_answer();
         let best = self.best.case();
-        self.bench.tried(self.runs, &best, Some((&self.evidence, self.rate)));
+        self.bench.tried(self.runs, &best, Some((&self.evidence, self.rate)), self.memory);
         Ok(true)
     }
 

@@ -73,6 +73,9 @@ fn impossible_arguments_are_wrong_use() {
         (&["--machines", "1..300"], "300 machines do not fit into subnet 172.16.2.0/24"),
         (&["--machines", "1..6", "--subnet", "10.0.0.0/29"], "6 machines do not fit into subnet 10.0.0.0/29"),
         (&["--commands", "5..2"], "5 is more than 2"),
+        (&["--lanes", "1"], "give at least 2 lanes"),
+        (&["--lanes", "2", "--lane-commands", "4..1"], "4 is more than 1"),
+        (&["--lane-share", "101"], "101 is not in 0..=100"),
         (&["--cases", "0"], "0 is not in 1.."),
         (&["--cases", "-1"], "unexpected argument"),
         (&["--seed", "tomorrow"], "\"tomorrow\" is not a seed"),
@@ -224,7 +227,9 @@ fn json_messages_are_one_object_a_line() {
 #[test]
 fn a_seed_makes_the_same_run() {
     let place = Place::new();
-    let arguments = ["run", "--system", "simulated", "--cases", "5", "-v", "--seed", "77"];
+    // What lanes do at the same time is told in the order in which it happens.
+    let arguments =
+        ["run", "--system", "simulated", "--cases", "5", "-v", "--seed", "77", "--lane-share", "0"];
     let without_times = |output: Output| {
         let text = text(&output.stderr);
         let keep = |line: &str| line.split("  ").filter(|part| !part.ends_with(" s")).collect::<String>();

@@ -8,8 +8,11 @@ mod ring;
 use std::path::Path;
 use std::process::Command;
 
-use harness::check;
-use ring::{Buffers, Ring};
+use harness::{Config, Runner, Silent, Stop, TestText, check};
+use ring::{Buffers, Command as RingCommand, Ring};
+
+// What netprop prints of the planted bug; it holds as it is, since nothing is planted then.
+include!("ring/standing_alone.rs");
 
 /// Holds as it is; the other tests run it in a process of its own, with a bug.
 #[test]
@@ -40,8 +43,12 @@ impl Said {
 const PLANT: (&str, &str) = ("NETPROP_TEST_PLANT", "1");
 
 fn run(directory: &Path, variables: &[(&str, &str)]) -> Said {
+    run_test("a_ring_buffer_is_a_queue", directory, variables)
+}
+
+fn run_test(name: &str, directory: &Path, variables: &[(&str, &str)]) -> Said {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["a_ring_buffer_is_a_queue", "--exact", "--nocapture", "--test-threads=1"]);
+    command.args([name, "--exact", "--nocapture", "--test-threads=1"]);
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("PROPTEST_") || name.starts_with("NETPROP_") || name == "RUST_BACKTRACE" {
@@ -152,4 +159,30 @@ fn variables_of_our_own_are_read_and_what_they_cannot_mean_is_said() {
     assert!(wrong.text.contains("NETPROP_COMMANDS is passed over: 5 is more than 2"), "{}", wrong.text);
     assert!(wrong.text.contains("NETPROP_SWARM is passed over: \"most\" is not a number"), "{}", wrong.text);
     assert_eq!(wrong.count("unknown"), 0, "proptest takes none of them for its own: {}", wrong.text);
+}
+
+#[test]
+fn a_failing_case_becomes_a_test_that_stands_alone() {
+    let config = Config { seed: Some(3.into()), failures: None, regressions: None, ..Config::default() };
+    let (system, stop) = (Buffers::planted(), Stop::default());
+    let summary = Runner::new(&Ring, &system, &config, &Silent, &stop).run().unwrap();
+    let failure = summary.failure.unwrap();
+    let test = TestText {
+        name: "ring_forgets_that_it_is_full".to_owned(),
+        about: format!("{}.", failure.evidence),
+        system: "&Buffers::of_environment()".to_owned(),
+        ..TestText::by_types::<Ring, Buffers>("ring", "", String::new())
+    };
+    let text = test.of(&Ring, &failure.case).replace("Command::", "RingCommand::");
+    assert_eq!(text, include_str!("ring/standing_alone.rs"), "the file is not what is printed now:\n{text}");
+    let said = run_test("ring_forgets_that_it_is_full", tempfile::tempdir().unwrap().path(), &[PLANT]);
+    assert!(!said.passed && said.text.contains(&failure.evidence.to_string()), "{}", said.text);
+    assert!(said.text.contains("ring: falsified by command 5: expected Counted(4); came Counted(0)"));
+}
+
+#[test]
+fn a_report_has_the_test_where_it_is_asked_for() {
+    let said = alone(&[PLANT, ("NETPROP_AS_TEST", "1")]);
+    let body = "    harness::check_case(\n        &Ring,\n        &Buffers,\n        &harness::Case {\n";
+    assert!(!said.passed && said.text.contains(body), "{}", said.text);
 }

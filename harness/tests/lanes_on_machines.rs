@@ -4,16 +4,26 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "planted/shape.rs"]
+mod shape;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::machines::system::give;
-use harness::machines::{Lab, LiveNetwork};
+use harness::machines::{Lab, LiveNetwork, MachineSystem};
+use harness::shrink::Budget;
+use harness::{Config, LaneShape, Lanes, Runner, Shape, Silent, Stop, Summary, System, SystemError};
 use hypervisor::State;
 use model::machines::{Command, Response};
-use model::{Mebibytes, Network, NetworkParameters, Outcome, Parameter};
-use proptest::strategy::{Strategy as _, ValueTree as _};
+use model::{MachineId, MachineSpec, Mebibytes, Model, Network, NetworkParameters, Outcome, Parameter};
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
+use serde::{Deserialize, Serialize};
 
 /// Networks of 2 or 3 small machines.
 fn bounds(lab: &Lab) -> NetworkParameters {
@@ -91,4 +101,201 @@ fn a_machine_is_cut_off_under_another_lane() {
         other => panic!("{other:?}"),
     };
     assert_eq!(live.state(&a).unwrap(), left);
+}
+
+/// Runs cases of two lanes at least, none of which is sequential.
+fn run<M: Model, S: System<M>>(model: &M, system: &S, cases: u32, shape: Shape) -> Summary<M> {
+    let time = Some(Duration::from_secs(60));
+    let config = Config {
+        cases,
+        shape,
+        seed: Some(1.into()),
+        failures: None,
+        regressions: None,
+        shrink: Budget { runs: 100, time },
+        probes: Budget { runs: 0, time },
+        ..Config::default()
+    };
+    Runner::new(model, system, &config, &Silent, &Stop::default()).run().unwrap()
+}
+
+fn lanes(
+    lanes: std::ops::RangeInclusive<usize>,
+    commands: std::ops::RangeInclusive<usize>,
+) -> Option<LaneShape> {
+    Some(LaneShape { lanes, commands, percent: 100, ..LaneShape::default() })
+}
+
+#[test]
+fn lanes_of_pings_and_reboots_hold() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let cases = std::env::var("NETPROP_TEST_LANES").map_or(4, |number| number.parse().unwrap());
+    let shape = Shape { lanes: lanes(2..=3, 1..=3), ..Shape::sequential(1..=3) };
+    let model = MachineSpec::new(bounds(&lab)).unwrap();
+    let summary = run(&model, &MachineSystem::new(&lab), cases, shape);
+    assert_eq!((summary.held, summary.verdict()), (cases, "holds"), "{:?}", summary.failure);
+}
+
+/// A counter in a file on each machine. The one command reads it and writes it back, greater by
+/// one, which is right for one client and loses updates of two.
+struct Counters(SBoxedStrategy<Network>);
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+struct Counted {
+    network: Network,
+    counts: BTreeMap<MachineId, u64>,
+}
+
+impl Counted {
+    fn of(&self, id: &MachineId) -> u64 {
+        self.counts.get(id).copied().unwrap_or_default()
+    }
+}
+
+impl Model for Counters {
+    type State = Counted;
+    type Command = MachineId;
+    type Response = u64;
+
+    fn gen_initial_state(&self) -> BoxedStrategy<Counted> {
+        let state = |network: Network| Counted { network: network.all_running(), counts: BTreeMap::new() };
+        self.0.clone().prop_map(state).boxed()
+    }
+
+    fn gen_command(&self, state: &Counted) -> BoxedStrategy<MachineId> {
+        select(state.network.ids()).boxed()
+    }
+
+    fn pre_condition(&self, state: &Counted, id: &MachineId) -> bool {
+        state.network.machine(id).is_some()
+    }
+
+    fn next_state(&self, state: &Counted, id: &MachineId) -> Counted {
+        let mut state = state.clone();
+        *state.counts.entry(id.clone()).or_default() += 1;
+        state
+    }
+
+    fn post_condition(&self, state: &Counted, id: &MachineId, count: &u64) -> bool {
+        *count == state.of(id) + 1
+    }
+
+    fn simpler_states(&self, state: &Counted) -> Vec<Counted> {
+        let smaller = state.network.ids().into_iter().filter_map(|id| state.network.without(&id));
+        smaller.map(|network| Counted { network, ..state.clone() }).collect()
+    }
+}
+
+struct CountersOnMachines<'lab>(&'lab Lab);
+
+/// What a command printed on a machine that stays on.
+fn said(live: &LiveNetwork<'_>, id: &MachineId, line: &str) -> Result<String, SystemError> {
+    let output = live.run(id, &remote::Command::new(line))?;
+    assert!(output.ending.is_success(), "{line}: {output:?}");
+    Ok(String::from_utf8(output.stdout).unwrap())
+}
+
+fn count(live: &LiveNetwork<'_>, id: &MachineId) -> Result<Outcome<u64>, SystemError> {
+    let read: u64 = said(live, id, "cat /scratch/count 2>/dev/null || echo 0")?.trim().parse().unwrap();
+    said(live, id, &format!("echo {} >/scratch/count", read + 1))?;
+    Ok(Outcome::Answered(read + 1))
+}
+
+impl<'lab> System<Counters> for CountersOnMachines<'lab> {
+    type Sut = LiveNetwork<'lab>;
+
+    fn new_sut(&self, state: &Counted) -> Result<LiveNetwork<'lab>, SystemError> {
+        LiveNetwork::create(self.0, &state.network)
+    }
+
+    fn run(&self, live: &mut LiveNetwork<'lab>, id: &MachineId) -> Result<Outcome<u64>, SystemError> {
+        count(live, id)
+    }
+
+    fn run_lanes(
+        &self,
+        live: &mut LiveNetwork<'lab>,
+        lanes: &Lanes<'_, Counters>,
+    ) -> Result<(), SystemError> {
+        lanes.run(|_lane| Ok(|id: &MachineId| count(live, id)))
+    }
+}
+
+#[test]
+fn an_update_that_is_lost_in_a_guest_is_caught_on_machines() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let shape = Shape { lanes: lanes(2..=2, 1..=3), ..Shape::sequential(0..=2) };
+    let model = Counters(bounds(&lab).with_machines(1..=2).strategy().unwrap());
+    let failure = run(&model, &CountersOnMachines(&lab), 5, shape).failure.expect("the race is found");
+    let ids = failure.case.initial.network.ids();
+    assert_eq!((ids.len(), failure.case.commands.len()), (1, 0), "{:?}", failure.case);
+    assert_eq!(failure.case.lanes, vec![ids.clone(), ids], "one Count in each of two lanes");
+}
+
+/// Real machines, of which each answers no pings that boots while another does; the kernel is told
+/// so over SSH before the Boot is over.
+struct DeafFromBirth<'lab>(MachineSystem<'lab>);
+
+/// How many Boots have begun, and how many have ended.
+#[derive(Default)]
+struct Boots {
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+fn give_or_deafen(
+    live: &LiveNetwork<'_>,
+    boots: &Boots,
+    command: &Command,
+) -> Result<Outcome<Response>, SystemError> {
+    let Command::Boot(id) = command else { return give(live, command) };
+    let before = boots.begun.fetch_add(1, Ordering::SeqCst);
+    let was_alone = boots.ended.load(Ordering::SeqCst) == before;
+    let outcome = give(live, command);
+    let is_alone = was_alone && boots.begun.load(Ordering::SeqCst) == before + 1;
+    if !is_alone && matches!(outcome, Ok(Outcome::Answered(Response::Booted))) {
+        // Another lane may cut it off meanwhile, which leaves nobody to be deaf.
+        let deafen = remote::Command::new("echo 1 >/proc/sys/net/ipv4/icmp_echo_ignore_all");
+        if let Outcome::Answered(output) = live.attempt(id, &deafen)? {
+            assert!(output.ending.is_success(), "{output:?}");
+        }
+    }
+    boots.ended.fetch_add(1, Ordering::SeqCst);
+    outcome
+}
+
+impl<'lab> System<MachineSpec> for DeafFromBirth<'lab> {
+    type Sut = (LiveNetwork<'lab>, Boots);
+
+    fn new_sut(&self, network: &Network) -> Result<Self::Sut, SystemError> {
+        Ok((self.0.new_sut(network)?, Boots::default()))
+    }
+
+    fn run(
+        &self,
+        (live, boots): &mut Self::Sut,
+        command: &Command,
+    ) -> Result<Outcome<Response>, SystemError> {
+        give_or_deafen(live, boots, command)
+    }
+
+    fn run_lanes(
+        &self,
+        (live, boots): &mut Self::Sut,
+        lanes: &Lanes<'_, MachineSpec>,
+    ) -> Result<(), SystemError> {
+        let (live, boots) = (&*live, &*boots);
+        lanes.run(|_lane| Ok(|command: &Command| give_or_deafen(live, boots, command)))
+    }
+}
+
+#[test]
+fn machines_that_boot_side_by_side_and_go_deaf_are_caught() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let shape = Shape { lanes: lanes(2..=2, 2..=3), ..Shape::sequential(0..=0) };
+    let model = MachineSpec::new(bounds(&lab).with_machines(2..=2)).unwrap();
+    let failure = run(&model, &DeafFromBirth(MachineSystem::new(&lab)), 10, shape).failure;
+    let smallest = shape::shape(&failure.expect("the race is found").case);
+    let known = [": Boot a, Ping a a || Boot b", ": Boot a || Boot b, Ping b b"];
+    assert!(known.contains(&&*smallest), "{smallest}");
 }

@@ -51,9 +51,9 @@ impl Swarm {
 }
 
 impl Default for Swarm {
-    /// Half of the cases.
+    /// A quarter of the cases: drawing again what is left out takes time.
     fn default() -> Self {
-        Self(50)
+        Self(25)
     }
 }
 
@@ -102,39 +102,66 @@ pub fn generate_swarm<M: Model>(
     swarm: Swarm,
     runner: &mut TestRunner,
 ) -> Result<GeneratedCase<M>, GenerateError> {
+    let mut command_trees = Vec::new();
+    let (case, initial_tree) = make(model, shape, swarm, runner, &mut |tree| command_trees.push(tree))?;
+    Ok(GeneratedCase { case, initial_tree, command_trees })
+}
+
+/// The case that [`generate_swarm`] makes of the same runner, without the cost of keeping its
+/// trees: only those of the few cases that fail are of use.
+///
+/// # Errors
+/// As there.
+pub fn generate_case<M: Model>(
+    model: &M,
+    shape: &Shape,
+    swarm: Swarm,
+    runner: &mut TestRunner,
+) -> Result<Case<M>, GenerateError> {
+    make(model, shape, swarm, runner, &mut drop).map(|(case, _)| case)
+}
+
+/// Takes the tree of each command, in the order of [`Case::places`].
+pub(crate) type Keep<'a, M> = dyn FnMut(Tree<<M as Model>::Command>) + 'a;
+
+fn make<M: Model>(
+    model: &M,
+    shape: &Shape,
+    swarm: Swarm,
+    runner: &mut TestRunner,
+    keep: &mut Keep<'_, M>,
+) -> Result<(Case<M>, Tree<M::State>), GenerateError> {
     Symbol::restart();
     let (count, initial_tree) = begin(model, &shape.commands, runner)?;
-    let mut case: Case<M> = Case::sequential(initial_tree.current(), Vec::new());
-    let scenarios = model.scenarios();
-    let mut command_trees = Vec::with_capacity(count);
+    let mut case: Case<M> = Case::sequential(initial_tree.current(), Vec::with_capacity(count));
     let mut state = case.initial.clone();
+    let scenarios = model.scenarios();
     if scenarios.is_empty() {
         let commands: &Commands<'_, M> = &|model, state| model.gen_command(state);
         let mut draw = Draw::new(model, swarm, runner);
-        case.commands.reserve(count);
         for number in 1..=count {
-            let tree = draw.command(commands, &state, runner)?;
-            let command = tree.current();
+            let (tree, command) = draw.command(commands, &state, runner)?;
             draw.advance(&mut state, &command, number)?;
             case.commands.push(command);
-            command_trees.push(tree);
+            keep(tree);
         }
         if let Some(lanes) = &shape.lanes {
             let trees = lanes::add_lanes(&mut draw, (model, commands), lanes, &mut case, &mut state, runner)?;
-            command_trees.extend(trees);
+            trees.into_iter().for_each(keep);
         }
         lanes::add_final(model, &mut case, &state, |state| model.final_commands(state));
     } else {
         let mut draw = Draw::new(model, Swarm::OFF, runner);
         let scenario = scenario::choose(&scenarios, runner)?;
-        command_trees = scenario.phases(&mut draw, shape, &mut case, &mut state, runner)?;
+        let trees = scenario.phases(&mut draw, shape, &mut case, &mut state, runner)?;
+        trees.into_iter().for_each(&mut *keep);
         if let (Some(lanes), Some(commands)) = (&shape.lanes, scenario.beside_commands()) {
             let trees = lanes::add_lanes(&mut draw, (model, commands), lanes, &mut case, &mut state, runner)?;
-            command_trees.extend(trees);
+            trees.into_iter().for_each(keep);
         }
         lanes::add_final(model, &mut case, &state, |state| scenario.final_commands(model, state));
     }
-    Ok(GeneratedCase { case, initial_tree, command_trees })
+    Ok((case, initial_tree))
 }
 
 /// The initial state of the case that [`generate`] makes of the same runner, without the cost of

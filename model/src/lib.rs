@@ -20,6 +20,7 @@
 //! - [`example`]: cases that a person has written down;
 //! - [`labels`]: what a specification says of a case, to be counted;
 //! - [`history`]: what was given and what came of it, in the order of events;
+//! - [`linearizability`]: whether a history can have come of one command at a time;
 //! - [`outcome`]: answered, refused or unknown;
 //! - [`possible`]: which states the outcomes so far allow, and so which answers are wrong;
 //! - [`machines`]: Boot, Shutdown, Ping and more, the specification that netprop runs by itself.
@@ -34,6 +35,7 @@ pub mod generation;
 pub mod history;
 pub mod labels;
 pub mod lanes;
+pub mod linearizability;
 pub mod machine;
 pub mod machines;
 pub mod network;
@@ -53,7 +55,7 @@ pub use example::Example;
 pub use factor::{Choice, Factor};
 pub use generate::{BoundsError, NetworkParameters};
 pub use generation::{
-    GenerateError, GeneratedCase, Shape, Swarm, Tree, generate, generate_state, generate_swarm,
+    GenerateError, GeneratedCase, Shape, Swarm, Tree, generate, generate_case, generate_state, generate_swarm,
 };
 pub use labels::Labels;
 pub use lanes::LaneShape;

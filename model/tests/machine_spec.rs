@@ -6,7 +6,8 @@ use std::collections::HashMap;
 
 use model::machines::{Command, Facts, Response};
 use model::{
-    Case, KernelVersion, MachineSpec, Model, Network, NetworkParameters, Shape, generate, generate_state,
+    Case, KernelVersion, MachineId, MachineSpec, Model, Network, NetworkParameters, Setting, Shape, generate,
+    generate_state,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -141,4 +142,38 @@ fn commands_come_in_the_promised_proportions() {
             assert!(counts[kind].abs_diff(expected) < 200, "{kind}: {} of {expected}", counts[kind]);
         }
     }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_the_reason() {
+    let parameters =
+        NetworkParameters::new(["6.1", "6.12"].map(|text| text.parse().unwrap()).to_vec()).unwrap();
+    let networks = parameters.with_machines(2..=2).strategy().unwrap();
+    let network = networks.new_tree(&mut TestRunner::deterministic()).unwrap().current();
+    let [a, b] = [0, 1].map(|index| network.machines()[index].id.clone());
+    let kernel = |text: &str| Setting::Kernel(text.parse().unwrap());
+    let network = network.with_running(&a, true).with_changed(&a, |machine| kernel("6.12").apply(machine));
+    let ping = |from: &MachineId, to: &MachineId| Command::Ping { from: from.clone(), to: to.clone() };
+    let upgrade = |to| Command::Upgrade { machine: a.clone(), to };
+    let nobody: MachineId = "nobody".parse().unwrap();
+    let refused = [
+        (Command::Boot(a.clone()), format!("{a} is on already")),
+        (Command::Shutdown(b.clone()), format!("{b} is off")),
+        (Command::Inspect(b.clone()), format!("{b} is off")),
+        (ping(&b, &a), format!("{b} is off")),
+        (ping(&a, &nobody), "there is no machine nobody".to_owned()),
+        (upgrade(kernel("6.12")), format!("{a} has kernel 6.12 already")),
+        (upgrade(kernel("6.1")), format!("kernel 6.1 is earlier than what {a} has")),
+    ];
+    for (command, why) in refused {
+        assert_eq!(command.check(&network), Err(why));
+        assert!(!specification().pre_condition(&network, &command), "{command}");
+        assert!(specification().can_be_refused(&command));
+    }
+    let sensible = [
+        Command::Boot(b.clone()),
+        ping(&a, &b),
+        Command::Downgrade { machine: a.clone(), to: kernel("6.1") },
+    ];
+    assert!(sensible.iter().all(|command| command.check(&network).is_ok()));
 }

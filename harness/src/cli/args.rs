@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Run(Box<RunOptions>),
     /// Run a failing case again from its replay file
     Replay(ReplayOptions),
+    /// Say whether a recorded history is linearizable
+    Check(CheckOptions),
     /// Say whether everything that a run needs is here
     Doctor(DoctorOptions),
     /// End and remove what killed runs have left
@@ -52,6 +54,15 @@ pub(crate) struct RunOptions {
     /// How many commands a case has
     #[arg(long, value_name = "MIN..MAX", default_value = "5..10", value_parser = range)]
     pub(crate) commands: RangeInclusive<usize>,
+    /// Of how many cases in a hundred lanes run side by side after the first commands; 0 for none
+    #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub(crate) lane_share: u32,
+    /// How many lanes such a case has
+    #[arg(long, value_name = "MIN..MAX", default_value = "2", value_parser = range)]
+    pub(crate) lanes: RangeInclusive<usize>,
+    /// How many commands a lane has
+    #[arg(long, value_name = "MIN..MAX", default_value = "1..4", value_parser = range)]
+    pub(crate) lane_commands: RangeInclusive<usize>,
     /// The seed of the first case: a number, or 64 hexadecimal digits
     #[arg(long)]
     pub(crate) seed: Option<Seed>,
@@ -80,6 +91,9 @@ pub(crate) struct RunOptions {
 pub(crate) struct ReplayOptions {
     /// The replay file that a failing run has written
     pub(crate) file: PathBuf,
+    /// Print the case as a Rust #[test] that stands alone, and run nothing
+    #[arg(long, conflicts_with = "probe")]
+    pub(crate) as_test: bool,
     /// Find out what matters in the case, going on where it ended before; the file keeps it
     #[arg(long)]
     pub(crate) probe: bool,
@@ -90,6 +104,28 @@ pub(crate) struct ReplayOptions {
     pub(crate) lab: LabOptions,
     #[command(flatten)]
     pub(crate) output: OutputOptions,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = exit::CHECK_HELP)]
+pub(crate) struct CheckOptions {
+    /// What was used side by side: a register, or a map of strings
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: ObjectKind,
+    /// Check all keys of a map together; the verdict is the same, the search is harder
+    #[arg(long)]
+    pub(crate) whole: bool,
+    /// How long to search for a verdict, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+    /// How much memory to search in, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) memory: u32,
+    /// Print the verdict and the evidence as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The history, one operation a line as JSON, or Jepsen's EDN; - reads standard input
+    pub(crate) history: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -192,6 +228,12 @@ pub(crate) enum AccelKind {
 pub(crate) enum ReachKind {
     Forwarded,
     Direct,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum ObjectKind {
+    Register,
+    Map,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

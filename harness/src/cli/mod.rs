@@ -1,6 +1,7 @@
 //! The `netprop` command.
 
 mod args;
+mod check;
 mod doctor;
 mod interrupt;
 mod lab;
@@ -71,6 +72,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         args::Command::Run(options) => run::run(&options),
         args::Command::Replay(options) => replay::replay(&options),
+        args::Command::Check(options) => check::check(&options),
         args::Command::Doctor(options) => doctor::doctor(&options),
         args::Command::Clean(options) => doctor::clean(&options),
     };

@@ -9,6 +9,7 @@ use super::args::ReplayOptions;
 use super::lab::{self, Tested};
 use super::run::Session;
 use super::{nixos, parameters};
+use crate::as_test::TestText;
 use crate::config::Config;
 use crate::execute::{Exclusion, Verdict};
 use crate::exit::Exit;
@@ -27,6 +28,10 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<Exit, Fatal> {
     let bounds = parameters::bounds(&settings)?;
     let specification = MachineSpec::new(bounds).map_err(|error| usage(&error))?;
     let replay = Replay::read(&specification, &options.file).map_err(|error| usage(&error))?;
+    if options.as_test {
+        anstream::print!("{}", as_test(&specification, &replay));
+        return Ok(Exit::Holds);
+    }
     let session = Session::start(&options.output)?;
     match lab::open(&nixos::recall(&options.lab, &settings), &session)? {
         Tested::Simulated(system) => run(&specification, &system, replay, options, &session),
@@ -37,6 +42,21 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<Exit, Fatal> {
             run(&specification, &MachineSystem::new(&lab), replay, options, &session)
         }
     }
+}
+
+/// The case as a test for machines of any kind that `Lab::for_test` finds.
+fn as_test(specification: &MachineSpec, replay: &Replay<MachineSpec>) -> String {
+    let test = TestText {
+        name: TestText::name_of(&replay.specification, &replay.seed),
+        about: format!("{}.", replay.failure),
+        before: vec![
+            "let Some(lab) = harness::machines::Lab::for_test()? else { return Ok(()) };".to_owned(),
+            "let specification = harness::model::MachineSpec::new(lab.bounds()?)?;".to_owned(),
+        ],
+        model: "&specification".to_owned(),
+        system: "&harness::machines::MachineSystem::new(&lab)".to_owned(),
+    };
+    test.of(specification, &replay.case)
 }
 
 fn run<S: System<MachineSpec>>(

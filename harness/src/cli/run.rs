@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use model::{KernelVersion, MachineSpec, Mebibytes, NetworkParameters, Shape};
+use model::{KernelVersion, LaneShape, MachineSpec, Mebibytes, NetworkParameters, Shape};
 
 use super::Fatal;
 use super::args::{CoverageKind, OutputOptions, RunOptions, SystemKind};
@@ -92,7 +92,7 @@ fn config(options: &RunOptions, mut settings: BTreeMap<String, String>) -> Confi
     settings.insert("system".to_owned(), system.to_owned());
     Config {
         cases: options.cases,
-        shape: Shape::sequential(options.commands.clone()),
+        shape: shape(options),
         seed: options.seed.or(defaults.seed),
         coverage: match options.coverage {
             CoverageKind::None => Coverage::None,
@@ -104,6 +104,17 @@ fn config(options: &RunOptions, mut settings: BTreeMap<String, String>) -> Confi
         settings,
         ..defaults
     }
+}
+
+fn shape(options: &RunOptions) -> Shape {
+    let lanes = LaneShape {
+        lanes: options.lanes.clone(),
+        commands: options.lane_commands.clone(),
+        percent: options.lane_share,
+        ..LaneShape::default()
+    };
+    let lanes = (lanes.percent > 0).then_some(lanes);
+    Shape { lanes, ..Shape::sequential(options.commands.clone()) }
 }
 
 /// Shows what the run has come to, and what to do next.

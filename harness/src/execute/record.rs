@@ -90,8 +90,8 @@ impl<M: Model> Recorder<'_, M> {
             let (outcome, seconds) = (&show_outcome(self.model, &outcome), elapsed.as_secs_f64());
             self.observer.event(&Event::CommandFinished { number, lane, command, outcome, seconds });
         }
-        let ended = (!matches!(outcome, Outcome::Unknown(_))).then_some(ended);
-        let operation = Operation { lane: spot.lane().unwrap_or(0), command, called, outcome, ended };
+        let operation =
+            Operation { lane: spot.lane().unwrap_or(0), command, called, outcome, ended: Some(ended) };
         let recorded = Recorded { place: spot.place, operation, elapsed };
         Ok(match panicked {
             None => Came::Outcome(recorded),

@@ -6,6 +6,7 @@ use std::time::Instant;
 use model::{Case, Model};
 
 use crate::execute::{Evidence, Recorded, Verdict};
+use crate::memory::Memory;
 use crate::observe::Event;
 use crate::replay::Replay;
 use crate::runner::{Failure, RunError, Runner};
@@ -33,9 +34,10 @@ impl<'a, 'r, M: Model, S: System<M>> RunnerBench<'a, 'r, M, S> {
     /// How often the first failing case fails when it is run again; none where that is not asked,
     /// or cannot be told.
     pub(super) fn measure(&mut self, case: &Case<M>, way: &Way) -> Result<Option<Rate>, SystemError> {
-        let always = if case.lanes.is_empty() { 1 } else { LANES_FAIL_ALWAYS };
+        let config = self.runner.config;
+        let always = config.steady_after.max(if case.lanes.is_empty() { 1 } else { LANES_FAIL_ALWAYS });
         let mut rate = Rate::default();
-        while rate.runs < self.runner.config.reruns && !(rate.runs >= always && rate.is_always()) {
+        while rate.runs < config.reruns && !(rate.runs >= always && rate.is_always()) {
             let trial = self.run(case)?;
             match (&trial.verdict, &trial.way) {
                 (Verdict::Holds, _) => rate.add(false),
@@ -100,13 +102,13 @@ impl<M: Model, S: System<M>> Bench<M> for RunnerBench<'_, '_, M, S> {
         Ok(Trial { verdict: execution.verdict, way, took })
     }
 
-    fn tried(&mut self, runs: u32, best: &Case<M>, better: Option<(&Evidence, Rate)>) {
+    fn tried(&mut self, runs: u32, best: &Case<M>, better: Option<(&Evidence, Rate)>, memory: &Memory) {
         if let Some((evidence, rate)) = better {
             self.failure.case = best.clone();
             self.failure.evidence = evidence.clone();
             self.failure.shrink_runs = runs;
             self.failure.rate = Some(rate).filter(|_| self.failure.first_rate.is_some());
-            let kept = self.runner.keep(self.failure);
+            let kept = self.runner.keep(self.failure, memory.held());
             self.note(kept);
         }
         self.runner.tell(&Event::ShrinkStep { runs, smaller: better.is_some(), commands: best.len() });

@@ -89,11 +89,14 @@ impl Status {
         self.known().address = address;
     }
 
-    /// Where the machine is reached, and a session of that epoch if one is free.
-    pub(super) fn take_session(&self, epoch: u64) -> (SocketAddr, Option<Session>) {
+    pub(super) fn address(&self) -> SocketAddr {
+        self.known().address
+    }
+
+    /// A session of that epoch, if one is free.
+    pub(super) fn take_session(&self, epoch: u64) -> Option<Session> {
         let mut known = self.known();
-        let session = if known.moment.epoch == epoch { known.idle.pop() } else { None };
-        (known.address, session)
+        if known.moment.epoch == epoch { known.idle.pop() } else { None }
     }
 
     /// Keeps a session of that epoch for whoever needs one next.

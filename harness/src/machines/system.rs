@@ -1,5 +1,7 @@
 //! The commands of [`MachineSpec`] on real machines.
 
+use std::collections::BTreeSet;
+
 use model::machines::{Command, Response};
 use model::{MachineSpec, Network, Outcome};
 
@@ -47,7 +49,11 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
         lanes: &Lanes<'_, MachineSpec>,
     ) -> Result<(), SystemError> {
         let live = &*live;
-        lanes.run(|_lane| Ok(|command: &Command| give(live, command)))
+        lanes.run(|lane| {
+            let machines: BTreeSet<_> = lanes.commands(lane).iter().filter_map(Command::runs_on).collect();
+            machines.into_iter().try_for_each(|id| live.connect(id))?;
+            Ok(|command: &Command| give(live, command))
+        })
     }
 }
 

@@ -15,7 +15,11 @@ use serde_json::Value;
 use super::draft::Draft;
 
 /// How many commands are drawn to see which values there are.
-const SAMPLES: usize = 200;
+const SAMPLES: usize = 100;
+/// How many of them are made simpler, to see what the strategy takes for plain.
+const SIMPLIFIED: usize = 30;
+/// How often at most.
+const SIMPLIFICATIONS: u32 = 80;
 
 /// A number or a text within a command. Numbers come before texts.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -45,19 +49,35 @@ impl Leaf {
 #[derive(Default)]
 pub(super) struct Domain(HashMap<String, BTreeSet<Leaf>>);
 
+/// How many different commands are kept of those that were drawn.
+const KEPT: usize = 30;
+
 impl Domain {
-    /// The values that commands have where the model's strategy makes them, for these states.
-    pub(super) fn of<M: Model>(model: &M, states: &[M::State], commands: &[M::Command]) -> Self {
-        let mut domain = Self::default();
+    /// The values that commands have where the model's strategy makes them, for these states; and
+    /// some of the commands that it makes.
+    pub(super) fn of<M: Model>(
+        model: &M,
+        states: &[M::State],
+        commands: &[M::Command],
+    ) -> (Self, Vec<M::Command>) {
+        let (mut domain, mut drawn) = (Self::default(), Vec::new());
         commands.iter().for_each(|command| domain.learn::<M>(command));
         let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
         let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-        for state in states.iter().cycle().take(SAMPLES) {
-            if let Ok(tree) = model.gen_command(state).new_tree(&mut runner) {
+        for (sample, state) in states.iter().cycle().take(SAMPLES).enumerate() {
+            let Ok(mut tree) = model.gen_command(state).new_tree(&mut runner) else { continue };
+            let command = tree.current();
+            domain.learn::<M>(&command);
+            if drawn.len() < KEPT && model.defines(&command).is_none() && !drawn.contains(&command) {
+                drawn.push(command);
+            }
+            let mut steps = if sample < SIMPLIFIED { SIMPLIFICATIONS } else { 0 };
+            while steps > 0 && tree.simplify() {
                 domain.learn::<M>(&tree.current());
+                steps -= 1;
             }
         }
-        domain
+        (domain, drawn)
     }
 
     fn learn<M: Model>(&mut self, command: &M::Command) {
@@ -78,6 +98,31 @@ impl Domain {
         let next = below.iter().skip(LEAST).next_back();
         below.iter().take(LEAST).chain(next).map(|leaf| (*leaf).clone()).collect()
     }
+}
+
+/// The draft in which each value of these commands is the plainest that there is in its place.
+pub(super) fn plainest<M: Model>(draft: &Draft<M>, domain: &Domain, ids: &[usize]) -> Draft<M> {
+    changed(draft, |id, path, value| {
+        let least = domain.0.get(path).and_then(BTreeSet::first);
+        if let Some(least) = least.filter(|_| ids.contains(&id) && Leaf::of(value).is_some()) {
+            *value = least.value();
+        }
+    })
+}
+
+/// The draft with `change` made to each value of its commands.
+fn changed<M: Model>(draft: &Draft<M>, change: impl Fn(usize, &str, &mut Value)) -> Draft<M> {
+    let all = draft.commands().map(|traced| (traced.id, traced.command.clone())).collect::<Vec<_>>();
+    let mut changed = draft.clone();
+    for (id, command) in all {
+        let Ok(mut value) = serde_json::to_value(&command) else { continue };
+        each_leaf(&mut value, "", &mut |path, value| change(id, path, value));
+        match serde_json::from_value::<M::Command>(value) {
+            Ok(other) if other != command => changed = changed.replacing(id, other, None),
+            _ => {}
+        }
+    }
+    changed
 }
 
 /// A value that commands share, and a plainer one to come in its place wherever it can.
@@ -112,23 +157,12 @@ pub(super) fn renames<M: Model>(draft: &Draft<M>, domain: &Domain) -> Vec<Rename
 
 /// The draft with the value changed in all places that can have the other.
 pub(super) fn renamed<M: Model>(draft: &Draft<M>, domain: &Domain, rename: &Rename) -> Draft<M> {
-    let mut changed = draft.clone();
-    let all: Vec<(usize, M::Command)> =
-        draft.commands().map(|traced| (traced.id, traced.command.clone())).collect();
-    for (id, command) in all {
-        let Ok(mut value) = serde_json::to_value(&command) else { continue };
-        each_leaf(&mut value, "", &mut |path, value| {
-            let can = domain.0.get(path).is_some_and(|there| there.contains(&rename.to));
-            if can && Leaf::of(value).as_ref() == Some(&rename.from) {
-                *value = rename.to.value();
-            }
-        });
-        match serde_json::from_value::<M::Command>(value) {
-            Ok(other) if other != command => changed = changed.replacing(id, other, None),
-            _ => {}
+    changed(draft, |_, path, value| {
+        let can = domain.0.get(path).is_some_and(|there| there.contains(&rename.to));
+        if can && Leaf::of(value).as_ref() == Some(&rename.from) {
+            *value = rename.to.value();
         }
-    }
-    changed
+    })
 }
 
 /// The command with a plainer value in one place.
@@ -155,7 +189,8 @@ pub(super) fn plainer<M: Model>(command: &M::Command, domain: &Domain) -> Vec<M:
     changed.collect()
 }
 
-/// Visits every part that has no parts itself, with its path.
+/// Visits every part of a command that has no parts itself, with its path. A command without any
+/// parts has none: its name is no value.
 fn each_leaf(value: &mut Value, path: &str, visit: &mut impl FnMut(&str, &mut Value)) {
     match value {
         Value::Array(parts) => {
@@ -168,6 +203,7 @@ fn each_leaf(value: &mut Value, path: &str, visit: &mut impl FnMut(&str, &mut Va
                 each_leaf(part, &format!("{path}/{name}"), visit);
             }
         }
+        _ if path.is_empty() => {}
         _ => visit(path, value),
     }
 }

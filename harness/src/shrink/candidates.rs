@@ -65,7 +65,8 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
     fn deletion(&self, kind: Kind, ids: Vec<usize>) -> Step<M> {
         let kept = self.command_seconds(|id| !ids.contains(&id));
         let seconds = Clock::price(self.system_seconds(&self.best.initial) + kept);
-        Step { kind, gain: real(ids.len()), change: Change::Delete(ids), seconds }
+        let gain = real(ids.len());
+        Step::new(kind, Change::Delete(ids), gain, seconds)
     }
 
     /// The commands that relevance would have deleted next, where these are more than one.
@@ -79,9 +80,14 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
         let before = self.model.choices(&self.best.initial);
         let commands = self.command_seconds(|_| true);
         for state in self.model.simpler_states(&self.best.initial) {
-            let gain = state_gain(&before, &self.model.choices(&state));
+            let after = self.model.choices(&state);
+            let gain = state_gain(&before, &after);
             let seconds = Clock::price(self.system_seconds(&state) + commands);
-            steps.push(Step { kind: Kind::State, change: Change::State(Box::new(state)), gain, seconds });
+            let step = Step::new(Kind::State, Change::State(Box::new(state)), gain, seconds);
+            steps.push(match difference(&before, &after) {
+                Some(name) => Step { name, ..step },
+                None => step,
+            });
         }
     }
 
@@ -96,13 +102,13 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
         let all = real(lanes.iter().map(Vec::len).sum());
         for order in [in_order, reversed] {
             let change = Change::Sequence(order);
-            steps.push(Step { kind: Kind::Sequence, change, gain: all, seconds });
+            steps.push(Step::new(Kind::Sequence, change, all, seconds));
         }
         for (index, lane) in lanes.iter().enumerate() {
             let ids = lane.iter().map(|traced| traced.id).collect();
             let step = self.deletion(Kind::Lane, ids);
             steps.push(Step { gain: step.gain + 1.0, ..step });
-            steps.push(Step { kind: Kind::Advance, change: Change::Advance(index), gain: 0.5, seconds });
+            steps.push(Step::new(Kind::Advance, Change::Advance(index), 0.5, seconds));
         }
         if !self.best.finally.is_empty() {
             let ids = self.best.finally.iter().map(|traced| traced.id).collect();
@@ -112,18 +118,25 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
 
     fn value_steps(&self, steps: &mut Vec<Step<M>>) {
         let seconds = self.seconds();
+        let ids: Vec<usize> = self.best.commands().map(|traced| traced.id).collect();
+        let each = ids.iter().map(|id| vec![*id]);
+        for set in std::iter::once(ids.clone()).chain(each) {
+            let gain = 0.5 * real(set.len());
+            steps.push(Step::new(Kind::Plainest, Change::Plainest(set), gain, seconds));
+        }
         for traced in self.best.commands() {
             let mut simpler = self.model.simpler_commands(&traced.command);
             if traced.bare {
                 simpler.extend(plainer::<M>(&traced.command, &self.domain));
             }
             let replace = simpler.into_iter().map(|command| Change::Replace(traced.id, command));
-            let changes = replace.chain(traced.tree.map(|_| Change::Tree(traced.id)));
-            steps.extend(changes.map(|change| Step { kind: Kind::Value, change, gain: 0.3, seconds }));
+            steps.extend(replace.map(|change| Step::new(Kind::Value, change, 0.3, seconds)));
+            let tree = traced.tree.map(|_| Change::Tree(traced.id));
+            steps.extend(tree.map(|change| Step::new(Kind::Value, change, 0.5, seconds)));
         }
         steps.extend(renames(&self.best, &self.domain).into_iter().map(|rename| {
             let gain = 0.3 * real(rename.places);
-            Step { kind: Kind::Rename, change: Change::Rename(rename), gain, seconds }
+            Step::new(Kind::Rename, Change::Rename(rename), gain, seconds)
         }));
     }
 
@@ -149,12 +162,7 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
         let choices: Vec<_> = states.iter().map(|state| self.model.choices(state)).collect();
         let changes = choices.windows(2).enumerate().filter(|(_, pair)| pair[0] != pair[1]);
         let seconds = self.seconds();
-        steps.extend(changes.map(|(index, _)| Step {
-            kind: Kind::Hoist,
-            change: Change::Hoist(index),
-            gain: 1.0,
-            seconds,
-        }));
+        steps.extend(changes.map(|(index, _)| Step::new(Kind::Hoist, Change::Hoist(index), 1.0, seconds)));
     }
 
     /// A shorter way to the state in which the last command of the prefix is given, or the lanes
@@ -165,14 +173,16 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
         let to =
             if self.best.lanes.is_empty() && self.best.finally.is_empty() { last.max(1) - 1 } else { last };
         let targets = [(states[to].clone(), to.checked_sub(1)?)];
-        let way = ways(self.model, &self.best.initial, &self.alphabet(), &targets, FIRST_LOOK).pop()??;
+        let way = ways(self.model, &self.best.initial, &self.alphabet, &targets, FIRST_LOOK).pop()??;
         Some(self.shortcut(0, to, way))
     }
 
     /// Shorter ways between any two states of the prefix.
     fn shortcuts(&self) -> Vec<Step<M>> {
         let states = self.best.case().states(self.model);
-        let (alphabet, mut steps) = (self.alphabet(), Vec::new());
+        let mut alphabet = self.alphabet.clone();
+        alphabet.extend(self.drawn.iter().filter(|command| !self.alphabet.contains(command)).cloned());
+        let mut steps = Vec::new();
         for (from, start) in states.iter().enumerate() {
             let further = states.iter().enumerate().skip(from + 3);
             let targets: Vec<_> = further.map(|(to, state)| (state.clone(), to - from - 1)).collect();
@@ -186,13 +196,7 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
     fn shortcut(&self, from: usize, to: usize, via: Vec<M::Command>) -> Step<M> {
         let gain = real(to - from - via.len());
         let change = Change::Shortcut { from, to, via };
-        Step { kind: Kind::Shortcut, change, gain, seconds: self.seconds() }
-    }
-
-    /// The commands that the first case was made of, each once, without those that give results a
-    /// name, since each name is given once.
-    fn alphabet(&self) -> Vec<M::Command> {
-        self.alphabet.clone()
+        Step::new(Kind::Shortcut, change, gain, self.seconds())
     }
 }
 
@@ -206,4 +210,16 @@ fn state_gain(before: &[Choice], after: &[Choice]) -> f64 {
     });
     let plainer: f64 = plainer.sum();
     (2.0 * fewer + 0.3 * plainer).max(0.3)
+}
+
+/// In what two states differ; none where their choices do not tell.
+fn difference(before: &[Choice], after: &[Choice]) -> Option<String> {
+    let shown = |choice: &Choice| format!("{}: {} {}", choice.site, choice.factor.name, choice.value);
+    let is_there = |choice: &Choice, there: &[Choice]| {
+        there.iter().any(|other| other.site == choice.site && other.factor.name == choice.factor.name)
+    };
+    let gone = before.iter().filter(|choice| !is_there(choice, after)).map(|choice| choice.site.clone());
+    let new = after.iter().filter(|choice| !before.contains(choice)).map(shown);
+    let parts: Vec<String> = gone.chain(new).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }

@@ -169,8 +169,9 @@ impl<M: Model> Draft<M> {
 
     fn repair_finally(&mut self, model: &M, mut ends: Vec<M::State>) {
         let mut symbols = self.symbols_of_prefix(model);
-        for (lane, commands) in self.lanes.iter().enumerate() {
-            commands.iter().for_each(|traced| symbols.define(model, &traced.command, Some(lane)));
+        // What the lanes have given is there for all once they have ended.
+        for traced in self.lanes.iter().flatten() {
+            symbols.define(model, &traced.command, None);
         }
         self.finally.retain(|Traced { command, .. }| {
             let sensible: Vec<bool> = ends.iter().map(|state| makes_sense(model, state, command)).collect();

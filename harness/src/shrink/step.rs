@@ -31,6 +31,8 @@ pub(super) enum Kind {
     State,
     /// A simpler command.
     Value,
+    /// Commands with the plainest values.
+    Plainest,
     /// A plainer value in all commands that share one.
     Rename,
 }
@@ -40,6 +42,7 @@ impl Kind {
     /// belief is worth.
     fn belief(self) -> (f64, f64) {
         match self {
+            Self::Plainest => (0.6, 2.0),
             Self::Loop | Self::State | Self::Value => (0.5, 2.0),
             Self::Lane | Self::Advance | Self::Rename => (0.4, 2.0),
             Self::Shortcut | Self::Sequence | Self::Hoist => (0.3, 2.0),
@@ -65,6 +68,8 @@ pub(super) enum Change<M: Model> {
     State(Box<M::State>),
     /// Another command comes in the place of this one.
     Replace(usize, M::Command),
+    /// All values in these commands become the plainest that there are.
+    Plainest(Vec<usize>),
     /// A value that commands share becomes a plainer one in all of them.
     Rename(Rename),
     /// The command becomes simpler as proptest's strategy knows.
@@ -79,24 +84,64 @@ pub(super) struct Step<M: Model> {
     pub(super) gain: f64,
     /// What a run of the candidate is expected to take.
     pub(super) seconds: f64,
+    /// What it does, in words that are the same for the same step from another best case.
+    pub(super) name: String,
 }
 
-/// How often steps of each kind have helped so far.
+/// What was learnt from earlier steps.
 #[derive(Default)]
-pub(super) struct Rates(HashMap<Kind, (f64, f64)>);
+pub(super) struct Rates {
+    /// How often steps of each kind have helped, and how often they were tried.
+    kinds: HashMap<Kind, (f64, f64)>,
+    /// How often the very same step did not help from an earlier best case.
+    in_vain: HashMap<String, i32>,
+}
+
+/// How much less likely a step helps than others of its kind for each time that it did not.
+const IN_VAIN: f64 = 0.2;
 
 impl Rates {
     pub(super) fn learn(&mut self, kind: Kind, helped: bool) {
-        let (successes, tries) = self.0.entry(kind).or_default();
+        let (successes, tries) = self.kinds.entry(kind).or_default();
         *successes += f64::from(u8::from(helped));
         *tries += 1.0;
     }
 
+    /// The step has not helped.
+    pub(super) fn was_in_vain(&mut self, name: &str) {
+        *self.in_vain.entry(name.to_owned()).or_default() += 1;
+    }
+
     /// The expected rate of success.
-    pub(super) fn of(&self, kind: Kind) -> f64 {
-        let (successes, tries) = self.0.get(&kind).copied().unwrap_or_default();
+    pub(super) fn of(&self, kind: Kind, name: &str) -> f64 {
+        let (successes, tries) = self.kinds.get(&kind).copied().unwrap_or_default();
         let (rate, weight) = kind.belief();
-        (successes + rate * weight) / (tries + weight)
+        let in_vain = self.in_vain.get(name).copied().unwrap_or_default();
+        (successes + rate * weight) / (tries + weight) * IN_VAIN.powi(in_vain)
+    }
+}
+
+impl<M: Model> Change<M> {
+    /// What it does, in words that are the same for the same change of another case.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Delete(ids) => format!("delete {ids:?}"),
+            Self::Advance(lane) => format!("advance {lane}"),
+            Self::Sequence(order) => format!("sequence {order:?}"),
+            Self::Shortcut { via, .. } => format!("shortcut {via:?}"),
+            Self::Hoist(index) => format!("hoist {index}"),
+            Self::State(state) => format!("state {state:?}"),
+            Self::Replace(id, command) => format!("replace {id} {command:?}"),
+            Self::Tree(id) => format!("tree {id}"),
+            Self::Plainest(ids) => format!("plainest {ids:?}"),
+            Self::Rename(rename) => format!("{rename:?}"),
+        }
+    }
+}
+
+impl<M: Model> Step<M> {
+    pub(super) fn new(kind: Kind, change: Change<M>, gain: f64, seconds: f64) -> Self {
+        Self { kind, name: change.name(), change, gain, seconds }
     }
 }
 
@@ -128,7 +173,7 @@ impl<M: Model> Draft<M> {
             }
             Change::State(initial) => Self { initial: initial.as_ref().clone(), ..self.clone() },
             Change::Replace(id, command) => self.replacing(*id, command.clone(), None),
-            Change::Hoist(_) | Change::Rename(_) | Change::Tree(_) => self.clone(),
+            Change::Hoist(_) | Change::Plainest(_) | Change::Rename(_) | Change::Tree(_) => self.clone(),
         }
     }
 }

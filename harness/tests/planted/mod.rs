@@ -1,32 +1,13 @@
 //! Planted bugs, the same for systems in memory and for real machines.
 
+mod shape;
+
 use harness::system::Cost;
 use harness::{Model, Outcome, System, SystemError};
 use model::machines::{Command, Response};
-use model::{Case, Choice, MachineSpec, Network};
+use model::{Choice, MachineSpec, Network};
 use proptest::strategy::BoxedStrategy;
-
-/// The commands with machines named by the order of their first use: a, b, …
-pub(crate) fn shape(case: &Case<impl Model<Command = Command>>) -> String {
-    let mut names: Vec<String> = Vec::new();
-    let mut name = |id: &dyn ToString| {
-        let id = id.to_string();
-        let index = names.iter().position(|known| *known == id).unwrap_or_else(|| {
-            names.push(id);
-            names.len() - 1
-        });
-        char::from(b'a' + u8::try_from(index).unwrap())
-    };
-    let mut shown = case.commands.iter().map(|command| match command {
-        Command::Boot(id) => format!("Boot {}", name(id)),
-        Command::Shutdown(id) => format!("Shutdown {}", name(id)),
-        Command::Ping { from, to } => format!("Ping {} {}", name(from), name(to)),
-        Command::Inspect(id) => format!("Inspect {}", name(id)),
-        Command::Upgrade { machine, to } => format!("Upgrade {} {to}", name(machine)),
-        Command::Downgrade { machine, to } => format!("Downgrade {} {to}", name(machine)),
-    });
-    shown.by_ref().collect::<Vec<_>>().join(", ")
-}
+pub(crate) use shape::shape;
 
 /// A specification that is wrong about machines that are off: it expects them to answer.
 pub(crate) struct EverybodyAnswers(pub(crate) MachineSpec);

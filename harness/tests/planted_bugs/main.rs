@@ -16,16 +16,17 @@ mod table;
 use harness::Shape;
 
 use bug::{Bug, Planted};
-use table::{Row, sequential};
+use table::{HEADER, sequential};
 
 /// A bug of a model of its own.
-fn planted<B: Bug>(name: &'static str, commands: usize) -> Row {
+fn planted<B: Bug>(name: &'static str, commands: usize) {
     let (model, shape) = (Planted::<B>::new(), Shape::sequential(commands..=commands * 2));
-    sequential(name, (&model, &model), &shape, B::COMMANDS, B::is_smallest)
+    sequential(name, (&model, &model), &shape, B::COMMANDS, B::is_smallest);
 }
 
 #[test]
 fn buffers() {
+    println!("{HEADER}");
     planted::<buffers::Ring>("ring buffer, full taken for empty", 10);
     planted::<buffers::Wrap>("queue that loses an element as it wraps", 15);
     planted::<buffers::Overflow>("counter that overflows at 8", 20);
@@ -34,6 +35,7 @@ fn buffers() {
 
 #[test]
 fn puzzles() {
+    println!("{HEADER}");
     planted::<puzzles::Jugs>("water jugs", 30);
     planted::<puzzles::Even>("switch wrong after 4, 6, 8, … flips", 15);
     planted::<puzzles::Redo>("redo after typing", 15);
@@ -44,11 +46,13 @@ fn puzzles() {
 
 #[test]
 fn storage() {
+    println!("{HEADER}");
     planted::<storage::PowerCut>("power cut after two writes", 15);
 }
 
 #[test]
 fn networks() {
+    println!("{HEADER}");
     use machines::{SecondBoot, TwoOldOfThree, is_second_boot, is_two_old_of_three, specification};
     let shape = Shape::sequential(20..=40);
     let model = specification(&["6.1", "6.12"]);

@@ -81,8 +81,8 @@ pub(crate) fn found<M: Model, S: System<M>>(
 }
 
 /// A line of the table.
-pub(crate) struct Row {
-    pub(crate) name: &'static str,
+struct Row {
+    name: &'static str,
     seeds: u64,
     reached: usize,
     runs: Vec<u32>,
@@ -97,9 +97,9 @@ pub(crate) fn sequential<M: Model, S: System<M>>(
     shape: &Shape,
     commands: usize,
     is_smallest: impl Fn(&Case<M>) -> bool,
-) -> Row {
+) {
     let smallest = |case: &Case<M>| case.len() == commands && is_smallest(case);
-    let mut row = lanes(name, (model, system), shape, smallest);
+    let mut row = measured(name, (model, system), shape, smallest);
     let (mut reached, mut runs) = (0, Vec::new());
     for seed in 0..seeds() {
         let first = first_case(model, system, shape, seed);
@@ -108,7 +108,7 @@ pub(crate) fn sequential<M: Model, S: System<M>>(
         runs.push(took);
     }
     row.plain = Some((reached, runs));
-    row
+    println!("{row}");
 }
 
 /// The case that a seed's failure begins with.
@@ -127,8 +127,17 @@ fn first_case<M: Model, S: System<M>>(model: &M, system: &S, shape: &Shape, seed
     summary.failure.unwrap().case
 }
 
-/// Shrinks a bug from many seeds; a plain shrinker has nothing to compare for lanes.
+/// The same for a bug of lanes, for which there is no plain shrinker to compare with.
 pub(crate) fn lanes<M: Model, S: System<M>>(
+    name: &'static str,
+    tested: (&M, &S),
+    shape: &Shape,
+    is_smallest: impl Fn(&Case<M>) -> bool,
+) {
+    println!("{}", measured(name, tested, shape, is_smallest));
+}
+
+fn measured<M: Model, S: System<M>>(
     name: &'static str,
     (model, system): (&M, &S),
     shape: &Shape,
@@ -146,7 +155,6 @@ pub(crate) fn lanes<M: Model, S: System<M>>(
     }
     let enough = reached * 100 >= usize::try_from(seeds()).unwrap() * 95;
     let row = Row { name, seeds: seeds(), reached, runs, plain: None };
-    println!("{row}");
     assert!(enough, "{name} came to its smallest case {reached} times:\n{}", missed.join("\n"));
     row
 }
@@ -158,9 +166,9 @@ fn percentile(numbers: &[u32], hundredths: usize) -> u32 {
     sorted[(sorted.len() * hundredths / 100).min(sorted.len() - 1)]
 }
 
-pub(crate) const HEADER: &str = "\
-| bug | smallest case | runs: median, p90 | one at a time: smallest length | runs: median, p90 |
-| --- | --- | --- | --- | --- |";
+/// What stands above the lines.
+pub(crate) const HEADER: &str =
+    "| bug | smallest case | runs: median, p90 | one at a time: smallest length | runs: median, p90 |";
 
 impl std::fmt::Display for Row {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

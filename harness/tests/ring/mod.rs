@@ -98,6 +98,10 @@ pub(crate) struct Buffers {
 }
 
 impl Buffers {
+    pub(crate) fn planted() -> Self {
+        Self { planted: true, slow: None }
+    }
+
     pub(crate) fn of_environment() -> Self {
         let slow = env::var("NETPROP_TEST_SLOW").ok().and_then(|text| text.parse().ok());
         Self { planted: env::var_os("NETPROP_TEST_PLANT").is_some(), slow: slow.map(Duration::from_millis) }

@@ -70,8 +70,8 @@ fn add_to_lane<M: Model>(
     let Ok(states) = states_at_end_of(model, start.clone(), &case.lanes, lane) else { return Ok(None) };
     for _ in 0..LANE_TRIES {
         let state = &states[runner.rng().random_range(0..states.len())];
-        let tree = draw.command(commands, state, runner)?;
-        case.lanes[lane].push(tree.current());
+        let (tree, command) = draw.command(commands, state, runner)?;
+        case.lanes[lane].push(command);
         let valid =
             case.check_symbols(model).is_ok() && end_states(model, start.clone(), &case.lanes).is_ok();
         if valid {

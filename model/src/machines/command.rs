@@ -45,6 +45,18 @@ pub enum Command {
 }
 
 impl Command {
+    /// The machine on which something is run for it, and which has to be on for that.
+    #[must_use]
+    pub fn runs_on(&self) -> Option<&MachineId> {
+        match self {
+            Self::Boot(_) | Self::Shutdown(_) => None,
+            Self::Ping { from: id, .. }
+            | Self::Inspect(id)
+            | Self::Upgrade { machine: id, .. }
+            | Self::Downgrade { machine: id, .. } => Some(id),
+        }
+    }
+
     /// Why it cannot be given to a network that is as this one: the reason in words. A system
     /// refuses it for that, before it has any effect.
     ///

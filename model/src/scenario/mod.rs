@@ -44,7 +44,7 @@
 use std::fmt;
 
 use proptest::prelude::RngExt as _;
-use proptest::strategy::{Strategy, ValueTree as _};
+use proptest::strategy::Strategy;
 use proptest::test_runner::TestRunner;
 
 use crate::case::Case;
@@ -141,8 +141,7 @@ impl<M: Model> Scenario<M> {
             let (before, start, first) = (case.commands.len(), state.clone(), trees.len());
             for attempt in 1.. {
                 while case.commands.len() - before < most && !is_so(state) {
-                    let tree = draw.command(phase.mix.as_ref(), state, runner)?;
-                    let command = tree.current();
+                    let (tree, command) = draw.command(phase.mix.as_ref(), state, runner)?;
                     draw.advance(state, &command, case.commands.len() + 1)?;
                     case.commands.push(command);
                     trees.push(tree);

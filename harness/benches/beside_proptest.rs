@@ -1,0 +1,103 @@
+//! Commands a second that are generated, run and checked in memory, beside those of
+//! proptest-state-machine on the same specification.
+//!
+//! Each side is a whole property as its users write it, with what it does by default. The sides
+//! are measured in turn, so that both have the same machine in the same minute. `cargo bench -p
+//! harness --bench beside_proptest` prints the medians and their ratio.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use harness::{Config, Runner, Shape, Silent, Stop, Swarm, System};
+use model::Model;
+use proptest::test_runner::{Config as ProptestConfig, TestCaseError, TestRunner};
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
+
+#[path = "beside_proptest/specifications.rs"]
+mod specifications;
+
+use specifications::{Map, Register, Stack};
+
+/// How often each side is measured.
+const ROUNDS: usize = 15;
+/// How many commands a measurement has in all.
+const COMMANDS: usize = 40_000;
+
+/// Commands a second of ours.
+fn ours<M: Model, S: System<M>>(model: &M, system: &S, length: usize) -> f64 {
+    let config = Config {
+        cases: u32::try_from(COMMANDS / length).expect("fits"),
+        shape: Shape::sequential(length..=length),
+        swarm: Swarm::default(),
+        failures: None,
+        regressions: None,
+        ..Config::default()
+    };
+    let start = Instant::now();
+    let stop = Stop::default();
+    let summary = Runner::new(model, system, &config, &Silent, &stop).run().expect("can be tested");
+    assert_eq!((summary.held, summary.verdict()), (config.cases, "holds"));
+    rate(start.elapsed())
+}
+
+/// Commands a second of proptest-state-machine: `prop_state_machine!` without the macro.
+fn theirs<T: StateMachineTest>(length: usize) -> f64
+where
+    T::Reference: ReferenceStateMachine,
+{
+    let cases = u32::try_from(COMMANDS / length).expect("fits");
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let mut runner = TestRunner::new(config.clone());
+    let strategy = <T::Reference as ReferenceStateMachine>::sequential_strategy(length..=length);
+    let start = Instant::now();
+    let result = runner.run(&strategy, |(initial, transitions, seen)| {
+        assert_eq!(transitions.len(), length);
+        T::test_sequential(config.clone(), initial, transitions, seen);
+        Ok::<(), TestCaseError>(())
+    });
+    assert!(black_box(result).is_ok());
+    rate(start.elapsed())
+}
+
+fn rate(elapsed: Duration) -> f64 {
+    (COMMANDS as f64) / elapsed.as_secs_f64()
+}
+
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}
+
+fn compare<M, S, T>(name: &str, model: &M, system: &S, lengths: &[usize], table: &mut BTreeMap<String, f64>)
+where
+    M: Model,
+    S: System<M>,
+    T: StateMachineTest,
+{
+    for &length in lengths {
+        let (mut our, mut their) = (Vec::new(), Vec::new());
+        for round in 0..=ROUNDS {
+            let rates = (ours(model, system, length), theirs::<T>(length));
+            // The first round warms up.
+            if round > 0 {
+                our.push(rates.0);
+                their.push(rates.1);
+            }
+        }
+        let (our, their) = (median(our), median(their));
+        println!("| {name} | {length} | {our:.0} | {their:.0} | {:.2} |", our / their);
+        table.insert(format!("{name} {length}"), our / their);
+    }
+}
+
+fn main() {
+    println!("| specification | commands a case | ours, commands/s | proptest-state-machine | ratio |");
+    println!("| --- | --- | --- | --- | --- |");
+    let mut table = BTreeMap::new();
+    compare::<_, _, Register>("register", &Register, &Register, &[10, 50], &mut table);
+    compare::<_, _, Stack>("stack", &Stack, &Stack, &[10, 50, 500], &mut table);
+    compare::<_, _, Map>("map", &Map, &Map, &[10, 50, 500], &mut table);
+    let slower: Vec<_> = table.iter().filter(|(_, ratio)| **ratio < 1.0).map(|(name, _)| name).collect();
+    println!("\nslower than proptest-state-machine: {slower:?}");
+}

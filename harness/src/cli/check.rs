@@ -1,0 +1,133 @@
+//! `netprop check`: whether a recorded history is linearizable, and if not, why.
+
+mod evidence;
+mod lanes;
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::io::Read as _;
+use std::path::Path;
+use std::time::Duration;
+
+use model::history::{self, History, Recordable};
+use model::linearizability::{self, Counterexample, Limits, Map, Register, Undecided, Verdict};
+use serde_json::json;
+
+use super::args::{CheckOptions, ObjectKind};
+use super::{Fatal, wrong};
+use crate::exit::Exit;
+
+/// Files that are larger are refused, so that the memory for one has a bound.
+const LARGEST: u64 = 1 << 30;
+
+pub(crate) fn check(options: &CheckOptions) -> Result<Exit, Fatal> {
+    match options.model {
+        ObjectKind::Register if options.whole => {
+            Err(wrong("--whole is for maps, since a register has no parts; leave it out"))
+        }
+        ObjectKind::Register => run(&Register, options),
+        ObjectKind::Map => run(&Map { whole: options.whole }, options),
+    }
+}
+
+fn run<O>(object: &O, options: &CheckOptions) -> Result<Exit, Fatal>
+where
+    O: Recordable,
+    O::Command: Display,
+    O::Response: Display,
+{
+    let name = options.history.display();
+    let bytes = bytes(&options.history)?;
+    let history = history::read::<O>(&bytes).map_err(|error| wrong(format!("{name}, {error}")))?;
+    drop(bytes);
+    let limits = Limits {
+        time: Some(options.timeout),
+        memory: usize::try_from(options.memory).map_or(usize::MAX, |mebibytes| mebibytes << 20),
+        // A short answer stays short; at best the evidence is there much sooner.
+        evidence: options.timeout.min(Duration::from_secs(10)),
+        cancel: None,
+    };
+    let verdict = linearizability::check(object, &history, limits);
+    if options.json {
+        anstream::println!("{:#}", machine(&history, &verdict));
+    } else {
+        anstream::print!("{}", human(&name.to_string(), &history, &verdict));
+    }
+    Ok(match verdict {
+        Verdict::Linearizable { .. } => Exit::Holds,
+        Verdict::NotLinearizable(_) => Exit::Falsified,
+        Verdict::Undecided(_) => Exit::Inconclusive,
+    })
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Fatal> {
+    let mut bytes = Vec::new();
+    let refused = |error: std::io::Error| wrong(format!("{} cannot be read: {error}", path.display()));
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(LARGEST + 1).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).map_err(refused)?.take(LARGEST + 1).read_to_end(&mut bytes)
+    };
+    let length = read.map_err(refused)?;
+    if length as u64 > LARGEST {
+        let (path, most) = (path.display(), LARGEST >> 20);
+        return Err(wrong(format!("{path} has more than {most} MiB; check a history of fewer operations")));
+    }
+    Ok(bytes)
+}
+
+fn human<C: Display, R: Display, S>(name: &str, history: &History<C, R>, verdict: &Verdict<S>) -> String {
+    let operations = &history.operations;
+    let lanes: BTreeSet<usize> = operations.iter().map(|operation| operation.lane).collect();
+    let plural = |number: usize| if number == 1 { "" } else { "s" };
+    let (many, clients) = (operations.len(), lanes.len());
+    let size = format!("{many} operation{} of {clients} client{}", plural(many), plural(clients));
+    match verdict {
+        Verdict::Linearizable { order } => {
+            let effects = order.len();
+            format!("linearizable: {name}, {size}; an order of {effects} explains every answer\n")
+        }
+        Verdict::NotLinearizable(counterexample) => {
+            format!("not linearizable: {name}, {size}\n{}", evidence::text(history, counterexample))
+        }
+        Verdict::Undecided(why) => {
+            let remedy = match why {
+                Undecided::Time(_) => "give it more with --timeout",
+                Undecided::Memory(_) => "give it more with --memory",
+                Undecided::Cancelled => "run it again",
+            };
+            format!("undecided: {name}, {size}; {why}, {remedy}\n")
+        }
+    }
+}
+
+fn machine<C: Display, R: Display, S: std::fmt::Debug>(
+    history: &History<C, R>,
+    verdict: &Verdict<S>,
+) -> serde_json::Value {
+    let operation = |&index: &usize| evidence::json(history, index);
+    let operations = |indexes: &[usize]| indexes.iter().map(operation).collect::<Vec<_>>();
+    match verdict {
+        Verdict::Linearizable { order } => json!({"verdict": "linearizable", "order": order}),
+        Verdict::Undecided(why) => json!({"verdict": "undecided", "why": why.to_string()}),
+        Verdict::NotLinearizable(counterexample) => {
+            let Counterexample { part, until, minimal, prefix, state, obstacles, .. } = &**counterexample;
+            let obstacles = obstacles.iter().map(|obstacle| {
+                let mut value = operation(&obstacle.operation);
+                value["why"] = evidence::why(&obstacle.why).into();
+                value
+            });
+            json!({
+                "verdict": "not linearizable",
+                "part": part,
+                "operations": operations(&counterexample.operations),
+                "bystanders": operations(&counterexample.bystanders),
+                "until": until,
+                "minimal": minimal,
+                "prefix": prefix,
+                "state": format!("{state:?}"),
+                "obstacles": obstacles.collect::<Vec<_>>(),
+            })
+        }
+    }
+}

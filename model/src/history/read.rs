@@ -1,0 +1,99 @@
+//! Reading histories that were recorded elsewhere.
+
+use super::datum::Datum;
+use super::{History, HistoryError, Operation, jepsen, json_lines};
+use crate::linearizability::Sequential;
+use crate::outcome::Outcome;
+
+/// An object whose commands and answers recorded histories have names for.
+pub trait Recordable: Sequential {
+    /// The names of its operations, for messages.
+    const OPERATIONS: &'static str;
+
+    /// The command of this name with these arguments.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence.
+    fn command(name: &str, arguments: &[Datum]) -> Result<Self::Command, String>;
+
+    /// What an answer to the command means; one of [`Datum::Word`] `ok` or `fail` says how it
+    /// ended where there is nothing else to tell.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence.
+    fn outcome(command: &Self::Command, answer: &Datum) -> Result<Outcome<Self::Response>, String>;
+}
+
+/// What a history file is written in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Format {
+    /// One operation a line, as a JSON object.
+    JsonLines,
+    /// Jepsen's EDN: events as maps, in one vector or one after the other.
+    Edn,
+}
+
+impl Format {
+    /// Tells by how the text begins: only an object of JSON begins with a brace and a string.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        match text.trim_start().strip_prefix('{') {
+            Some(rest) if rest.trim_start().starts_with(['"', '}']) => Self::JsonLines,
+            _ => Self::Edn,
+        }
+    }
+}
+
+/// Why a file is no history, and where.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct ReadError {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// What is wrong, and what to do about it.
+    pub what: String,
+}
+
+impl ReadError {
+    pub(super) fn new(line: usize, what: impl Into<String>) -> Self {
+        Self { line, what: what.into() }
+    }
+}
+
+/// Reads a history of an object's operations.
+///
+/// One operation a line is a JSON object `{"id", "client", "call", "ret", "op", "out"}`: `call` and
+/// `ret` are positions in the order of events, `ret` is null where no answer came. Of Jepsen's EDN
+/// `:info` is an unknown outcome and `:fail` a refusal, which certainly had no effect; events of
+/// the nemesis are passed over.
+///
+/// # Errors
+/// Where the text is neither, not UTF-8, or not a history of these operations.
+pub fn read<O: Recordable>(bytes: &[u8]) -> Result<History<O::Command, O::Response>, ReadError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        ReadError::new(line, "the text is not UTF-8; give the history as it was recorded, not packed")
+    })?;
+    let (operations, lines) = match Format::of(text) {
+        Format::JsonLines => json_lines::read::<O>(text)?,
+        Format::Edn => jepsen::read::<O>(text)?,
+    };
+    History::new(operations).map_err(|error| {
+        let what = match &error {
+            HistoryError::EndsBeforeCall { called, ended, .. } => {
+                format!("the answer at {ended} comes before its call at {called}; swap call and ret")
+            }
+            HistoryError::AnswerWithoutEnd { .. } => "there is an answer, but no position for it".to_owned(),
+            HistoryError::Overlap { lane, earlier, .. } => format!(
+                "client {lane} calls while its operation of line {} still waits for its answer; \
+                 give what goes on a client of its own",
+                lines[*earlier]
+            ),
+        };
+        ReadError::new(lines[error.operation()], what)
+    })
+}
+
+/// What a reader has read: operations, and the line of each.
+pub(super) type Lines<O> =
+    (Vec<Operation<<O as Sequential>::Command, <O as Sequential>::Response>>, Vec<usize>);
