@@ -13,7 +13,6 @@ use super::{GenerateError, Swarm, TRIES, Tree};
 use crate::panics::panic_text;
 use crate::specification::Model;
 use crate::step::predict_in_place;
-
 use crate::text;
 
 /// How often a command of a kind that is left out is drawn again, before the kind is let in since
