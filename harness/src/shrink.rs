@@ -250,10 +250,10 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
             }
         }
         let together = self.likeliest_deletion();
-        if let Some(step) = together.filter(|step| self.chance(step) * step.gain > WORTH_IT) {
-            if best.is_none_or(|(_, most)| self.promise(&step) >= most) {
-                return Some(step);
-            }
+        if let Some(step) = together.filter(|step| self.chance(step) * step.gain > WORTH_IT)
+            && best.is_none_or(|(_, most)| self.promise(&step) >= most)
+        {
+            return Some(step);
         }
         best.map(|(index, _)| steps.remove(index))
     }

@@ -73,7 +73,7 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
                 return Ok(Verdict::Falsified(judge::panicked(model, case, self.history, panic)));
             }
         }
-        Ok(judge::whole(model, case, self.history))
+        judge::whole(model, case, self.history, self.executor.stop)
     }
 
     /// Gives a command whose answer can be judged at once; gives the verdict where that ends the

@@ -71,7 +71,7 @@ pub struct Given {
     pub came: String,
     /// When it was given: its position in the order of events.
     pub called: u64,
-    /// When the outcome came; none where it is unknown.
+    /// When the outcome came, or the wait for it was given up.
     pub ended: Option<u64>,
 }
 

@@ -70,11 +70,10 @@ impl<M: Model> Recorder<'_, M> {
     ) -> Result<Came<M>, SystemError> {
         let number = spot.number;
         let lane = spot.lane().map(|lane| lane + 1);
-        let followed = self.observer.follows_cases();
         // What nobody follows is not put into words.
-        let shown = if followed { show_command(self.model, &command) } else { String::new() };
-        if followed {
-            self.observer.event(&Event::CommandStarted { number, lane, command: &shown });
+        let shown = self.observer.follows_cases().then(|| show_command(self.model, &command));
+        if let Some(command) = &shown {
+            self.observer.event(&Event::CommandStarted { number, lane, command });
         }
         let watched = self.watch.map(|watch| watch.given(number));
         let start = Instant::now();
@@ -87,12 +86,12 @@ impl<M: Model> Recorder<'_, M> {
             Ok(outcome) => (outcome?, None),
             Err(panicked) => (Outcome::Unknown(panicked.to_string()), Some(panicked)),
         };
-        if followed {
-            let (outcome, seconds) = (&*show_outcome(self.model, &outcome), elapsed.as_secs_f64());
-            self.observer.event(&Event::CommandFinished { number, lane, command: &shown, outcome, seconds });
+        if let Some(command) = &shown {
+            let (outcome, seconds) = (&show_outcome(self.model, &outcome), elapsed.as_secs_f64());
+            self.observer.event(&Event::CommandFinished { number, lane, command, outcome, seconds });
         }
-        let ended = (!matches!(outcome, Outcome::Unknown(_))).then_some(ended);
-        let operation = Operation { lane: spot.lane().unwrap_or(0), command, called, outcome, ended };
+        let operation =
+            Operation { lane: spot.lane().unwrap_or(0), command, called, outcome, ended: Some(ended) };
         let recorded = Recorded { place: spot.place, operation, elapsed };
         Ok(match panicked {
             None => Came::Outcome(recorded),
