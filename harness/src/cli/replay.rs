@@ -1,6 +1,7 @@
 //! `netprop replay`: a failing case again, as it was written down.
 
 use std::path::Path;
+use std::time::Duration;
 
 use model::MachineSpec;
 
@@ -67,7 +68,9 @@ fn run<S: System<MachineSpec>>(
     session: &Session,
 ) -> Result<Exit, Fatal> {
     let probes = Budget { runs: options.probes, time: None };
-    let (config, observer) = (Config { probes, ..Config::default() }, session.observer.as_ref());
+    let command_limit = Some(Duration::from_secs(options.lab.command_limit));
+    let config = Config { probes, command_limit, ..Config::default() };
+    let observer = session.observer.as_ref();
     let runner = Runner::new(specification, system, &config, observer, &session.stop);
     let execution = runner.run_case(&replay.case, &options.file.display().to_string())?;
     let (exit, text) = match execution.verdict {
