@@ -74,7 +74,10 @@ pub(crate) fn found<M: Model, S: System<M>>(
         ..Config::default()
     };
     let summary = Runner::new(model, &counted, &config, &observer, &Stop::default()).run().unwrap();
-    let failure = summary.failure.unwrap_or_else(|| panic!("{} is not found with seed {seed}", model.name()));
+    let (held, verdict) = (summary.held, summary.verdict());
+    let failure = summary.failure.unwrap_or_else(|| {
+        panic!("{} is not found with seed {seed} in {} cases: {}", model.name(), held, verdict)
+    });
     assert!(failure.smallest, "{} with seed {seed} was not shrunk to its end", model.name());
     let runs = made.load(Ordering::SeqCst) - observer.first.load(Ordering::SeqCst);
     (failure, runs)
