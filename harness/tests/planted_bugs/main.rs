@@ -41,7 +41,7 @@ fn buffers() {
 #[test]
 fn puzzles() {
     println!("{HEADER}");
-    planted::<puzzles::Jugs>("water jugs", 30);
+    planted::<puzzles::Jugs>("water jugs", 60);
     planted::<puzzles::Even>("switch wrong after 4, 6, 8, … flips", 15);
     planted::<puzzles::Redo>("redo after typing", 15);
     planted::<puzzles::Middle>("set that loses its greatest key", 15);

@@ -40,7 +40,7 @@ impl Bug for Jugs {
     fn command(_: &(u8, u8)) -> BoxedStrategy<Jug> {
         use Jug::{BigIntoSmall, EmptyBig, EmptySmall, FillBig, FillSmall, SmallIntoBig};
         let moves = select(vec![FillSmall, FillBig, EmptySmall, EmptyBig, SmallIntoBig, BigIntoSmall]);
-        prop_oneof![4 => moves, 1 => Just(Jug::Look)].boxed()
+        prop_oneof![2 => moves, 1 => Just(Jug::Look)].boxed()
     }
 
     fn right((small, big): &mut (u8, u8), command: &Jug) -> Option<u8> {

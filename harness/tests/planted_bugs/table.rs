@@ -63,7 +63,7 @@ pub(crate) fn found<M: Model, S: System<M>>(
     let counted = Counted { system, made: Arc::clone(&made) };
     let observer = AtFirst { made: Arc::clone(&made), first: AtomicU32::new(0) };
     let config = Config {
-        cases: 2000,
+        cases: 20_000,
         shape: shape.clone(),
         // Cases of neighbouring numbers are no neighbours themselves.
         seed: Some(seed.into()),
@@ -117,7 +117,7 @@ pub(crate) fn sequential<M: Model, S: System<M>>(
 /// The case that a seed's failure begins with.
 fn first_case<M: Model, S: System<M>>(model: &M, system: &S, shape: &Shape, seed: u64) -> Case<M> {
     let config = Config {
-        cases: 2000,
+        cases: 20_000,
         shape: shape.clone(),
         seed: Some(seed.into()),
         shrink: Budget { runs: 0, time: None },
