@@ -17,6 +17,9 @@ use crate::regressions::Seed;
 /// How many cases are run to find out what matters, unless something else is asked for.
 const PROBES: u32 = 100;
 
+/// How often a failure is run again at most, unless something else is asked for.
+const RERUNS: u32 = 10;
+
 /// How `error:` looks.
 pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
 
@@ -34,6 +37,8 @@ pub(crate) enum Command {
     Run(Box<RunOptions>),
     /// Run a failing case again from its replay file
     Replay(ReplayOptions),
+    /// Make a failing case smaller, from where a run has ended
+    Shrink(ShrinkOptions),
     /// Say whether a recorded history is linearizable
     Check(CheckOptions),
     /// Say whether everything that a run needs is here
@@ -81,6 +86,8 @@ pub(crate) struct RunOptions {
     #[command(flatten)]
     pub(crate) parameters: ParameterOptions,
     #[command(flatten)]
+    pub(crate) limits: ShrinkLimits,
+    #[command(flatten)]
     pub(crate) lab: LabOptions,
     #[command(flatten)]
     pub(crate) output: OutputOptions,
@@ -126,6 +133,37 @@ pub(crate) struct CheckOptions {
     pub(crate) json: bool,
     /// The history, one operation a line as JSON, or Jepsen's EDN; - reads standard input
     pub(crate) history: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct ShrinkOptions {
+    /// The replay file that a failing run has written; it keeps each smaller case that is found
+    pub(crate) file: PathBuf,
+    /// How many cases may be run to find out what matters in the smallest one; 0 for none
+    #[arg(long, value_name = "N", default_value_t = PROBES)]
+    pub(crate) probes: u32,
+    #[command(flatten)]
+    pub(crate) limits: ShrinkLimits,
+    #[command(flatten)]
+    pub(crate) lab: LabOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+/// What making a failing case smaller may cost.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Shrinking")]
+pub(crate) struct ShrinkLimits {
+    /// How many smaller cases may be run [default: PROPTEST_MAX_SHRINK_ITERS, or 1000]
+    #[arg(long, value_name = "N")]
+    pub(crate) shrink_runs: Option<u32>,
+    /// How long that may take, in seconds [default: PROPTEST_MAX_SHRINK_TIME, or no limit]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) shrink_time: Option<Duration>,
+    /// How often at most a failure is run again to see how often it comes; 0 takes it to come always
+    #[arg(long, value_name = "N", default_value_t = RERUNS)]
+    pub(crate) reruns: u32,
 }
 
 #[derive(Debug, Args)]

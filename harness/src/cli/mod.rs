@@ -10,6 +10,7 @@ mod parameters;
 mod progress;
 mod replay;
 mod run;
+mod shrink;
 
 use std::process::ExitCode;
 
@@ -72,6 +73,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         args::Command::Run(options) => run::run(&options),
         args::Command::Replay(options) => replay::replay(&options),
+        args::Command::Shrink(options) => shrink::shrink(&options),
         args::Command::Check(options) => check::check(&options),
         args::Command::Doctor(options) => doctor::doctor(&options),
         args::Command::Clean(options) => doctor::clean(&options),

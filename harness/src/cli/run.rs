@@ -10,7 +10,7 @@ use super::args::{CoverageKind, OutputOptions, RunOptions, SystemKind};
 use super::interrupt::{self, Remembering};
 use super::lab::{self, Tested};
 use super::nixos;
-use super::{parameters, progress};
+use super::{parameters, progress, shrink};
 use crate::config::Config;
 use crate::coverage::Coverage;
 use crate::exit::Exit;
@@ -90,6 +90,7 @@ fn config(options: &RunOptions, mut settings: BTreeMap<String, String>) -> Confi
         SystemKind::Simulated => "simulated",
     };
     settings.insert("system".to_owned(), system.to_owned());
+    let defaults = shrink::limited(&options.limits, defaults);
     Config {
         cases: options.cases,
         shape: shape(options),
@@ -125,14 +126,7 @@ fn conclude(specification: &MachineSpec, summary: &Summary<MachineSpec>, observe
     let mut text = String::new();
     if let Some(failure) = &summary.failure {
         text.push_str(&report::failure(specification, failure));
-        if let Some(file) = &failure.file {
-            let more = failure.causes.as_ref().is_some_and(|causes| !causes.complete);
-            if more {
-                let file = file.display();
-                text.push_str(&format!("find out more of what matters: netprop replay --probe {file}\n"));
-            }
-            text.push_str(&format!("run it again: netprop replay {}\n", file.display()));
-        }
+        text.push_str(&shrink::next(failure));
     }
     text.push_str(&format!("{}: {}", summary.verdict(), count(held, "held")));
     if *inconclusive > 0 {

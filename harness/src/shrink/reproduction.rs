@@ -123,12 +123,12 @@ mod tests {
     fn the_risks_are_as_they_are_said_to_be() {
         for reference in [0.2, 0.5, 0.8] {
             let (right, runs) = taken(reference, reference);
-            assert!(right >= 9_300, "{right} of those that fail as often were taken at {reference}");
+            assert!(right >= 9_200, "{right} of those that fail as often were taken at {reference}");
             let (wrong, _) = taken(reference, reference / 5.0);
             assert!(wrong <= 1_100, "{wrong} of those that fail a fifth as often were taken at {reference}");
             let (never, runs_never) = taken(reference, 0.0);
             assert_eq!(never, 0);
-            assert!(runs < 12.0 && runs_never < 18.0, "{reference}: {runs} and {runs_never} runs");
+            assert!(runs < 16.0 && runs_never < 20.0, "{reference}: {runs} and {runs_never} runs");
         }
     }
 }

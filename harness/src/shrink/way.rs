@@ -79,10 +79,13 @@ impl fmt::Display for Way {
 /// What was wrong with the last answer.
 fn wrong<M: Model>(model: &M, case: &Case<M>, execution: &Execution<M>) -> &'static str {
     let mut state = case.initial.clone();
-    for given in execution.history.iter().map(|given| &given.operation) {
+    for (index, given) in execution.history.iter().enumerate() {
+        let given = &given.operation;
         let response = match &given.outcome {
             Outcome::Answered(response) => response,
             Outcome::Refused(_) => continue,
+            // An unknown outcome is nothing wrong, so this is where the system panicked.
+            Outcome::Unknown(_) if index + 1 == execution.history.len() => return "panic of the system",
             // From here on more than one state is possible, and this is the likeliest.
             Outcome::Unknown(_) => {
                 state = predict(model, &state, &given.command);

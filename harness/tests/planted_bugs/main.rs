@@ -7,13 +7,18 @@
 
 mod buffers;
 mod bug;
+mod handles;
+mod lanes;
 mod machines;
 mod plain;
 mod puzzles;
 mod storage;
 mod table;
+mod versions;
 
-use harness::Shape;
+use std::sync::atomic::AtomicU32;
+
+use harness::{LaneShape, Shape};
 
 use bug::{Bug, Planted};
 use table::{HEADER, sequential};
@@ -60,4 +65,26 @@ fn networks() {
     let model = specification(&["6.12", "6.1"]);
     let name = "three machines, two with the old kernel";
     sequential(name, (&model, &TwoOldOfThree), &shape, 4, is_two_old_of_three);
+}
+
+#[test]
+fn results() {
+    println!("{HEADER}");
+    let shape = Shape::sequential(15..=30);
+    let model = handles::Handles;
+    sequential("leaking handle", (&model, &model), &shape, 5, handles::is_smallest);
+    let model = versions::Versions;
+    sequential("write that was read for before", (&model, &model), &shape, 3, versions::is_smallest);
+}
+
+#[test]
+fn side_by_side() {
+    println!("{HEADER}");
+    let lanes = LaneShape { percent: 100, ..LaneShape::default() };
+    let shape = Shape { commands: 0..=6, lanes: Some(lanes) };
+    let model = lanes::Counter;
+    let always = lanes::LosesUpdates { percent: 100, made: AtomicU32::new(0) };
+    table::lanes("update lost between two lanes", (&model, &always), &shape, lanes::is_smallest);
+    let half = lanes::LosesUpdates { percent: 50, made: AtomicU32::new(0) };
+    table::lanes("update lost in half of the runs", (&model, &half), &shape, lanes::is_smallest);
 }

@@ -8,8 +8,9 @@ use super::search::{Progress, Search};
 use super::verdict::{Counterexample, Obstacle, Why};
 use crate::history::{History, Operation};
 
-/// A candidate that takes more choices than this is given up, and so is not the evidence.
+/// A candidate that takes more choices than this, or than so many for each operation, is given up.
 const CHOICES: usize = 1 << 17;
+const CHOICES_EACH: usize = 16;
 
 /// Makes evidence of a part for which the search ended without an order.
 pub(super) fn counterexample<'a, O: Sequential>(
@@ -42,7 +43,8 @@ impl<'a, O: Sequential> Least<'a, '_, O> {
         let search = Plan::new(self.object, &items, self.watch.memory()).ok();
         let search = search.map(|plan| Search::new(self.object, plan));
         let Some(mut search) = search else { return self.give_up() };
-        match go_on(&mut search, CHOICES, self.search.memory(), &self.watch) {
+        let choices = CHOICES.max(CHOICES_EACH * items.len());
+        match go_on(&mut search, choices, self.search.memory(), &self.watch) {
             Ok(Progress::Exhausted) => {
                 (self.items, self.search) = (items, search);
                 true

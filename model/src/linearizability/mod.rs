@@ -37,6 +37,7 @@ mod search;
 mod states;
 mod table;
 mod verdict;
+mod way;
 
 pub use limits::{Limits, Undecided};
 pub use map::{Entries, Map, MapCommand, MapResponse};

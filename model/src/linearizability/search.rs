@@ -24,11 +24,12 @@ pub(super) enum Progress {
 pub(super) struct Search<'a, O: Sequential> {
     pub(super) plan: Plan<'a, O>,
     pub(super) states: States<'a, O>,
-    table: Table,
+    pub(super) table: Table,
     paths: [Vec<Frame>; 2],
     /// The node of the highest level with most answered operations in order, and how far it is.
     best: (u32, (u32, u32)),
-    words: Vec<u64>,
+    /// The words of the configuration that is being made.
+    pub(super) words: Vec<u64>,
     found: Option<u32>,
 }
 
@@ -46,12 +47,12 @@ enum Choice {
 }
 
 /// Marks the number of never-answered operations in [`super::table::Node::via`].
-const UNANSWERED: u32 = 1 << 31;
+pub(super) const UNANSWERED: u32 = 1 << 31;
 
 /// What a configuration is while it is made.
-struct Position {
-    level: u32,
-    state: u32,
+pub(super) struct Position {
+    pub(super) level: u32,
+    pub(super) state: u32,
 }
 
 impl<'a, O: Sequential> Search<'a, O> {
@@ -86,37 +87,10 @@ impl<'a, O: Sequential> Search<'a, O> {
         self.best.1.0 as usize
     }
 
-    /// The operations that could be next after a node, by their places in the history, with the
-    /// state that each would lead to, if it is possible.
-    pub(super) fn nexts(&mut self, node: u32) -> Vec<(usize, Option<&O::State>)> {
-        let at = self.table.node(node);
-        let words = self.table.words(node);
-        let Some(level) = self.plan.answered.get(at.level as usize) else { return Vec::new() };
-        let open =
-            self.plan.changing(at.level as usize).iter().chain(self.plan.reading(at.level as usize).iter());
-        let open = open.map(|number| &self.plan.answered[number as usize]);
-        let open = open.filter(|answered| !bit(words, answered.slot));
-        let mut nexts: Vec<_> = open.map(|answered| (answered.index, answered.kind)).collect();
-        for number in self.plan.taking(at.level as usize).iter() {
-            let unanswered = &self.plan.unanswered[number as usize];
-            let taken = unanswered.taken(&words[self.plan.mask_words..]);
-            if let Some((index, called)) = unanswered.members.get(taken)
-                && *called <= level.at
-            {
-                nexts.push((*index, unanswered.kind));
-            }
-        }
-        let states = nexts.into_iter().map(|(index, kind)| (index, self.states.step(at.state, kind)));
-        let states: Vec<_> = states.collect();
-        states
-            .into_iter()
-            .map(|(index, state)| (index, state.map(|state| self.states.state(state))))
-            .collect()
-    }
-
-    /// Tries so many choices, or fewer where the object was asked for many new steps.
+    /// Tries so many choices, or fewer where the object was asked for many new steps or much was
+    /// kept.
     pub(super) fn advance(&mut self, choices: usize) -> Progress {
-        let asked = self.states.asked();
+        let (asked, memory) = (self.states.asked(), self.memory());
         for _ in 0..choices.div_ceil(2 * TURN) {
             for path in 0..2 {
                 for _ in 0..TURN {
@@ -131,7 +105,7 @@ impl<'a, O: Sequential> Search<'a, O> {
             if self.paths.iter().all(Vec::is_empty) {
                 return Progress::Exhausted;
             }
-            if self.states.asked() - asked > MOST_STEPS {
+            if self.states.asked() - asked > MOST_STEPS || self.memory() - memory > MOST_MEMORY {
                 break;
             }
         }
@@ -207,7 +181,7 @@ impl<'a, O: Sequential> Search<'a, O> {
 
     /// Adds operations that only read, wherever they fit, and goes on to the next level as long
     /// as the level's own operation is in the order. Tells which reads it added.
-    fn settle(&mut self, position: &mut Position, changed: bool, mut tell: impl FnMut(u32)) {
+    pub(super) fn settle(&mut self, position: &mut Position, changed: bool, mut tell: impl FnMut(u32)) {
         let Self { plan, states, words, .. } = self;
         let mut read = |words: &mut [u64], state: u32, numbers: Row<'_>| {
             for number in numbers.iter() {
@@ -246,60 +220,20 @@ impl<'a, O: Sequential> Search<'a, O> {
         }
         Some(new)
     }
-
-    /// The places in the history of a node's operations, in their order.
-    pub(super) fn order(&mut self, node: u32) -> Vec<usize> {
-        let mut way = Vec::new();
-        let mut at = node;
-        while at != NONE {
-            way.push(at);
-            at = self.table.node(at).parent;
-        }
-        let mut order = Vec::new();
-        self.words.fill(0);
-        self.settle_along(&mut Position { level: 0, state: 0 }, true, &mut order);
-        for step in way.iter().rev().skip(1) {
-            let node = self.table.node(*step);
-            let parent = self.table.node(node.parent);
-            self.words.copy_from_slice(self.table.words(node.parent));
-            if node.via & UNANSWERED == 0 {
-                let answered = &self.plan.answered[node.via as usize];
-                order.push(answered.index);
-                set(&mut self.words, answered.slot);
-            } else {
-                let unanswered = &self.plan.unanswered[(node.via & !UNANSWERED) as usize];
-                let taken = unanswered.taken(&self.words[self.plan.mask_words..]);
-                order.push(unanswered.members[taken].0);
-            }
-            let changed = parent.state != node.state;
-            let mut position = Position { level: parent.level, state: node.state };
-            self.settle_along(&mut position, changed, &mut order);
-        }
-        order
-    }
-
-    fn settle_along(&mut self, position: &mut Position, changed: bool, order: &mut Vec<usize>) {
-        let mut reads = Vec::new();
-        self.settle(position, changed, |number| reads.push(number));
-        order.extend(reads.into_iter().map(|number| self.plan.answered[number as usize].index));
-    }
-
-    /// The state of a node.
-    pub(super) fn state(&self, node: u32) -> &O::State {
-        self.states.state(self.table.node(node).state)
-    }
 }
 
 /// How many choices are tried on one path before the other's turn.
 const TURN: usize = 64;
 /// After so many new steps the caller has its turn, since an object may be slow.
 const MOST_STEPS: usize = 256;
+/// After so many more bytes too, since limits are looked at between turns.
+const MOST_MEMORY: usize = 16 << 20;
 
-fn bit(words: &[u64], slot: u32) -> bool {
+pub(super) fn bit(words: &[u64], slot: u32) -> bool {
     words[(slot / u64::BITS) as usize] >> (slot % u64::BITS) & 1 == 1
 }
 
-fn set(words: &mut [u64], slot: u32) {
+pub(super) fn set(words: &mut [u64], slot: u32) {
     words[(slot / u64::BITS) as usize] |= 1 << (slot % u64::BITS);
 }
 

@@ -52,6 +52,12 @@ pub(super) fn text<C: Display, R: Display, S>(
         (format!("client {}", operation.lane), short(operation))
     };
     text.push_str(&lanes::picture(history, operations, evidence.until, label));
+    let last = operations.iter().find(|&&index| history.operations[index].ended == Some(evidence.until));
+    if let (true, Some(&last)) = (*minimal, last) {
+        let (last, at) = (told(history, last), evidence.until);
+        let _ =
+            writeln!(text, "\nAll that was answered before {at} has an order; with {last} there is none.");
+    }
     if !bystanders.is_empty() {
         let many = bystanders.len();
         let these = if many == 1 { "this operation takes" } else { "these operations take" };

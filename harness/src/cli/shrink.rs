@@ -1,0 +1,171 @@
+//! `netprop shrink`: a failing case is made smaller, from where an earlier run ended.
+
+use std::fmt::Write as _;
+
+use model::MachineSpec;
+
+use super::Fatal;
+use super::args::{ShrinkLimits, ShrinkOptions};
+use super::lab::{self, Tested};
+use super::run::Session;
+use super::{nixos, parameters};
+use crate::config::Config;
+use crate::execute::{Exclusion, Verdict};
+use crate::exit::Exit;
+use crate::machines::MachineSystem;
+use crate::observe::Event;
+use crate::replay::{self, Replay};
+use crate::report;
+use crate::runner::{Continued, Failure, Runner};
+use crate::shrink::Budget;
+use crate::system::System;
+
+pub(crate) fn shrink(options: &ShrinkOptions) -> Result<Exit, Fatal> {
+    let usage = |error: &dyn std::error::Error| Fatal::usage(error);
+    let settings = replay::settings(&options.file).map_err(|error| usage(&error))?;
+    let specification = MachineSpec::new(parameters::bounds(&settings)?).map_err(|error| usage(&error))?;
+    // What is wrong with the file is said before anything is prepared.
+    Replay::read(&specification, &options.file).map_err(|error| usage(&error))?;
+    let session = Session::start(&options.output)?;
+    match lab::open(&nixos::recall(&options.lab, &settings), &session)? {
+        Tested::Simulated(system) => go_on(&specification, &system, options, &session),
+        Tested::Machines(lab) => {
+            for text in nixos::differences(&settings, &lab.pins()?) {
+                session.observer.event(&Event::Warning { text: &text });
+            }
+            go_on(&specification, &MachineSystem::new(&lab), options, &session)
+        }
+    }
+}
+
+fn go_on<S: System<MachineSpec>>(
+    specification: &MachineSpec,
+    system: &S,
+    options: &ShrinkOptions,
+    session: &Session,
+) -> Result<Exit, Fatal> {
+    let defaults = Config::default();
+    let probes = Budget { runs: options.probes, ..defaults.probes };
+    let config = limited(&options.limits, Config { probes, ..defaults });
+    let runner = Runner::new(specification, system, &config, session.observer.as_ref(), &session.stop);
+    let (exit, text) = match runner.shrink_file(&options.file)? {
+        Continued::Failed(failure) => {
+            let text = report::failure(specification, &failure) + &next(&failure);
+            (if session.stop.requested() { Exit::Stopped } else { Exit::Falsified }, text)
+        }
+        Continued::Passed(Verdict::Inconclusive(reason)) => {
+            (Exit::Inconclusive, format!("inconclusive: {reason}\n"))
+        }
+        Continued::Passed(Verdict::Excluded(Exclusion { configuration, reason })) => {
+            (Exit::Inconclusive, format!("excluded: {configuration} cannot be built or booted: {reason}\n"))
+        }
+        Continued::Passed(_) => {
+            let text = "holds: the case does not fail here, so there is nothing to make smaller\n";
+            (Exit::Holds, text.to_owned())
+        }
+    };
+    session.observer.text(&text);
+    Ok(exit)
+}
+
+/// The configuration with what the options say of shrinking.
+pub(crate) fn limited(limits: &ShrinkLimits, config: Config) -> Config {
+    let ShrinkLimits { shrink_runs, shrink_time, reruns } = limits;
+    let shrink =
+        Budget { runs: shrink_runs.unwrap_or(config.shrink.runs), time: shrink_time.or(config.shrink.time) };
+    Config { shrink, reruns: *reruns, ..config }
+}
+
+/// What can be done with a failure that is kept.
+pub(crate) fn next(failure: &Failure<MachineSpec>) -> String {
+    let Some(file) = failure.file.as_ref().map(|file| file.display()) else { return String::new() };
+    let mut text = String::new();
+    if !failure.smallest {
+        writeln!(text, "make it smaller still: netprop shrink {file}").ok();
+    }
+    if failure.causes.as_ref().is_some_and(|causes| !causes.complete) {
+        writeln!(text, "find out more of what matters: netprop replay --probe {file}").ok();
+    }
+    writeln!(text, "run it again: netprop replay {file}").ok();
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use clap::Parser as _;
+    use model::machines::{Command, Response};
+    use model::{Case, Machine, Network, NetworkParameters, Outcome, Subnet};
+
+    use super::*;
+    use crate::cli::args::{Cli, Command as Asked};
+    use crate::execute::Evidence;
+    use crate::machines::simulated::SimulatedNetwork;
+    use crate::observe::Observer;
+    use crate::stop::Stop;
+    use crate::system::SystemError;
+
+    /// Boots fail.
+    struct NeverBoots;
+
+    impl System<MachineSpec> for NeverBoots {
+        type Sut = SimulatedNetwork;
+
+        fn new_sut(&self, network: &Network) -> Result<SimulatedNetwork, SystemError> {
+            Ok(network.into())
+        }
+
+        fn run(&self, _: &mut SimulatedNetwork, _: &Command) -> Result<Outcome<Response>, SystemError> {
+            Ok(Outcome::Answered(Response::Failed("no".to_owned())))
+        }
+    }
+
+    #[derive(Default)]
+    struct Texts(Mutex<String>);
+
+    impl Observer for Texts {
+        fn event(&self, _: &Event<'_>) {}
+
+        fn text(&self, text: &str) {
+            self.0.lock().unwrap().push_str(text);
+        }
+    }
+
+    fn machine(number: u8) -> Machine {
+        let address = [172, 16, 2, number].into();
+        let id = format!("m{number}").parse().unwrap();
+        Machine::new(id, uuid::Uuid::from_bytes([number; 16]), address, "6.1".parse().unwrap())
+    }
+
+    #[test]
+    fn the_file_keeps_what_is_smaller_and_the_text_says_how_to_go_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let kernels = vec!["6.1".parse().unwrap()];
+        let specification = MachineSpec::new(NetworkParameters::new(kernels).unwrap()).unwrap();
+        let network = Network::new(Subnet::default(), (5..9).map(machine).collect()).unwrap();
+        let boots: Vec<Command> =
+            network.machines().iter().map(|machine| Command::Boot(machine.id.clone())).collect();
+        let evidence = Evidence { number: 1, ..Evidence::default() };
+        let case = Case::sequential(network, boots);
+        let replay = Replay::new(&specification, &"0".repeat(64), Default::default(), case, evidence);
+        let file = replay.write(directory.path()).unwrap();
+        let run = |runs: &str| {
+            let arguments =
+                ["netprop", "shrink", file.to_str().unwrap(), "--shrink-runs", runs, "--reruns", "0"];
+            let Asked::Shrink(options) = Cli::parse_from(arguments).command else {
+                unreachable!("it says shrink")
+            };
+            let texts = Arc::new(Texts::default());
+            let session = Session { observer: texts.clone(), stop: Stop::default() };
+            assert_eq!(go_on(&specification, &NeverBoots, &options, &session).unwrap(), Exit::Falsified);
+            let said = texts.0.lock().unwrap().clone();
+            (Replay::read(&specification, &file).unwrap(), said)
+        };
+        let (begun, said) = run("1");
+        assert!(!begun.smallest && said.contains("make it smaller still: netprop shrink "), "{said}");
+        let (ended, said) = run("100");
+        assert!(ended.smallest && !said.contains("netprop shrink"), "{said}");
+        assert_eq!((ended.case.initial.machines().len(), ended.case.len()), (1, 1));
+    }
+}
