@@ -14,7 +14,6 @@ mod drive;
 mod evidence;
 mod judge;
 mod record;
-mod search;
 mod watch;
 
 pub(crate) use drive::Panic;

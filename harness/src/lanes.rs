@@ -136,9 +136,10 @@ where
                 Came::Outcome(recorded) => (recorded, None),
                 Came::Panic(recorded, panicked) => (recorded, Some((spot, panicked.to_string()))),
             };
-            if let (Some(symbol), Outcome::Answered(response)) =
-                (self.recorder.model.defines(command), &recorded.operation.outcome)
-            {
+            if let (Some(symbol), Outcome::Answered(response)) = (
+                in_model("defines", command, || self.recorder.model.defines(command)),
+                &recorded.operation.outcome,
+            ) {
                 own.insert(symbol, response.clone());
             }
             ending.fetch_or(panic.is_some(), Ordering::SeqCst);

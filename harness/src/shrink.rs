@@ -250,8 +250,9 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
             }
         }
         let together = self.likeliest_deletion();
-        let together = together.filter(|step| self.chance(step) * step.gain > WORTH_IT);
-        if let Some(step) = together.filter(|step| best.is_none_or(|(_, most)| self.promise(step) >= most)) {
+        if let Some(step) = together.filter(|step| self.chance(step) * step.gain > WORTH_IT)
+            && best.is_none_or(|(_, most)| self.promise(&step) >= most)
+        {
             return Some(step);
         }
         best.map(|(index, _)| steps.remove(index))

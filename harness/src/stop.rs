@@ -31,6 +31,11 @@ impl Stop {
         self.0.requested.load(Ordering::SeqCst)
     }
 
+    /// What is set at the request.
+    pub(crate) fn flag(&self) -> &AtomicBool {
+        &self.0.requested
+    }
+
     /// Has something done at the request, or now where it was made already: ending a build, say,
     /// that looks for nothing while it runs.
     pub fn on_request(&self, action: impl FnOnce() + Send + 'static) {

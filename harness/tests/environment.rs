@@ -14,6 +14,12 @@ use ring::{Buffers, Command as RingCommand, Ring};
 // What netprop prints of the planted bug; it holds as it is, since nothing is planted then.
 include!("ring/standing_alone.rs");
 
+/// What `netprop replay --as-test` prints for machines; it needs some to run, so it only compiles.
+mod machines {
+    include!("ring/machines.rs");
+    const _: fn() -> Result<(), Box<dyn std::error::Error>> = machines_000000000000;
+}
+
 /// Holds as it is; the other tests run it in a process of its own, with a bug.
 #[test]
 fn a_ring_buffer_is_a_queue() {

@@ -84,7 +84,10 @@ pub fn no_broken_model<T>(call: impl FnOnce() -> T) -> Result<T, BrokenModel> {
 pub fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("for a reason that is no text").split_whitespace().collect::<Vec<_>>().join(" ")
+    let broken = || panic.downcast_ref::<BrokenModel>().map(ToString::to_string);
+    let text = text.map(str::to_owned).or_else(broken);
+    let text = text.unwrap_or_else(|| "for a reason that is no text".to_owned());
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Puts the hook in place, once. Where panics abort there is nothing to catch, and no reason to

@@ -187,6 +187,24 @@ mod tests {
         read()
     }
 
+    /// What is printed for machines; `tests/environment.rs` sees to it that it compiles.
+    const PRINTED: &str = include_str!("../../tests/ring/machines.rs");
+
+    #[test]
+    fn a_case_becomes_a_test_that_stands_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = saved(directory.path());
+        let bounds = parameters::bounds(&replay::settings(&file).unwrap()).unwrap();
+        let specification = MachineSpec::new(bounds).unwrap();
+        let replay = Replay::read(&specification, &file).unwrap();
+        let text = as_test(&specification, &replay);
+        assert_eq!(text.replace("#[test]\n", ""), PRINTED, "the file is not what is printed now");
+        let mut json = text.split("r#\"").skip(1).map(|rest| rest.split_once("\"#").unwrap().0);
+        let network: Network = crate::from_json(json.next().unwrap());
+        let command: Command = crate::from_json(json.next().unwrap());
+        assert_eq!((network, vec![command]), (replay.case.initial, replay.case.commands));
+    }
+
     #[test]
     fn what_matters_is_kept_in_the_file_and_found_out_step_by_step() {
         let directory = tempfile::tempdir().unwrap();

@@ -46,7 +46,8 @@ fn go_on<S: System<MachineSpec>>(
 ) -> Result<Exit, Fatal> {
     let defaults = Config::default();
     let probes = Budget { runs: options.probes, ..defaults.probes };
-    let config = limited(&options.limits, Config { probes, ..defaults });
+    // The run that found the failure has kept its seed.
+    let config = limited(&options.limits, Config { probes, regressions: None, ..defaults });
     let runner = Runner::new(specification, system, &config, session.observer.as_ref(), &session.stop);
     let (exit, text) = match runner.shrink_file(&options.file)? {
         Continued::Failed(failure) => {

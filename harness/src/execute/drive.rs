@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 
-use model::panics::caught;
+use model::panics::{caught, in_model};
 use model::{Case, Judgement, Model, Outcome, Place, Possible, Symbol};
 
 use super::record::{Came, show_outcome};
@@ -20,7 +20,7 @@ struct Drive<'a, 'e, M: Model, S: System<M>> {
     executor: &'a Executor<'e, M, S>,
     sut: &'a mut S::Sut,
     recorder: Recorder<'a, M>,
-    /// What commands outside lanes have given for symbols.
+    /// What was given for symbols, in lanes only for the final commands.
     results: BTreeMap<Symbol, M::Response>,
     history: &'a mut Vec<Recorded<M>>,
 }
@@ -73,7 +73,7 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
                 return Ok(Verdict::Falsified(judge::panicked(model, case, self.history, panic)));
             }
         }
-        Ok(judge::whole(model, case, self.history))
+        judge::whole(model, case, self.history, self.executor.stop)
     }
 
     /// Gives a command whose answer can be judged at once; gives the verdict where that ends the
@@ -98,21 +98,15 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
             return Ok(Some(Verdict::Inconclusive(reason)));
         }
         if let Some((_, came)) = self.give(spot, command, bound)? {
-            let expected = judge::NO_PANIC.to_owned();
-            return Ok(Some(Verdict::Falsified(Evidence {
-                number: spot.number,
-                expected,
-                came,
-                course: None,
-            })));
+            return Ok(Some(Verdict::Falsified(Evidence::panic(spot.number, came))));
         }
         let Some(Recorded { operation, .. }) = self.history.last() else { return Ok(None) };
         Ok(match possible.observe(model, &operation.command, &operation.outcome) {
             Judgement::Allowed => None,
             Judgement::Undecided(reason) => Some(Verdict::Inconclusive(reason)),
             Judgement::Forbidden(why) => {
-                let (expected, came) = (why.expected(), show_outcome(model, &operation.outcome));
-                Some(Verdict::Falsified(Evidence { number: spot.number, expected, came, course: None }))
+                let came = show_outcome(model, &operation.outcome);
+                Some(Verdict::Falsified(Evidence::new(spot.number, why.expected(), came)))
             }
         })
     }
@@ -140,7 +134,7 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
             Came::Panic(recorded, panicked) => (recorded, Some((spot, panicked.to_string()))),
         };
         if let (Some(symbol), Outcome::Answered(response)) =
-            (executor.model.defines(command), &recorded.operation.outcome)
+            (in_model("defines", command, || executor.model.defines(command)), &recorded.operation.outcome)
         {
             results.insert(symbol, response.clone());
         }
@@ -156,9 +150,18 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
         let lanes = Lanes::new(recorder, &case.lanes, first, results, executor.stop);
         let run = caught(|| executor.system.run_lanes(sut, &lanes));
         let (mut recorded, panic) = lanes.into_recorded();
-        let given = recorded.len();
+        let (given, mut given_in_lanes) = (recorded.len(), BTreeMap::new());
         recorded.sort_by_key(|recorded| recorded.operation.called);
+        for Recorded { place, operation, .. } in &recorded {
+            let Place::Lane { lane, index } = *place else { continue };
+            let symbol =
+                in_model("defines", &operation.command, || executor.model.defines(&case.lanes[lane][index]));
+            if let (Some(symbol), Outcome::Answered(response)) = (symbol, &operation.outcome) {
+                given_in_lanes.insert(symbol, response.clone());
+            }
+        }
         history.append(&mut recorded);
+        results.append(&mut given_in_lanes);
         run.unwrap_or_else(|panicked| Err(failed("the lanes were run", panicked)))?;
         let all: usize = case.lanes.iter().map(Vec::len).sum();
         if panic.is_none() && given != all {

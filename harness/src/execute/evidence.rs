@@ -1,5 +1,7 @@
 //! Why a case is falsified, as replay files keep it and reports show it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Why a case is falsified.
@@ -18,8 +20,28 @@ pub struct Evidence {
     pub course: Option<Box<Course>>,
 }
 
-impl std::fmt::Display for Evidence {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// What is expected where the system panicked.
+const NO_PANIC: &str = "an outcome, and no panic";
+
+impl Evidence {
+    /// The evidence of a wrong answer, or of any other outcome that should not be.
+    pub(crate) fn new(number: usize, expected: String, came: String) -> Self {
+        Self { number, expected, came, course: None }
+    }
+
+    /// The evidence of a panic of the system.
+    pub(crate) fn panic(number: usize, said: String) -> Self {
+        Self::new(number, NO_PANIC.to_owned(), said)
+    }
+
+    /// Whether it is that of a panic of the system.
+    pub(crate) fn is_panic(&self) -> bool {
+        self.expected == NO_PANIC
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "expected {}; came {}", self.expected, self.came)
     }
 }
@@ -49,7 +71,7 @@ pub struct Given {
     pub came: String,
     /// When it was given: its position in the order of events.
     pub called: u64,
-    /// When the outcome came; none where it is unknown.
+    /// When the outcome came, or the wait for it was given up.
     pub ended: Option<u64>,
 }
 

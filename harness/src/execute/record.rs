@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use model::history::Operation;
-use model::panics::{Panicked, caught};
+use model::panics::{Panicked, caught, in_model};
 use model::{Model, Outcome, Place};
 
 use super::watch::Watch;
@@ -70,13 +70,12 @@ impl<M: Model> Recorder<'_, M> {
     ) -> Result<Came<M>, SystemError> {
         let number = spot.number;
         let lane = spot.lane().map(|lane| lane + 1);
-        let followed = self.observer.follows_cases();
-        let told = followed || self.watch.is_some();
-        let shown = if told { self.model.show_command(&command) } else { String::new() };
-        if followed {
-            self.observer.event(&Event::CommandStarted { number, lane, command: &shown });
+        // What nobody follows is not put into words.
+        let shown = self.observer.follows_cases().then(|| show_command(self.model, &command));
+        if let Some(command) = &shown {
+            self.observer.event(&Event::CommandStarted { number, lane, command });
         }
-        let watched = self.watch.map(|watch| watch.given(number, &shown));
+        let watched = self.watch.map(|watch| watch.given(number));
         let start = Instant::now();
         let called = self.tick();
         let result = caught(|| run(&command));
@@ -87,12 +86,12 @@ impl<M: Model> Recorder<'_, M> {
             Ok(outcome) => (outcome?, None),
             Err(panicked) => (Outcome::Unknown(panicked.to_string()), Some(panicked)),
         };
-        if followed {
-            let (outcome, seconds) = (&*show_outcome(self.model, &outcome), elapsed.as_secs_f64());
-            self.observer.event(&Event::CommandFinished { number, lane, command: &shown, outcome, seconds });
+        if let Some(command) = &shown {
+            let (outcome, seconds) = (&show_outcome(self.model, &outcome), elapsed.as_secs_f64());
+            self.observer.event(&Event::CommandFinished { number, lane, command, outcome, seconds });
         }
-        let ended = (!matches!(outcome, Outcome::Unknown(_))).then_some(ended);
-        let operation = Operation { lane: spot.lane().unwrap_or(0), command, called, outcome, ended };
+        let operation =
+            Operation { lane: spot.lane().unwrap_or(0), command, called, outcome, ended: Some(ended) };
         let recorded = Recorded { place: spot.place, operation, elapsed };
         Ok(match panicked {
             None => Came::Outcome(recorded),
@@ -105,10 +104,15 @@ impl<M: Model> Recorder<'_, M> {
     }
 }
 
+/// A command as reports show it.
+pub(crate) fn show_command<M: Model>(model: &M, command: &M::Command) -> String {
+    in_model("show_command", command, || model.show_command(command))
+}
+
 /// An outcome as reports show it.
 pub(crate) fn show_outcome<M: Model>(model: &M, outcome: &Outcome<M::Response>) -> String {
     match outcome {
-        Outcome::Answered(response) => model.show_response(response),
+        Outcome::Answered(response) => in_model("show_response", response, || model.show_response(response)),
         Outcome::Refused(why) => format!("refused: {why}"),
         Outcome::Unknown(why) => format!("unknown: {why}"),
     }

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use model::{Case, Model};
+use serde_json::Value;
 
 use super::Evidence;
 use crate::exit::Exit;
@@ -44,7 +45,6 @@ struct Now {
 
 struct Running {
     number: usize,
-    command: String,
     since: Instant,
 }
 
@@ -89,15 +89,14 @@ impl Watch {
     }
 
     /// A command is given.
-    pub(crate) fn given(&self, number: usize, command: &str) -> Watched<'_> {
+    pub(crate) fn given(&self, number: usize) -> Watched<'_> {
         self.thread.get_or_init(|| {
             let shared = Arc::clone(&self.shared);
             let name = "watch".to_owned();
             // Where no thread can be had, commands go unwatched.
             thread::Builder::new().name(name).spawn(move || shared.wait()).ok();
         });
-        let running = Running { number, command: command.to_owned(), since: Instant::now() };
-        self.shared.now().given.push(running);
+        self.shared.now().given.push(Running { number, since: Instant::now() });
         Watched { shared: &self.shared, number }
     }
 }
@@ -134,7 +133,8 @@ impl Shared {
     }
 
     fn leave(&self, now: &Now, running: &Running) -> ! {
-        let Running { number, command, .. } = running;
+        let number = running.number;
+        let command = command(&now.case, number).map(|command| format!(" ({command})")).unwrap_or_default();
         let limit = self.limit.as_secs_f64();
         let seed = if now.seed.is_empty() { String::new() } else { format!(" of seed {}", now.seed) };
         let kept = match self.keep(now, running) {
@@ -143,7 +143,7 @@ impl Shared {
             Some(Err(error)) => format!("; {error}"),
         };
         let text = format!(
-            "inconclusive: command {number} ({command}) of the case{seed} has not returned for {limit} s, and \
+            "inconclusive: command {number}{command} of the case{seed} has not returned for {limit} s, and \
              nothing but the end of the process ends it{kept}: have it give up in time, or set a greater \
              limit (Config::command_limit)"
         );
@@ -154,14 +154,18 @@ impl Shared {
     fn keep(&self, now: &Now, running: &Running) -> Option<Result<PathBuf, ReplayError>> {
         let directory = self.directory.as_ref().filter(|_| !now.case.is_empty())?;
         let came = format!("nothing within {} s", self.limit.as_secs_f64());
-        let failure = Evidence {
-            number: running.number,
-            expected: "that the command returns".to_owned(),
-            came,
-            course: None,
-        };
+        let failure = Evidence::new(running.number, "that the command returns".to_owned(), came);
         let Self { specification, settings, .. } = self;
         let unreturned = Unreturned { specification, seed: &now.seed, settings, failure, case: &now.case };
         Some(unreturned.write(directory))
     }
+}
+
+/// A command of a case that is JSON, in one line; none where it is not to be had.
+fn command(case: &[u8], number: usize) -> Option<String> {
+    let case: Value = serde_json::from_slice(case).ok()?;
+    let list = |name: &str| case.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let lanes = list("lanes").into_iter().filter_map(|lane| lane.as_array().cloned()).flatten();
+    let mut commands = list("commands").into_iter().chain(lanes).chain(list("finally"));
+    commands.nth(number.checked_sub(1)?).map(|command| command.to_string())
 }

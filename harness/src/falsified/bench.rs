@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use model::{Case, Model};
 
-use crate::execute::{Evidence, Verdict};
+use crate::execute::{Evidence, Recorded, Verdict};
 use crate::memory::Memory;
 use crate::observe::Event;
 use crate::replay::Replay;
@@ -95,8 +95,9 @@ impl<M: Model, S: System<M>> Bench<M> for RunnerBench<'_, '_, M, S> {
         let execution = self.runner.executor.run(case)?;
         let way = execution.evidence().map(|evidence| Way::of(model, case, evidence, &execution));
         let given = execution.history.iter();
-        let commands =
-            given.map(|given| (model.kind(&given.operation.command), given.elapsed.as_secs_f64())).collect();
+        let seconds =
+            |given: &Recorded<M>| (model.kind(&given.operation.command), given.elapsed.as_secs_f64());
+        let commands = given.map(seconds).collect();
         let took = Took { total: start.elapsed().as_secs_f64(), commands };
         Ok(Trial { verdict: execution.verdict, way, took })
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use model::lanes::end_states;
-use model::step::predict;
+use model::step::{makes_sense, predict};
 use model::{Case, InvalidCase, Model, Place, Symbol};
 
 /// A command with the identity that it keeps for the whole search.
@@ -132,7 +132,7 @@ impl<M: Model> Draft<M> {
         let mut symbols = Symbols::default();
         let mut state = self.initial.clone();
         self.prefix.retain(|Traced { command, .. }| {
-            let sensible = symbols.admit(model, command, None) && model.pre_condition(&state, command);
+            let sensible = symbols.admit(model, command, None) && makes_sense(model, &state, command);
             if sensible {
                 symbols.define(model, command, None);
                 state = predict(model, &state, command);
@@ -174,7 +174,7 @@ impl<M: Model> Draft<M> {
             symbols.define(model, &traced.command, None);
         }
         self.finally.retain(|Traced { command, .. }| {
-            let sensible: Vec<bool> = ends.iter().map(|state| model.pre_condition(state, command)).collect();
+            let sensible: Vec<bool> = ends.iter().map(|state| makes_sense(model, state, command)).collect();
             let kept = symbols.admit(model, command, None)
                 && (sensible.iter().all(|sensible| *sensible) || model.can_be_refused(command));
             if kept {

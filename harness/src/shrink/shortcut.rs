@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use model::Model;
-use model::step::predict;
+use model::step::{makes_sense, predict};
 
 /// The shortest ways from `start` to each of the states in `targets`, with a bound on what is
 /// looked through; `targets` says how short a way must be to be worth it. None for those that are
@@ -37,7 +37,7 @@ pub(super) fn ways<M: Model>(
             break;
         }
         for (index, command) in commands.iter().enumerate() {
-            if !model.pre_condition(&state, command) {
+            if !makes_sense(model, &state, command) {
                 continue;
             }
             predictions += 1;

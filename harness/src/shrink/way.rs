@@ -8,6 +8,9 @@ use model::{Case, Model, Outcome};
 
 use crate::execute::{Evidence, Execution};
 
+/// What is wrong with a system that panicked.
+const PANIC: &str = "panic of the system";
+
 /// How a case fails.
 ///
 /// Of commands in sequence it is the kind of the command that got the wrong answer (`Model::kind`)
@@ -40,11 +43,14 @@ impl Way {
         execution: &Execution<M>,
     ) -> Self {
         let blamed = case.places().nth(evidence.number.saturating_sub(1)).map(|(_, command)| command);
+        let kind = blamed.map(|command| model.kind(command)).unwrap_or_default();
+        if evidence.is_panic() {
+            return Self::Answer { kind, wrong: PANIC };
+        }
         if !case.lanes.is_empty() && evidence.number > case.commands.len() {
             let together = case.lanes.iter().flatten().chain(&case.finally);
             return Self::Together(together.map(|command| model.kind(command)).collect());
         }
-        let kind = blamed.map(|command| model.kind(command)).unwrap_or_default();
         Self::Answer { kind, wrong: wrong(model, case, execution) }
     }
 
@@ -52,8 +58,10 @@ impl Way {
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Together(_), Self::Together(_)) => true,
-            (Self::Together(kinds), Self::Answer { kind, .. })
-            | (Self::Answer { kind, .. }, Self::Together(kinds)) => kinds.contains(kind),
+            (Self::Together(kinds), Self::Answer { kind, wrong })
+            | (Self::Answer { kind, wrong }, Self::Together(kinds)) => {
+                *wrong != PANIC && kinds.contains(kind)
+            }
             (Self::Answer { .. }, Self::Answer { .. }) => self == other,
         }
     }
@@ -71,13 +79,10 @@ impl fmt::Display for Way {
 /// What was wrong with the last answer.
 fn wrong<M: Model>(model: &M, case: &Case<M>, execution: &Execution<M>) -> &'static str {
     let mut state = case.initial.clone();
-    for (index, given) in execution.history.iter().enumerate() {
-        let given = &given.operation;
+    for given in execution.history.iter().map(|given| &given.operation) {
         let response = match &given.outcome {
             Outcome::Answered(response) => response,
             Outcome::Refused(_) => continue,
-            // An unknown outcome is nothing wrong, so this is where the system panicked.
-            Outcome::Unknown(_) if index + 1 == execution.history.len() => return "panic of the system",
             // From here on more than one state is possible, and this is the likeliest.
             Outcome::Unknown(_) => {
                 state = predict(model, &state, &given.command);

@@ -106,7 +106,7 @@ fn a_command_that_never_returns_ends_the_process_and_keeps_its_case() {
     let number = replay.failure.number;
     let named = replay.case.places().nth(number - 1).map(|(_, command)| *command);
     assert_eq!(named, Some(Command::Read), "{:?}", replay.case);
-    for text in [format!("command {number} (Read)"), replay.seed, file.display().to_string()] {
+    for text in [format!("command {number} (\"Read\")"), replay.seed, file.display().to_string()] {
         assert!(said.contains(&text), "{text} is not in {said}");
     }
 }

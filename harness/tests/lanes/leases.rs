@@ -25,11 +25,8 @@ enum Response {
     NoSuchLease,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-struct State {
-    held: BTreeSet<Named<u64>>,
-    symbols: u32,
-}
+/// The leases that are held.
+type State = BTreeSet<Named<u64>>;
 
 struct Leases;
 
@@ -39,23 +36,22 @@ impl Model for Leases {
     type Response = Response;
 
     fn gen_initial_state(&self) -> BoxedStrategy<State> {
-        Just(State::default()).boxed()
+        Just(State::new()).boxed()
     }
 
     fn gen_command(&self, state: &State) -> BoxedStrategy<Command> {
-        // Lanes do not see how many others have used, so symbols are drawn far apart.
-        let grant = (state.symbols..state.symbols + 1000).prop_map(|symbol| Command::Grant(Symbol(symbol)));
-        if state.held.is_empty() {
+        let grant = Just(()).prop_map(|()| Command::Grant(Symbol::fresh()));
+        if state.is_empty() {
             return grant.boxed();
         }
-        let held: Vec<_> = state.held.iter().cloned().collect();
+        let held: Vec<_> = state.iter().cloned().collect();
         prop_oneof![grant, select(held).prop_map(Command::Release)].boxed()
     }
 
     fn pre_condition(&self, state: &State, command: &Command) -> bool {
         match command {
             Command::Grant(_) => true,
-            Command::Release(lease) => state.held.contains(lease),
+            Command::Release(lease) => state.contains(lease),
         }
     }
 
@@ -63,11 +59,10 @@ impl Model for Leases {
         let mut state = state.clone();
         match command {
             Command::Grant(symbol) => {
-                state.held.insert(Named::Symbol(*symbol));
-                state.symbols = state.symbols.max(symbol.0 + 1);
+                state.insert(Named::Symbol(*symbol));
             }
             Command::Release(lease) => {
-                state.held.remove(lease);
+                state.remove(lease);
             }
         }
         state
@@ -77,7 +72,7 @@ impl Model for Leases {
         match response {
             Response::Granted(number) => {
                 let mut state = state.clone();
-                state.held.insert(Named::Value(*number));
+                state.insert(Named::Value(*number));
                 state
             }
             _ => self.next_state(state, command),
@@ -86,7 +81,7 @@ impl Model for Leases {
 
     fn post_condition(&self, state: &State, command: &Command, response: &Response) -> bool {
         match (command, response) {
-            (Command::Grant(_), Response::Granted(number)) => !state.held.contains(&Named::Value(*number)),
+            (Command::Grant(_), Response::Granted(number)) => !state.contains(&Named::Value(*number)),
             (Command::Release(_), answer) => *answer == Response::Released,
             _ => false,
         }
@@ -115,8 +110,7 @@ impl Model for Leases {
     }
 
     fn final_commands(&self, state: &State) -> Vec<Command> {
-        // What lanes were granted has a name in them alone.
-        state.held.iter().take(1).cloned().map(Command::Release).collect()
+        state.iter().cloned().map(Command::Release).collect()
     }
 }
 

@@ -19,6 +19,7 @@ enum At {
     Destroying,
     PreCondition,
     NextState,
+    NextStateAfter,
     PostCondition,
     Invariant,
 }
@@ -61,6 +62,11 @@ impl Model for Fragile {
 
     fn next_state(&self, state: &u32, command: &u32) -> u32 {
         self.step(At::NextState, *command);
+        state + command
+    }
+
+    fn next_state_after(&self, state: &u32, command: &u32, _: &u32) -> u32 {
+        self.step(At::NextStateAfter, *command);
         state + command
     }
 
@@ -173,18 +179,26 @@ fn a_post_condition_or_an_invariant_that_panics_says_no() {
 
 #[test]
 fn any_other_part_of_a_model_that_panics_ends_the_run() {
-    for (at, method) in [(At::PreCondition, "pre_condition"), (At::NextState, "next_state")] {
+    let parts = [
+        (At::PreCondition, "pre_condition"),
+        (At::NextState, "next_state"),
+        (At::NextStateAfter, "next_state_after"),
+    ];
+    for (at, method) in parts {
         for config in [sequential(), config(20)] {
             let fragile = Fragile::new(at);
-            let error =
-                Runner::new(&fragile, &&fragile, &config, &Silent, &Stop::default()).run().err().unwrap();
+            let ended = Runner::new(&fragile, &&fragile, &config, &Silent, &Stop::default()).run();
+            let error = ended.err().expect("the run ends");
             let said = error.to_string();
-            assert!(matches!(error, RunError::System(SystemError::WrongUse(_))), "{said}");
-            assert!(said.starts_with(&format!("the model's {method} panicked at ")), "{said}");
-            assert!(
-                ["7", "8", "9"].iter().any(|command| said.contains(&format!(" on {command}: "))),
-                "{said}"
-            );
+            let known = matches!(error, RunError::Generate(_) | RunError::System(SystemError::WrongUse(_)));
+            assert!(known && said.contains(&format!("{method} panicked ")), "{said}");
+            let command = ["7", "8", "9"].iter().find(|command| {
+                [format!(" on {command}: "), format!("command {command} "), format!(" ({command}) ")]
+                    .iter()
+                    .any(|named| said.contains(named))
+            });
+            assert!(command.is_some() && said.contains(&format!("seven at {at:?}")), "{said}");
+            assert_eq!(fragile.left(), 0, "{said}");
         }
     }
 }

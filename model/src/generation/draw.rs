@@ -2,7 +2,6 @@
 //! is to have, from user code that may panic.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::RngExt as _;
@@ -10,7 +9,7 @@ use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use super::{GenerateError, Swarm, TRIES, Tree};
-use crate::panics::panic_text;
+use crate::panics::{Panicked, caught};
 use crate::specification::Model;
 use crate::step::predict_in_place;
 use crate::text;
@@ -64,7 +63,12 @@ impl<'a, M: Model> Draw<'a, M> {
             };
             let tree = tree.map_err(why)?;
             let command = guarded("the strategy of gen_command", state, || tree.current())?;
-            if !guarded("pre_condition", state, || model.pre_condition(state, &command))? {
+            let sensible = guarded_for(
+                "pre_condition",
+                || model.pre_condition(state, &command),
+                || format!(" for state {} and command {}", text::cut(state), text::cut(&command)),
+            )?;
+            if !sensible {
                 refused += 1;
                 if refused == TRIES {
                     let (state, command) = (text::cut(state), text::cut(&command));
@@ -93,12 +97,11 @@ impl<'a, M: Model> Draw<'a, M> {
         command: &M::Command,
         number: usize,
     ) -> Result<(), GenerateError> {
-        let done = catch_unwind(AssertUnwindSafe(|| predict_in_place(self.model, state, command)));
-        done.map_err(|panic| GenerateError::Panicked {
-            part: "next_state",
-            about: format!(" at command {number} ({})", text::cut(command)),
-            why: panic_text(panic.as_ref()),
-        })?;
+        guarded_for(
+            "next_state",
+            || predict_in_place(self.model, state, command),
+            || format!(" at command {number} ({})", text::cut(command)),
+        )?;
         // Asking for the time costs as much as changing a small state.
         if number.is_multiple_of(2) && self.start.elapsed() > SLOW && text::is_longer_than(state, MOST_BYTES)
         {
@@ -114,9 +117,18 @@ fn guarded<T, State: std::fmt::Debug>(
     state: &State,
     ask: impl FnOnce() -> T,
 ) -> Result<T, GenerateError> {
-    catch_unwind(AssertUnwindSafe(ask)).map_err(|panic| GenerateError::Panicked {
-        part,
-        about: format!(" for state {}", text::cut(state)),
-        why: panic_text(panic.as_ref()),
+    guarded_for(part, ask, || format!(" for state {}", text::cut(state)))
+}
+
+pub(super) fn guarded_for<T>(
+    part: &'static str,
+    ask: impl FnOnce() -> T,
+    about: impl FnOnce() -> String,
+) -> Result<T, GenerateError> {
+    caught(ask).map_err(|panicked| match panicked {
+        Panicked::Said(why) => GenerateError::Panicked { part, about: about(), why },
+        Panicked::Model(broken) => {
+            GenerateError::Panicked { part: broken.method, about: about(), why: broken.said }
+        }
     })
 }

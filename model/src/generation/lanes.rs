@@ -8,7 +8,7 @@ use super::{GenerateError, Tree};
 use crate::case::Case;
 use crate::lanes::{LaneShape, end_states, interleavings, states_at_end_of};
 use crate::specification::Model;
-use crate::step::{predict, predict_in_place};
+use crate::step::{makes_sense, predict, predict_in_place};
 
 /// How often a command for a lane is drawn before the lane stays as it is.
 const LANE_TRIES: u32 = 20;
@@ -93,7 +93,7 @@ pub(super) fn add_final<M: Model>(
     let Ok(mut ends) = end_states(model, start.clone(), &case.lanes) else { return };
     let Some(predicted) = ends.first() else { return };
     for command in of(predicted) {
-        let sensible: Vec<bool> = ends.iter().map(|state| model.pre_condition(state, &command)).collect();
+        let sensible: Vec<bool> = ends.iter().map(|state| makes_sense(model, state, &command)).collect();
         if sensible.iter().all(|sensible| *sensible) || model.can_be_refused(&command) {
             for (state, sensible) in ends.iter_mut().zip(sensible) {
                 if sensible {

@@ -42,7 +42,7 @@ mod way;
 pub use limits::{Limits, Undecided};
 pub use map::{Entries, Map, MapCommand, MapResponse};
 pub use object::Sequential;
-pub use of_model::check_model;
+pub use of_model::{check_model, check_steps};
 pub use register::{Register, RegisterCommand, RegisterResponse};
 pub use verdict::{Counterexample, Obstacle, Verdict, Why};
 

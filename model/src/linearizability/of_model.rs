@@ -25,6 +25,23 @@ pub fn check_model<M: Model>(
     history: &History<M::Command, M::Response>,
     limits: Limits<'_>,
 ) -> Verdict<M::State> {
+    check_steps(initial, history, limits, |state, command, response| {
+        step::step(model, state, command, response)
+    })
+}
+
+/// [`check_model`] of anything that says what a command leads to: the next state, or why it cannot
+/// have got this answer (or have taken effect, where there is none).
+pub fn check_steps<State, Command, Response>(
+    initial: &State,
+    history: &History<Command, Response>,
+    limits: Limits<'_>,
+    step: impl Fn(&State, &Command, Option<&Response>) -> Result<State, step::Impossible>,
+) -> Verdict<State>
+where
+    State: Clone + Debug + PartialEq + Serialize,
+    Command: PartialEq + Debug,
+{
     let (mut alike, mut numbered) = (Alike::default(), Vec::new());
     for (number, operation) in history.operations.iter().enumerate() {
         let Operation { lane, command, called, outcome, ended } = operation;
@@ -36,31 +53,38 @@ pub fn check_model<M: Model>(
         let command = alike.first(number, command, &history.operations);
         numbered.push(Operation { lane: *lane, command, called: *called, outcome, ended: *ended });
     }
-    let object = OfModel { model, initial, operations: &history.operations };
+    let object = Steps { step, initial, operations: &history.operations };
     super::check(&object, &History { operations: numbered }, limits).map(|state| state.state)
 }
 
-/// A model as an object. Commands and answers are places in the history.
-struct OfModel<'a, M: Model> {
-    model: &'a M,
-    initial: &'a M::State,
-    operations: &'a [Operation<M::Command, M::Response>],
+/// Steps as an object. Commands and answers are places in the history.
+struct Steps<'a, State, Command, Response, Step> {
+    step: Step,
+    initial: &'a State,
+    operations: &'a [Operation<Command, Response>],
 }
 
-impl<M: Model> OfModel<'_, M> {
+impl<State, Command, Response, Step> Steps<'_, State, Command, Response, Step>
+where
+    Step: Fn(&State, &Command, Option<&Response>) -> Result<State, step::Impossible>,
+{
     fn try_step(
         &self,
-        state: &Fingerprinted<M::State>,
+        state: &Fingerprinted<State>,
         command: usize,
         response: Option<&usize>,
-    ) -> Result<M::State, step::Impossible> {
+    ) -> Result<State, step::Impossible> {
         let response = response.and_then(|response| self.operations[*response].outcome.answer());
-        step::step(self.model, &state.state, &self.operations[command].command, response)
+        (self.step)(&state.state, &self.operations[command].command, response)
     }
 }
 
-impl<M: Model> Sequential for OfModel<'_, M> {
-    type State = Fingerprinted<M::State>;
+impl<State, Command, Response, Step> Sequential for Steps<'_, State, Command, Response, Step>
+where
+    State: Clone + Debug + PartialEq + Serialize,
+    Step: Fn(&State, &Command, Option<&Response>) -> Result<State, step::Impossible>,
+{
+    type State = Fingerprinted<State>;
     type Command = usize;
     type Response = usize;
 

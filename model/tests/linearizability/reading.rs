@@ -90,7 +90,7 @@ fn bad_files_are_refused_with_the_line() {
         (after("{\"id\": 1"), "line 2: column 8: EOF while parsing"),
         (
             after(&format!("{{\"op\": {}", "[".repeat(100_000))),
-            "line 2: column 134: recursion limit exceeded",
+            "line 2: column 135: recursion limit exceeded",
         ),
         (
             "[{:type :ok, :process 0, :f :read, :value 1}]".to_owned(),
