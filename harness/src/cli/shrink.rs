@@ -48,7 +48,8 @@ fn go_on<S: System<MachineSpec>>(
     let defaults = Config::default();
     let probes = Budget { runs: options.probes, ..defaults.probes };
     let command_limit = Some(Duration::from_secs(options.lab.command_limit));
-    let config = limited(&options.limits, Config { probes, command_limit, ..defaults });
+    // The run that found the failure has kept its seed.
+    let config = limited(&options.limits, Config { probes, command_limit, regressions: None, ..defaults });
     let runner = Runner::new(specification, system, &config, session.observer.as_ref(), &session.stop);
     let (exit, text) = match runner.shrink_file(&options.file)? {
         Continued::Failed(failure) => {
