@@ -1,8 +1,6 @@
 //! Scenarios at run time: what they make is run, judged and shrinks like any other case; and the
 //! shortest test of commands side by side.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::panic::catch_unwind;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
