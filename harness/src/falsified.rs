@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use model::Tree;
+use model::panics::no_broken_model;
 use model::{Case, GeneratedCase, Model};
 
 use crate::causes::Causes;
@@ -139,13 +140,17 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
     pub fn shrink_file(&self, file: &Path) -> Result<Continued<M>, RunError> {
         let replay = Replay::read(self.executor.model, file)?;
         let found = Found::saved(file.to_owned(), replay);
+        if let Some(watch) = &self.executor.watch {
+            watch.seed(&found.seed.to_string());
+        }
         let mut tries = 0;
         loop {
             let execution = self.run_case(&found.case, &file.display().to_string())?;
             tries += 1;
             match execution.evidence().cloned() {
                 Some(evidence) => {
-                    let failure = self.pursue(found, evidence, &execution)?;
+                    let pursued = no_broken_model(|| self.pursue(found, evidence, &execution));
+                    let failure = pursued.unwrap_or_else(|broken| Err(SystemError::from(broken).into()))?;
                     return Ok(Continued::Failed(Box::new(failure)));
                 }
                 // It may be one that does not fail each time.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
 
-use model::panics::{caught, in_model};
+use model::panics::{caught, in_model, no_broken_model};
 use model::{Model, Outcome, Place, Symbol};
 
 use crate::execute::{Came, Panic, Recorded, Recorder, Spot, failed};
@@ -99,7 +99,9 @@ where
                         session.unwrap_or_else(|panicked| Err(failed("a session was opened", panicked)));
                     ending.fetch_or(session.is_err(), Ordering::SeqCst);
                     start.wait();
-                    let result = session.and_then(|session| self.drive(lane, session, ending));
+                    let driven =
+                        no_broken_model(|| session.and_then(|session| self.drive(lane, session, ending)));
+                    let result = driven.unwrap_or_else(|broken| Err(broken.into()));
                     ending.fetch_or(result.is_err(), Ordering::SeqCst);
                     result
                 })

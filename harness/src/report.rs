@@ -1,34 +1,33 @@
 //! The report of a failure, for a person to read.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
-use model::Model;
+use model::step::predict;
+use model::{Case, Model, Place};
 
+use crate::execute::{Course, Evidence, Given, Obstacle};
 use crate::runner::{Failure, Other};
 use crate::shrink::Rate;
 
-/// Tells what failed: the smallest case, the model's state at each step, what was expected and
-/// what came.
+mod lanes;
+
+/// Tells what failed: the smallest case, the model's state at each step of a sequence, what lanes
+/// did side by side, what was expected and what came.
 #[must_use]
 pub fn failure<M: Model>(model: &M, failure: &Failure<M>) -> String {
     let mut text = String::new();
-    let case = &failure.case;
-    let shown = model.show_state(&case.initial);
-    writeln!(text, "falsified: command {} of the {} case\n", failure.evidence.number, size(failure)).ok();
-    shown.lines().for_each(|line| {
+    let (case, evidence) = (&failure.case, &failure.evidence);
+    let place = case.places().nth(evidence.number.saturating_sub(1)).map(|(place, _)| place);
+    let place = place.map_or_else(|| format!("command {}", evidence.number), |place| place.to_string());
+    writeln!(text, "falsified: {place} of the {} case\n", size(failure)).ok();
+    model.show_state(&case.initial).lines().for_each(|line| {
         writeln!(text, "  {line}").ok();
     });
-    let states = case.states(model);
-    writeln!(text, "\n     {}", model.show_progress(&states[0])).ok();
-    for (index, command) in case.commands.iter().enumerate() {
-        let wrong = index + 1 == failure.evidence.number;
-        writeln!(text, "{:3}. {}", index + 1, model.show_command(command)).ok();
-        if wrong {
-            writeln!(text, "     expected: {}", failure.evidence.expected).ok();
-            writeln!(text, "     came:     {}", failure.evidence.came).ok();
-        } else {
-            writeln!(text, "     {}", model.show_progress(&states[index + 1])).ok();
-        }
+    writeln!(text, "\n     {}", model.show_progress(&case.initial)).ok();
+    match &evidence.course {
+        None => sequence(&mut text, model, case, evidence),
+        Some(course) => side_by_side(&mut text, case, evidence, course),
     }
     if let Some(causes) = failure.causes.as_ref().filter(|causes| !causes.is_empty()) {
         write!(text, "\n{causes}").ok();
@@ -39,6 +38,67 @@ pub fn failure<M: Model>(model: &M, failure: &Failure<M>) -> String {
     let probed = if probes > 0 { format!(", {probes} more to see what matters") } else { String::new() };
     writeln!(text, "\nfrom {commands_at_first} commands in {shrink_runs} runs{probed}; seed {seed}").ok();
     text
+}
+
+/// What was given in sequence, with the predicted states, as far as the wrong answer.
+fn sequence<M: Model>(text: &mut String, model: &M, case: &Case<M>, evidence: &Evidence) {
+    let mut state = case.initial.clone();
+    for (index, (place, command)) in case.places().enumerate() {
+        if matches!(place, Place::Lane { .. }) {
+            writeln!(text, "     then {} lanes, which were not begun", case.lanes.len()).ok();
+            return;
+        }
+        if place == Place::Finally(0) {
+            writeln!(text, "     at the end").ok();
+        }
+        writeln!(text, "{:3}. {}", index + 1, model.show_command(command)).ok();
+        if index + 1 == evidence.number {
+            expected_and_came(text, evidence);
+        } else {
+            state = predict(model, &state, command);
+            writeln!(text, "     {}", model.show_progress(&state)).ok();
+        }
+    }
+}
+
+/// What came of a case whose lanes were run, and how far the model can explain it.
+fn side_by_side<M: Model>(text: &mut String, case: &Case<M>, evidence: &Evidence, course: &Course) {
+    let came = |given: &Given| format!("{:3}. {}\n     {}\n", given.number, given.command, given.came);
+    let in_sequence = |numbers: Range<usize>| {
+        let given = course.given.iter().filter(move |given| numbers.contains(&given.number));
+        given.map(came).collect::<String>()
+    };
+    let (first, last) = (case.commands.len() + 1, case.len() - case.finally.len() + 1);
+    text.push_str(&in_sequence(1..first));
+    write!(text, "\n     side by side, time going down\n{}", lanes::picture(case, course)).ok();
+    if last <= case.len() {
+        write!(text, "\n     at the end\n{}", in_sequence(last..case.len() + 1)).ok();
+    }
+    if evidence.is_panic() {
+        writeln!(text, "\nThe system panicked.\n{:3}. {}", evidence.number, named(course, evidence.number))
+            .ok();
+        expected_and_came(text, evidence);
+        return;
+    }
+    writeln!(text, "\nNo order explains all answers. The longest that the model allows:").ok();
+    course.order.iter().for_each(|number| {
+        writeln!(text, "{number:3}. {}", named(course, *number)).ok();
+    });
+    writeln!(text, "     {}\nand then none of these can come next:", course.state).ok();
+    for Obstacle { number, why } in &course.obstacles {
+        writeln!(text, "{number:3}. {}\n     {why}", named(course, *number)).ok();
+    }
+}
+
+/// A command with what came of it, in one line.
+fn named(course: &Course, number: usize) -> String {
+    let given = course.given.iter().find(|given| given.number == number);
+    given.map_or_else(String::new, |given| format!("{}: {}", given.command, given.came))
+}
+
+fn expected_and_came(text: &mut String, evidence: &Evidence) {
+    writeln!(text, "     expected: {}", evidence.expected).ok();
+    writeln!(text, "     came:     {}", evidence.came).ok();
 }
 
 /// How often it fails, where that is not each time, and what else came up.

@@ -1,6 +1,7 @@
 //! A whole test of a system in memory, as the README shows it.
 
 use harness::prelude::*;
+use std::sync::mpsc;
 
 #[test]
 fn a_channel_is_a_queue() {
@@ -10,10 +11,8 @@ fn a_channel_is_a_queue() {
         queue.extend(put);
         (put.is_none() && !queue.is_empty()).then(|| queue.remove(0))
     };
-    reference("queue", Vec::new(), commands, queue).check(std::sync::mpsc::channel, |(to, from), put| {
-        match put {
-            Some(number) => to.send(*number).err().map(|lost| lost.0),
-            None => from.try_recv().ok(),
-        }
+    reference("queue", Vec::new(), commands, queue).check(mpsc::channel, |(to, from), put| match put {
+        Some(number) => to.send(*number).err().map(|lost| lost.0),
+        None => from.try_recv().ok(),
     });
 }

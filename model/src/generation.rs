@@ -1,14 +1,12 @@
 //! Cases from a model's strategies: an initial state, commands, and lanes.
 
 use std::ops::RangeInclusive;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use crate::case::Case;
 use crate::lanes::LaneShape;
-use crate::panics::panic_text;
 use crate::scenario;
 use crate::specification::Model;
 use crate::symbol::Symbol;
@@ -17,7 +15,7 @@ pub(crate) mod draw;
 mod error;
 mod lanes;
 
-use draw::{Commands, Draw};
+use draw::{Commands, Draw, guarded_for};
 pub use error::GenerateError;
 
 /// How long cases are, and whether they have lanes.
@@ -184,12 +182,7 @@ fn begin<M: Model>(
     runner: &mut TestRunner,
 ) -> Result<(usize, Tree<M::State>), GenerateError> {
     let count = draw_length(length, runner)?;
-    let initial = catch_unwind(AssertUnwindSafe(|| generate_initial(model, runner)));
-    let initial = initial.map_err(|panic| GenerateError::Panicked {
-        part: "gen_initial_state",
-        about: String::new(),
-        why: panic_text(panic.as_ref()),
-    })?;
+    let initial = guarded_for("gen_initial_state", || generate_initial(model, runner), String::new)?;
     Ok((count, initial?))
 }
 

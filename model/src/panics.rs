@@ -9,11 +9,13 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
 use std::sync::Once;
-use std::thread;
+use std::thread::{self, LocalKey};
 
 thread_local! {
     /// How many calls whose panics are caught this thread is in.
     static CATCHING: Cell<u32> = const { Cell::new(0) };
+    /// How many calls that wait for a broken model this thread is in.
+    static WAITING: Cell<u32> = const { Cell::new(0) };
     /// Where the last panic of such a call came from.
     static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
 }
@@ -47,7 +49,7 @@ pub enum Panicked {
 /// What the panic said.
 pub fn caught<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
     install();
-    let _quiet = Quiet::enter();
+    let _quiet = Within::enter(&CATCHING);
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| match panic.downcast::<BrokenModel>() {
         Ok(broken) => Panicked::Model(*broken),
         Err(panic) => Panicked::Said(match LOCATION.take() {
@@ -57,9 +59,13 @@ pub fn caught<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
     })
 }
 
-/// Calls a part of a model that has no right to panic. If it does, the panic goes on without
-/// noise, with a [`BrokenModel`] for [`no_broken_model`] to catch.
+/// Calls a part of a model that has no right to panic. If it does within [`no_broken_model`], the
+/// panic goes on without noise, with a [`BrokenModel`] to be caught there; else it is like any
+/// other.
 pub fn in_model<T>(method: &'static str, command: &dyn Debug, call: impl FnOnce() -> T) -> T {
+    if WAITING.get() == 0 {
+        return call();
+    }
     caught(call).unwrap_or_else(|panicked| {
         resume_unwind(Box::new(match panicked {
             Panicked::Model(broken) => broken,
@@ -73,6 +79,7 @@ pub fn in_model<T>(method: &'static str, command: &dyn Debug, call: impl FnOnce(
 /// # Errors
 /// Which part of the model is broken.
 pub fn no_broken_model<T>(call: impl FnOnce() -> T) -> Result<T, BrokenModel> {
+    let _waiting = Within::enter(&WAITING);
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| match panic.downcast::<BrokenModel>() {
         Ok(broken) => *broken,
         Err(panic) => resume_unwind(panic),
@@ -109,19 +116,19 @@ fn install() {
     });
 }
 
-/// Keeps this thread's panics quiet while it lives.
-struct Quiet;
+/// Counts a call that this thread is in, while it lives.
+struct Within(&'static LocalKey<Cell<u32>>);
 
-impl Quiet {
-    fn enter() -> Self {
-        CATCHING.set(CATCHING.get() + 1);
-        Self
+impl Within {
+    fn enter(calls: &'static LocalKey<Cell<u32>>) -> Self {
+        calls.set(calls.get() + 1);
+        Self(calls)
     }
 }
 
-impl Drop for Quiet {
+impl Drop for Within {
     fn drop(&mut self) {
-        CATCHING.set(CATCHING.get() - 1);
+        self.0.set(self.0.get() - 1);
     }
 }
 
@@ -142,9 +149,13 @@ mod tests {
         let broken = no_broken_model(|| in_model("next_state", &"Read", || panic!("no key")));
         let broken = broken.map(|(): ()| ()).expect_err("it panics");
         assert_eq!((broken.method, broken.command.as_str()), ("next_state", "\"Read\""));
-        let outer = caught(|| in_model("predict", &(), || in_model("must_fail", &1, || panic!("inner"))));
-        let outer = outer.map(|(): ()| ());
-        assert!(matches!(&outer, Err(Panicked::Model(model)) if model.method == "must_fail"), "{outer:?}");
+        let inner = || in_model("must_fail", &1, || panic!("inner"));
+        let outer = no_broken_model(|| caught(|| in_model("predict", &(), inner)).map(|(): ()| ()));
+        let method = |outer: &_| match outer {
+            Ok(Err(Panicked::Model(broken))) => Some(broken.method),
+            _ => None,
+        };
+        assert_eq!(method(&outer), Some("must_fail"), "{outer:?}");
         let other = caught(|| no_broken_model(|| panic!("something else")));
         assert!(other.map(|_: Result<(), _>| ()).is_err(), "other panics pass");
     }

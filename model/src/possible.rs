@@ -2,7 +2,7 @@
 
 use crate::outcome::Outcome;
 use crate::specification::Model;
-use crate::step::{Impossible, makes_sense, step};
+use crate::step::{Impossible, makes_sense, step, step_in_place};
 
 /// More possible worlds than this are not told apart; the case is then undecided.
 const MOST_WORLDS: usize = 4096;
@@ -86,6 +86,18 @@ impl<M: Model> Possible<M> {
     }
 
     fn answer(&mut self, model: &M, command: &M::Command, response: &M::Response) -> Judgement {
+        // Mostly everything is known, and the one state need not be copied.
+        if let [World { state, pending }] = &mut self.worlds[..]
+            && pending.is_empty()
+        {
+            return match step_in_place(model, state, command, response) {
+                Ok(()) => Judgement::Allowed,
+                Err(why) => {
+                    self.worlds.clear();
+                    Judgement::Forbidden(why)
+                }
+            };
+        }
         let mut worlds: Vec<World<M>> = Vec::new();
         let mut impossible = None;
         for world in self.worlds.drain(..) {

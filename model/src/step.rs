@@ -60,8 +60,8 @@ pub fn predict<M: Model>(model: &M, state: &M::State, command: &M::Command) -> M
 
 /// Changes the state as [`predict`] says.
 pub fn predict_in_place<M: Model>(model: &M, state: &mut M::State, command: &M::Command) {
-    if !model.must_fail(state, command) {
-        model.advance(state, command, None);
+    if !in_model("must_fail", command, || model.must_fail(state, command)) {
+        in_model("next_state", command, || model.advance(state, command, None));
     }
 }
 
@@ -82,24 +82,59 @@ pub fn step<M: Model>(
         return Err(Impossible::PreCondition);
     }
     let Some(response) = response else { return holds(model, predict(model, state, command)) };
-    if in_model("must_fail", command, || model.must_fail(state, command)) {
-        let failed = asserted(|| model.is_failure(response))?;
-        return if failed { Ok(state.clone()) } else { Err(Impossible::DidNotFail) };
-    }
-    if !asserted(|| model.post_condition(state, command, response))? {
-        let expected = in_model("expectation", command, || model.expectation(state, command));
-        return Err(Impossible::Answer { expected });
+    if !changes(model, state, command, response)? {
+        return Ok(state.clone());
     }
     let next = || model.next_state_after(state, command, response);
     holds(model, in_model("next_state_after", command, next))
 }
 
+/// Changes the state to the one that [`step`] gives for an answer. Where it gives none, the state
+/// is of no use any more.
+///
+/// # Errors
+/// As [`step`].
+pub fn step_in_place<M: Model>(
+    model: &M,
+    state: &mut M::State,
+    command: &M::Command,
+    response: &M::Response,
+) -> Result<(), Impossible> {
+    if !makes_sense(model, state, command) {
+        return Err(Impossible::PreCondition);
+    }
+    if !changes(model, state, command, response)? {
+        return Ok(());
+    }
+    in_model("next_state_after", command, || model.advance(state, command, Some(response)));
+    allowed(model, state)
+}
+
+/// Whether a command with a right answer takes effect, rather than fails as it has to.
+fn changes<M: Model>(
+    model: &M,
+    state: &M::State,
+    command: &M::Command,
+    response: &M::Response,
+) -> Result<bool, Impossible> {
+    if in_model("must_fail", command, || model.must_fail(state, command)) {
+        let failed = asserted(|| model.is_failure(response))?;
+        return if failed { Ok(false) } else { Err(Impossible::DidNotFail) };
+    }
+    if !asserted(|| model.post_condition(state, command, response))? {
+        let expected = in_model("expectation", command, || model.expectation(state, command));
+        return Err(Impossible::Answer { expected });
+    }
+    Ok(true)
+}
+
 /// The state, if the invariant allows it.
 fn holds<M: Model>(model: &M, state: M::State) -> Result<M::State, Impossible> {
-    match asserted(|| model.invariant(&state))? {
-        Ok(()) => Ok(state),
-        Err(why) => Err(Impossible::Invariant(why)),
-    }
+    allowed(model, &state).map(|()| state)
+}
+
+fn allowed<M: Model>(model: &M, state: &M::State) -> Result<(), Impossible> {
+    asserted(|| model.invariant(state))?.map_err(Impossible::Invariant)
 }
 
 fn asserted<T>(check: impl FnOnce() -> T) -> Result<T, Impossible> {

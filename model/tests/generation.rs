@@ -219,10 +219,17 @@ fn strategies_that_do_not_do_are_named_with_the_state_in_bounded_time() {
         let refuses = refused(&Spec { trouble: Trouble::RefusesAll, ..Spec::default() }, &shape);
         assert!(refuses.contains("gen_command made 1000 commands for state Stack { values: ["), "{refuses}");
         let panics = refused(&Spec { trouble: Trouble::StrategyPanics, ..Spec::default() }, &shape);
-        assert!(panics.starts_with("gen_command panicked for state Stack { values: ["), "{panics}");
-        assert!(panics.contains("(no more than three)"), "{panics}");
+        assert!(panics.starts_with("gen_command gives nothing for state Stack { values: ["), "{panics}");
+        assert!(
+            panics.contains("generation.rs:") && panics.contains(": no more than three: mend it"),
+            "{panics}"
+        );
         let next = refused(&Spec { trouble: Trouble::NextStatePanics, ..Spec::default() }, &shape);
-        assert!(next.contains("next_state panicked at ") && next.contains("(Pop) (out of plates)"), "{next}");
+        assert!(
+            next.contains("next_state gives nothing at command ")
+                && next.contains(" (Pop), since it panicked"),
+            "{next}"
+        );
     }
 }
 

@@ -68,8 +68,8 @@ impl TestText {
         });
         writeln!(text, "    harness::check_case(\n        {},\n        {},", self.model, self.system).ok();
         writeln!(text, "        &harness::Case {{").ok();
-        let initial = value(&case.initial, || model.show_state(&case.initial), 12);
-        writeln!(text, "            initial: {initial},").ok();
+        let initial = value("initial: ", &case.initial, || model.show_state(&case.initial), 12);
+        writeln!(text, "            {initial},").ok();
         writeln!(text, "            commands: {},", list(model, &case.commands, 12)).ok();
         if case.lanes.is_empty() {
             writeln!(text, "            lanes: vec![],").ok();
@@ -93,7 +93,7 @@ fn list<M: Model>(model: &M, commands: &[M::Command], indent: usize) -> String {
     let (inner, outer) = (" ".repeat(indent + 4), " ".repeat(indent));
     let mut text = "vec![\n".to_owned();
     for command in commands {
-        let value = value(command, || model.show_command(command), indent + 4);
+        let value = value("", command, || model.show_command(command), indent + 4);
         writeln!(text, "{inner}{value},").ok();
     }
     text.push_str(&outer);
@@ -101,9 +101,15 @@ fn list<M: Model>(model: &M, commands: &[M::Command], indent: usize) -> String {
     text
 }
 
-/// An expression for a value; where it is JSON, after a comment that shows it.
-fn value<T: Serialize + Debug>(value: &T, shown: impl FnOnce() -> String, indent: usize) -> String {
-    rust::expression(value).unwrap_or_else(|| {
+/// An expression for a value, after the field that it belongs to; where it is JSON, all after a
+/// comment that shows it.
+fn value<T: Serialize + Debug>(
+    field: &str,
+    value: &T,
+    shown: impl FnOnce() -> String,
+    indent: usize,
+) -> String {
+    rust::expression(value).map(|value| format!("{field}{value}")).unwrap_or_else(|| {
         let json = serde_json::to_string(value).unwrap_or_default();
         let mut hashes = "#".to_owned();
         while json.contains(&format!("\"{hashes}")) {
@@ -111,7 +117,7 @@ fn value<T: Serialize + Debug>(value: &T, shown: impl FnOnce() -> String, indent
         }
         let indent = " ".repeat(indent);
         let shown: String = shown().lines().map(|line| format!("// {line}\n{indent}")).collect();
-        format!("{shown}harness::from_json(r{hashes}\"{json}\"{hashes})")
+        format!("{shown}{field}harness::from_json(r{hashes}\"{json}\"{hashes})")
     })
 }
 

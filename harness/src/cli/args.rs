@@ -213,6 +213,10 @@ pub(crate) struct LabOptions {
     /// How long a machine may take to boot, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub(crate) boot_limit: Duration,
+    /// How long a command may take before the run ends since it never returns, in seconds, with
+    /// the build of an upgrade; 0 for as long as it does
+    #[arg(long, value_name = "SECONDS", default_value_t = 3 * 3600)]
+    pub(crate) command_limit: u64,
     /// Where the directories of runs lie [default: a directory of the user's among temporary files]
     #[arg(long, value_name = "DIR", env = "NETPROP_RUNTIME_DIR")]
     pub(crate) run_directory: Option<PathBuf>,

@@ -1,6 +1,7 @@
 //! `netprop replay`: a failing case again, as it was written down.
 
 use std::path::Path;
+use std::time::Duration;
 
 use model::MachineSpec;
 
@@ -67,7 +68,9 @@ fn run<S: System<MachineSpec>>(
     session: &Session,
 ) -> Result<Exit, Fatal> {
     let probes = Budget { runs: options.probes, time: None };
-    let (config, observer) = (Config { probes, ..Config::default() }, session.observer.as_ref());
+    let command_limit = Some(Duration::from_secs(options.lab.command_limit));
+    let config = Config { probes, command_limit, ..Config::default() };
+    let observer = session.observer.as_ref();
     let runner = Runner::new(specification, system, &config, observer, &session.stop);
     let execution = runner.run_case(&replay.case, &options.file.display().to_string())?;
     let (exit, text) = match execution.verdict {
@@ -185,6 +188,24 @@ mod tests {
         let exit = run(&specification, &NeedsOldKernel, read(), &options, &session).unwrap();
         assert_eq!(exit, Exit::Falsified);
         read()
+    }
+
+    /// What is printed for machines; `tests/environment.rs` sees to it that it compiles.
+    const PRINTED: &str = include_str!("../../tests/ring/machines.rs");
+
+    #[test]
+    fn a_case_becomes_a_test_that_stands_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = saved(directory.path());
+        let bounds = parameters::bounds(&replay::settings(&file).unwrap()).unwrap();
+        let specification = MachineSpec::new(bounds).unwrap();
+        let replay = Replay::read(&specification, &file).unwrap();
+        let text = as_test(&specification, &replay);
+        assert_eq!(text.replace("#[test]\n", ""), PRINTED, "the file is not what is printed now");
+        let mut json = text.split("r#\"").skip(1).map(|rest| rest.split_once("\"#").unwrap().0);
+        let network: Network = crate::from_json(json.next().unwrap());
+        let command: Command = crate::from_json(json.next().unwrap());
+        assert_eq!((network, vec![command]), (replay.case.initial, replay.case.commands));
     }
 
     #[test]

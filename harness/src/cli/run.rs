@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use model::{KernelVersion, LaneShape, MachineSpec, Mebibytes, NetworkParameters, Shape};
 
@@ -93,6 +94,7 @@ fn config(options: &RunOptions, mut settings: BTreeMap<String, String>) -> Confi
     let defaults = shrink::limited(&options.limits, defaults);
     Config {
         cases: options.cases,
+        command_limit: Some(Duration::from_secs(options.lab.command_limit)),
         shape: shape(options),
         seed: options.seed.or(defaults.seed),
         coverage: match options.coverage {

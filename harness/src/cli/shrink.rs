@@ -1,6 +1,7 @@
 //! `netprop shrink`: a failing case is made smaller, from where an earlier run ended.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use model::MachineSpec;
 
@@ -46,7 +47,8 @@ fn go_on<S: System<MachineSpec>>(
 ) -> Result<Exit, Fatal> {
     let defaults = Config::default();
     let probes = Budget { runs: options.probes, ..defaults.probes };
-    let config = limited(&options.limits, Config { probes, ..defaults });
+    let command_limit = Some(Duration::from_secs(options.lab.command_limit));
+    let config = limited(&options.limits, Config { probes, command_limit, ..defaults });
     let runner = Runner::new(specification, system, &config, session.observer.as_ref(), &session.stop);
     let (exit, text) = match runner.shrink_file(&options.file)? {
         Continued::Failed(failure) => {

@@ -67,9 +67,9 @@ impl System<Register> for Mute {
     }
 
     fn run(&self, (): &mut (), command: &Command) -> Result<Outcome<u8>, SystemError> {
-        while *command == Command::Read {
+        if *command == Command::Read {
             let (never, nobody) = (Condvar::new(), Mutex::new(()));
-            drop(never.wait(nobody.lock().unwrap()).unwrap());
+            drop(never.wait_while(nobody.lock().unwrap(), |()| true).unwrap());
         }
         Ok(Outcome::Unknown("nobody listens".to_owned()))
     }

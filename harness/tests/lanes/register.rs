@@ -91,6 +91,11 @@ fn a_lost_update_is_found() {
     assert!(course.order.len() < course.given.len() && !course.obstacles.is_empty());
     let named = course.obstacles.iter().any(|obstacle| obstacle.number == failure.evidence.number);
     assert!(named, "{:?}", failure.evidence);
+    let report = harness::report::failure(&Register, &failure);
+    println!("{report}");
+    for said in ["lane 1", "lane 2", "┌ ", "└ ", "No order explains all answers", "can come next:"] {
+        assert!(report.contains(said), "{said:?} is not in\n{report}");
+    }
 }
 
 /// Each lane reads what the register held when its session began, until it writes itself.

@@ -2,7 +2,6 @@
 //! is to have, from user code that may panic.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::RngExt as _;
@@ -10,7 +9,7 @@ use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use super::{GenerateError, Swarm, TRIES, Tree};
-use crate::panics::panic_text;
+use crate::panics::{Panicked, caught};
 use crate::specification::Model;
 use crate::step::predict_in_place;
 use crate::text;
@@ -98,12 +97,11 @@ impl<'a, M: Model> Draw<'a, M> {
         command: &M::Command,
         number: usize,
     ) -> Result<(), GenerateError> {
-        let done = catch_unwind(AssertUnwindSafe(|| predict_in_place(self.model, state, command)));
-        done.map_err(|panic| GenerateError::Panicked {
-            part: "next_state",
-            about: format!(" at command {number} ({})", text::cut(command)),
-            why: panic_text(panic.as_ref()),
-        })?;
+        guarded_for(
+            "next_state",
+            || predict_in_place(self.model, state, command),
+            || format!(" at command {number} ({})", text::cut(command)),
+        )?;
         // Asking for the time costs as much as changing a small state.
         if number.is_multiple_of(2) && self.start.elapsed() > SLOW && text::is_longer_than(state, MOST_BYTES)
         {
@@ -122,14 +120,15 @@ fn guarded<T, State: std::fmt::Debug>(
     guarded_for(part, ask, || format!(" for state {}", text::cut(state)))
 }
 
-fn guarded_for<T>(
+pub(super) fn guarded_for<T>(
     part: &'static str,
     ask: impl FnOnce() -> T,
     about: impl FnOnce() -> String,
 ) -> Result<T, GenerateError> {
-    catch_unwind(AssertUnwindSafe(ask)).map_err(|panic| GenerateError::Panicked {
-        part,
-        about: about(),
-        why: panic_text(panic.as_ref()),
+    caught(ask).map_err(|panicked| match panicked {
+        Panicked::Said(why) => GenerateError::Panicked { part, about: about(), why },
+        Panicked::Model(broken) => {
+            GenerateError::Panicked { part: broken.method, about: about(), why: broken.said }
+        }
     })
 }

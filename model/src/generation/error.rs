@@ -39,13 +39,13 @@ pub enum GenerateError {
         command: String,
     },
     /// The user's code panicked.
-    #[error("{part} panicked{about} ({why}): mend it, since generated cases are made by it")]
+    #[error("{part} gives nothing{about}, since it {why}: mend it, or no cases can be generated")]
     Panicked {
         /// What panicked, such as `gen_command`.
         part: &'static str,
         /// ` for state …`, or nothing where there is no state yet.
         about: String,
-        /// What the panic said.
+        /// What the panic said, and where.
         why: String,
     },
     /// States have become too large to go on with.

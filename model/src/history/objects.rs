@@ -32,7 +32,11 @@ impl Recordable for Register {
 
     fn command(name: &str, arguments: &[Datum]) -> Result<RegisterCommand, String> {
         match (name, arguments) {
-            ("read", _) => Ok(RegisterCommand::Read),
+            ("read", []) => Ok(RegisterCommand::Read),
+            // What several registers are recorded as, with the key beside each value.
+            ("read", [Datum::List(_)]) => Err("a read with a key is one of several registers; \
+                split the history by key, and check each by itself"
+                .to_owned()),
             ("write", [value]) => Ok(RegisterCommand::Write(value.value())),
             ("cas", [from, to]) => Ok(RegisterCommand::CompareAndSet(from.value(), to.value())),
             _ => no_command::<Self, _>(name, arguments),

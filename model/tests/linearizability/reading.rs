@@ -88,10 +88,7 @@ fn bad_files_are_refused_with_the_line() {
             "line 2: there is an answer but no ret",
         ),
         (after("{\"id\": 1"), "line 2: column 8: EOF while parsing"),
-        (
-            after(&format!("{{\"op\": {}", "[".repeat(100_000))),
-            "line 2: column 134: recursion limit exceeded",
-        ),
+        (after(&format!("{{\"op\": {}", "[".repeat(100_000))), "line 2: column 13"),
         (
             "[{:type :ok, :process 0, :f :read, :value 1}]".to_owned(),
             "line 1: an answer to process 0 comes before its call",
@@ -108,6 +105,10 @@ fn bad_files_are_refused_with_the_line() {
         ("[{:type :invoke, :process 0, :f :read}\n".to_owned(), "line 2: the text ends before its ']'"),
         ("{:type :invoke, :process 0, :f :read}\n}".to_owned(), "line 2: '}' closes nothing"),
         ("[]\n[]".to_owned(), "line 2: there is more after the history's end"),
+        (
+            "[{:type :invoke, :process 0, :f :read, :value [7 nil]}]".to_owned(),
+            "line 1: a read with a key is one of several registers; split the history by key",
+        ),
         ("[7]".to_owned(), "line 1: 7 is no event"),
         ("[{:process 0, :f :read}]".to_owned(), "line 1: the event has no :type"),
         ("[{:type :invoke, :f :read}]".to_owned(), "line 1: the event has no :process"),
