@@ -93,10 +93,8 @@ impl RacyNetwork {
                     return Outcome::Answered(Response::Booted);
                 }
             }
-            (Race::DeafFromBirth, Command::Boot(id)) => {
-                if self.crossing.cross() {
-                    self.deaf.lock().unwrap().insert(id.clone());
-                }
+            (Race::DeafFromBirth, Command::Boot(id)) if self.crossing.cross() => {
+                self.deaf.lock().unwrap().insert(id.clone());
             }
             (Race::DeafFromBirth, Command::Ping { from, to }) => {
                 let network = self.network();
