@@ -56,6 +56,11 @@ impl<'a, M: Model> Lanes<'a, M> {
         self.came.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a command has panicked.
+    fn panicked(&self) -> bool {
+        self.came.lock().unwrap_or_else(PoisonError::into_inner).1.is_some()
+    }
+
     /// The command at this place in a lane.
     fn spot(&self, lane: usize, index: usize) -> Spot {
         let before: usize = self.lanes[..lane].iter().map(Vec::len).sum();
@@ -79,7 +84,9 @@ where
     /// after the commands that they are at. A panic of `open` is an error of the infrastructure.
     ///
     /// # Errors
-    /// The first error of a session; the other lanes end after the commands that they are at.
+    /// The first error of a session; the other lanes end after the commands that they are at. An
+    /// error of the infrastructure that comes after a panic is none, since the panic is what ended
+    /// the system.
     pub fn run<Session>(
         &self,
         open: impl Fn(usize) -> Result<Session, SystemError> + Sync,
@@ -102,6 +109,10 @@ where
                     let driven =
                         no_broken_model(|| session.and_then(|session| self.drive(lane, session, ending)));
                     let result = driven.unwrap_or_else(|broken| Err(broken.into()));
+                    let result = match result {
+                        Err(SystemError::Infrastructure(_)) if self.panicked() => Ok(()),
+                        result => result,
+                    };
                     ending.fetch_or(result.is_err(), Ordering::SeqCst);
                     result
                 })

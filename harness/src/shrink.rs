@@ -328,9 +328,10 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
     /// Commands of the prefix are judged as they are given: what comes after a wrong answer there
     /// was never run, so it goes without a trial.
     fn end_at_the_wrong_answer(&mut self) {
-        let number = self.evidence.number;
-        if number <= self.best.prefix.len() {
-            self.best.prefix.truncate(number);
+        let Evidence { number, course, .. } = &self.evidence;
+        // With a course it is the lanes that failed.
+        if *number <= self.best.prefix.len() && course.is_none() {
+            self.best.prefix.truncate(*number);
             self.best.lanes.clear();
             self.best.finally.clear();
         }

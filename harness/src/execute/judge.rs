@@ -48,10 +48,12 @@ pub(super) fn whole<M: Model>(
         lenient_step(model, known, command, response)
     };
     let initial = Some(case.initial.clone());
-    if let Order::Linearizable { order } = check_steps(&initial, &history, limits, lenient) {
-        return Ok(Verdict::Inconclusive(senseless(model, initial, given, &order)));
-    }
-    Ok(Verdict::Falsified(unexplained(model, case, given, &counterexample)))
+    Ok(match check_steps(&initial, &history, limits, lenient) {
+        Order::Linearizable { order } => Verdict::Inconclusive(senseless(model, initial, given, &order)),
+        Order::Undecided(Undecided::Cancelled) => return Err(SystemError::Stopped),
+        Order::Undecided(why) => Verdict::Inconclusive(format!("the lanes: {why}")),
+        Order::NotLinearizable(_) => Verdict::Falsified(unexplained(model, case, given, &counterexample)),
+    })
 }
 
 /// A step of a model that has nothing to say any more (no state) once a command has taken effect
@@ -105,8 +107,12 @@ fn unexplained<M: Model>(
 ) -> Evidence {
     let Counterexample { prefix, state, obstacles, .. } = counterexample;
     let number = |index: usize| number(case, given[index].place);
-    // Of those that cannot come next, what was answered first is what had to by then.
-    let impossible = obstacles.iter().filter(|obstacle| matches!(obstacle.why, Why::Impossible(_)));
+    // Of those that cannot come next, what was answered first is what had to by then. What was never
+    // answered need not come at all.
+    let impossible = obstacles.iter().filter(|obstacle| {
+        let answered = given[obstacle.operation].operation.outcome.answer().is_some();
+        answered && matches!(obstacle.why, Why::Impossible(_))
+    });
     let blamed = impossible.min_by_key(|obstacle| given[obstacle.operation].operation.ended);
     let mut evidence = blamed.map_or_else(Evidence::default, |obstacle| {
         let Operation { command, outcome, .. } = &given[obstacle.operation].operation;

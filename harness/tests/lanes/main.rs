@@ -8,3 +8,4 @@ mod leases;
 mod panics;
 mod register;
 mod support;
+mod unheard;

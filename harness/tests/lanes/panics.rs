@@ -1,6 +1,7 @@
 //! Panics in systems and in models, in sequence and in lanes.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Barrier, Mutex, mpsc};
 
 use harness::{Config, Lanes, Model, Outcome, RunError, Runner, Shape, Silent, Stop, System, SystemError};
 use proptest::prelude::*;
@@ -155,6 +156,54 @@ fn a_panic_of_the_system_is_what_came() {
     }
 }
 
+/// Of two lanes one panics, and the other then finds the system gone.
+struct Gone<'a>(&'a Fragile);
+
+impl System<Fragile> for Gone<'_> {
+    type Sut = ();
+
+    fn new_sut(&self, _: &u32) -> Result<(), SystemError> {
+        Ok(())
+    }
+
+    fn run(&self, (): &mut (), command: &u32) -> Result<Outcome<u32>, SystemError> {
+        Ok(Outcome::Answered(*command))
+    }
+
+    fn run_lanes(&self, (): &mut (), lanes: &Lanes<'_, Fragile>) -> Result<(), SystemError> {
+        // The panic drops its end, which is what the other lane waits for.
+        let (end, gone) = mpsc::channel::<()>();
+        let ends = Mutex::new((Some(end), Some(gone)));
+        let both = Barrier::new(2);
+        lanes.run(|lane| {
+            let mut ends = ends.lock().unwrap();
+            let mut end = ends.0.take_if(|_| lane == 0);
+            let mut gone = ends.1.take_if(|_| lane == 1);
+            let both = &both;
+            Ok(move |command: &u32| {
+                if let Some(_dropped_by_the_panic) = end.take() {
+                    both.wait();
+                    self.0.step(At::InALane, 7);
+                }
+                if let Some(gone) = gone.take() {
+                    both.wait();
+                    gone.recv().unwrap_err();
+                    return Err(SystemError::infrastructure("the system is gone"));
+                }
+                Ok(Outcome::Answered(*command))
+            })
+        })
+    }
+}
+
+#[test]
+fn a_panic_counts_even_where_other_lanes_then_find_the_system_gone() {
+    let fragile = Fragile::new(At::InALane);
+    let config = Config { attempts: 1, ..config(5) };
+    let failure = run(&fragile, &Gone(&fragile), &config).failure.expect("a panic falsifies");
+    assert!(failure.evidence.came.ends_with("seven at InALane"), "{:?}", failure.evidence);
+}
+
 #[test]
 fn a_panic_where_nothing_was_asked_is_inconclusive() {
     for at in [At::Creating, At::OpeningASession, At::RunningLanes, At::Destroying] {
@@ -191,9 +240,9 @@ fn any_other_part_of_a_model_that_panics_ends_the_run() {
             let error = ended.err().expect("the run ends");
             let said = error.to_string();
             let known = matches!(error, RunError::Generate(_) | RunError::System(SystemError::WrongUse(_)));
-            assert!(known && said.contains(&format!("{method} panicked ")), "{said}");
+            assert!(known && said.contains(method) && said.contains(" panicked at "), "{said}");
             let command = ["7", "8", "9"].iter().find(|command| {
-                [format!(" on {command}: "), format!("command {command} "), format!(" ({command}) ")]
+                [format!(" on {command}: "), format!("command {command}, "), format!(" ({command}) ")]
                     .iter()
                     .any(|named| said.contains(named))
             });
