@@ -131,7 +131,24 @@ impl<State, Commands, Answer> Reference<State, Commands, Answer> {
     {
         let mut config = Config::default();
         config.shape.lanes.get_or_insert_default();
-        check_with(&config, self, &Shared { new, run });
+        self.check_shared_with(&config, new, run);
+    }
+
+    /// [`Reference::check_shared`] with a configuration of one's own, whose shape says of the
+    /// lanes how they are.
+    ///
+    /// # Panics
+    /// As [`check`](crate::check) does.
+    pub fn check_shared_with<Sut, New, Run>(&self, config: &Config, new: New, run: Run)
+    where
+        Self: Model + Sync,
+        <Self as Model>::Command: Send + Sync,
+        <Self as Model>::Response: Send + Sync,
+        Sut: Sync,
+        New: Fn() -> Sut,
+        Run: Fn(&Sut, &<Self as Model>::Command) -> <Self as Model>::Response + Sync,
+    {
+        check_with(config, self, &Shared { new, run });
     }
 }
 

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 use std::str::FromStr;
 
+use data_encoding::HEXLOWER;
 use proptest::prelude::Rng as _;
 use proptest::test_runner::{
     FailurePersistence as _, FileFailurePersistence, PersistedSeed, RngAlgorithm, TestRng,
@@ -78,7 +79,8 @@ impl From<u64> for Seed {
 
 impl fmt::Display for Seed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        // Each case of a run is named by its seed, so it is put together at once.
+        f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
 

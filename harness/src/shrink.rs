@@ -23,6 +23,7 @@ mod candidates;
 mod clock;
 mod draft;
 mod hoist;
+mod judge;
 mod relevance;
 mod reproduction;
 mod shortcut;
@@ -36,7 +37,6 @@ pub(crate) use clock::Took;
 use draft::Draft;
 use relevance::Relevance;
 pub use reproduction::Rate;
-use reproduction::SequentialTest;
 use step::{Change, Kind, Rates, Step};
 pub(crate) use way::Way;
 
@@ -250,10 +250,9 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
             }
         }
         let together = self.likeliest_deletion();
-        if let Some(step) = together.filter(|step| self.chance(step) * step.gain > WORTH_IT) {
-            if best.is_none_or(|(_, most)| self.promise(&step) >= most) {
-                return Some(step);
-            }
+        let together = together.filter(|step| self.chance(step) * step.gain > WORTH_IT);
+        if let Some(step) = together.filter(|step| best.is_none_or(|(_, most)| self.promise(step) >= most)) {
+            return Some(step);
         }
         best.map(|(index, _)| steps.remove(index))
     }
@@ -316,74 +315,6 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
         let best = self.best.case();
         self.bench.tried(self.runs, &best, Some((&self.evidence, self.rate)), self.memory);
         Ok(true)
-    }
-
-    /// Runs a candidate, as often as it takes to tell whether it fails in the same way; its
-    /// evidence and rate if so.
-    fn judge(&mut self, case: &Case<M>) -> Result<Option<(Evidence, Rate)>, End> {
-        let most = self.reruns.max(1).saturating_mul(2);
-        let mut test = self.reference.map(|reference| SequentialTest::new(reference.expected(), most));
-        let (mut rate, mut found, mut otherwise) = (Rate::default(), None, false);
-        loop {
-            let trial = self.run(case)?;
-            if matches!(trial.verdict, Verdict::Inconclusive(_) | Verdict::Excluded(_)) {
-                self.memory.keep(case, &trial.verdict);
-                return Ok(None);
-            }
-            let falsified = matches!(trial.verdict, Verdict::Falsified(_));
-            let evidence = self.same_failure(case, trial);
-            let failed = evidence.is_some();
-            rate.add(failed);
-            otherwise |= falsified && !failed;
-            found = evidence.or(found);
-            if let Some(fails) = test.as_mut().map_or(Some(failed), |test| test.observe(failed)) {
-                let kept = found.filter(|_| fails);
-                let known = if otherwise || kept.is_some() { Finding::Fails } else { Finding::Holds };
-                self.memory.know(case, known);
-                return Ok(kept.map(|evidence| (evidence, rate)));
-            }
-        }
-    }
-
-    /// Runs a case once, within the budget.
-    fn run(&mut self, case: &Case<M>) -> Result<Trial, End> {
-        if self.budget.is_spent(self.runs, self.start) {
-            return Err(End::Budget);
-        }
-        let trial = self.bench.run(case).map_err(End::System)?;
-        self.runs += 1;
-        self.clock.learn(self.size(&case.initial), &trial.took);
-        Ok(trial)
-    }
-
-    /// The evidence, if the case failed in the same way as the first.
-    fn same_failure(&mut self, case: &Case<M>, trial: Trial) -> Option<Evidence> {
-        let (Verdict::Falsified(evidence), Some(way)) = (trial.verdict, trial.way) else { return None };
-        if way.is_same(&self.way) {
-            return Some(evidence);
-        }
-        self.bench.other(case, &evidence, &way);
-        None
-    }
-
-    /// Measures how often the smallest case fails, where one run does not tell.
-    fn measure(&mut self) -> Result<(), End> {
-        if self.reference.is_none() || self.epoch == 0 {
-            return Ok(());
-        }
-        let (case, mut rate) = (self.best.case(), Rate::default());
-        while rate.runs < self.reruns {
-            let trial = self.run(&case)?;
-            let conclusive = matches!(trial.verdict, Verdict::Holds | Verdict::Falsified(_));
-            if !conclusive {
-                break;
-            }
-            rate.add(self.same_failure(&case, trial).is_some());
-        }
-        if rate.runs > 0 {
-            self.rate = rate;
-        }
-        Ok(())
     }
 
     /// What a case holds without is needed: one of it at least.

@@ -45,14 +45,14 @@ struct Crossing {
 }
 
 impl Crossing {
-    /// Waits a moment for another lane; whether there was one.
+    /// Waits for another lane, as long as one may take on a busy machine; whether there was one.
     fn cross(&self) -> bool {
         let mut come = self.come.lock().unwrap();
         *come = (come.0 + 1, come.1 + 1);
         let (mine, met) = (come.0, come.1 > 1);
         self.changed.notify_all();
         let alone = |come: &mut (u64, u32)| !met && come.0 == mine;
-        let (mut come, _) = self.changed.wait_timeout_while(come, Duration::from_millis(5), alone).unwrap();
+        let (mut come, _) = self.changed.wait_timeout_while(come, Duration::from_millis(100), alone).unwrap();
         come.1 -= 1;
         met || come.0 > mine
     }
@@ -93,10 +93,8 @@ impl RacyNetwork {
                     return Outcome::Answered(Response::Booted);
                 }
             }
-            (Race::DeafFromBirth, Command::Boot(id)) => {
-                if self.crossing.cross() {
-                    self.deaf.lock().unwrap().insert(id.clone());
-                }
+            (Race::DeafFromBirth, Command::Boot(id)) if self.crossing.cross() => {
+                self.deaf.lock().unwrap().insert(id.clone());
             }
             (Race::DeafFromBirth, Command::Ping { from, to }) => {
                 let network = self.network();
@@ -125,7 +123,7 @@ impl System<MachineSpec> for Racy {
     }
 
     fn run(&self, sut: &mut RacyNetwork, command: &Command) -> Result<Outcome<Response>, SystemError> {
-        Ok(sut.give(self.0, command))
+        Ok(sut.network().give(command))
     }
 
     fn run_lanes(&self, sut: &mut RacyNetwork, lanes: &Lanes<'_, MachineSpec>) -> Result<(), SystemError> {
@@ -150,17 +148,13 @@ fn two_boots_of_one_machine_are_caught() {
 
 #[test]
 fn a_machine_that_is_deaf_from_birth_is_caught() {
-    for smallest in smallest(Race::DeafFromBirth) {
-        assert!(
-            [": Boot a, Ping a a || Boot b", ": Boot a || Boot b, Ping b b"].contains(&&*smallest),
-            "{smallest}"
-        );
-    }
+    let known = [": Boot a, Ping a a || Boot a", ": Boot a || Boot a, Ping a a"];
+    smallest(Race::DeafFromBirth)
+        .iter()
+        .for_each(|smallest| assert!(known.contains(&&**smallest), "{smallest}"));
 }
 
 #[test]
 fn a_cut_that_is_forgotten_is_caught() {
-    for smallest in smallest(Race::CutForgotten) {
-        assert!(smallest.starts_with("Boot a, Boot b: Shutdown"), "{smallest}");
-    }
+    assert_eq!(smallest(Race::CutForgotten), ["Boot a: Shutdown a || Shutdown a"; 5]);
 }

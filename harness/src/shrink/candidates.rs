@@ -71,7 +71,12 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
 
     /// The commands that relevance would have deleted next, where these are more than one.
     pub(super) fn likeliest_deletion(&self) -> Option<Step<M>> {
-        let ids: Vec<usize> = self.best.commands().map(|traced| traced.id).collect();
+        let price = |command: &M::Command| Clock::price(self.clock.command(&self.model.kind(command)));
+        let priced = self.best.commands().map(|traced| (price(&traced.command), traced.id));
+        let mut priced: Vec<(f64, usize)> = priced.collect();
+        // Of commands of which equally little is known, those that take longest come first.
+        priced.sort_by(|one, other| other.0.total_cmp(&one.0));
+        let ids: Vec<usize> = priced.into_iter().map(|(_, id)| id).collect();
         let set = self.relevance.best_set(&ids, &self.tried_sets)?;
         Some(self.deletion(Kind::Delete, set))
     }

@@ -10,6 +10,7 @@ mod bug;
 mod handles;
 mod lanes;
 mod machines;
+mod owners;
 mod plain;
 mod puzzles;
 mod storage;
@@ -41,12 +42,12 @@ fn buffers() {
 #[test]
 fn puzzles() {
     println!("{HEADER}");
-    planted::<puzzles::Jugs>("water jugs", 30);
+    planted::<puzzles::Jugs>("water jugs", 60);
     planted::<puzzles::Even>("switch wrong after 4, 6, 8, … flips", 15);
     planted::<puzzles::Redo>("redo after typing", 15);
     planted::<puzzles::Middle>("set that loses its greatest key", 15);
-    planted::<puzzles::Counts>("lock that counts", 15);
-    planted::<puzzles::ToItself>("transfer to the same account", 15);
+    planted::<owners::Counts>("lock that counts", 15);
+    planted::<owners::ToItself>("transfer to the same account", 15);
 }
 
 #[test]

@@ -63,7 +63,7 @@ pub(crate) fn found<M: Model, S: System<M>>(
     let counted = Counted { system, made: Arc::clone(&made) };
     let observer = AtFirst { made: Arc::clone(&made), first: AtomicU32::new(0) };
     let config = Config {
-        cases: 2000,
+        cases: 20_000,
         shape: shape.clone(),
         // Cases of neighbouring numbers are no neighbours themselves.
         seed: Some(seed.into()),
@@ -74,7 +74,10 @@ pub(crate) fn found<M: Model, S: System<M>>(
         ..Config::default()
     };
     let summary = Runner::new(model, &counted, &config, &observer, &Stop::default()).run().unwrap();
-    let failure = summary.failure.unwrap_or_else(|| panic!("{} is not found with seed {seed}", model.name()));
+    let (held, verdict) = (summary.held, summary.verdict());
+    let failure = summary.failure.unwrap_or_else(|| {
+        panic!("{} is not found with seed {seed} in {} cases: {}", model.name(), held, verdict)
+    });
     assert!(failure.smallest, "{} with seed {seed} was not shrunk to its end", model.name());
     let runs = made.load(Ordering::SeqCst) - observer.first.load(Ordering::SeqCst);
     (failure, runs)
@@ -114,7 +117,7 @@ pub(crate) fn sequential<M: Model, S: System<M>>(
 /// The case that a seed's failure begins with.
 fn first_case<M: Model, S: System<M>>(model: &M, system: &S, shape: &Shape, seed: u64) -> Case<M> {
     let config = Config {
-        cases: 2000,
+        cases: 20_000,
         shape: shape.clone(),
         seed: Some(seed.into()),
         shrink: Budget { runs: 0, time: None },
