@@ -193,7 +193,8 @@ fn any_other_part_of_a_model_that_panics_ends_the_run() {
             let known = matches!(error, RunError::Generate(_) | RunError::System(SystemError::WrongUse(_)));
             assert!(known && said.contains(method) && said.contains("panicked at "), "{said}");
             let command = ["7", "8", "9"].iter().find(|command| {
-                [" on {}: ", "command {}, ", " ({}) ", " ({}), "].map(|form| form.replace("{}", command))
+                [" on {}: ", "command {}, ", " ({}) ", " ({}), "]
+                    .map(|form| form.replace("{}", command))
                     .iter()
                     .any(|named| said.contains(named))
             });
