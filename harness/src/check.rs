@@ -1,5 +1,7 @@
 //! One call for a `#[test]`.
 
+use std::sync::{Mutex, PoisonError};
+
 use model::{Case, Model};
 
 use crate::as_test::TestText;
@@ -26,7 +28,7 @@ pub fn check<M: Model, S: System<M>>(model: &M, system: &S) {
 /// As [`check`] does.
 pub fn check_with<M: Model, S: System<M>>(config: &Config, model: &M, system: &S) {
     let stop = Stop::default();
-    let printer = Printer { verbose: config.verbose };
+    let printer = Printer::new(config.verbose);
     match Runner::new(model, system, config, &printer, &stop).run() {
         Err(error) => panic!("{} could not be tested: {error}", model.name()),
         Ok(summary) => {
@@ -56,7 +58,7 @@ pub fn check_case<M: Model, S: System<M>>(model: &M, system: &S, case: &Case<M>)
         panic!("{name}: the case is impossible: {why}");
     }
     let (config, stop) = (Config::default(), Stop::default());
-    let printer = Printer { verbose: config.verbose };
+    let printer = Printer::new(config.verbose);
     match Runner::new(model, system, &config, &printer, &stop).run_case(case, "test") {
         Err(error) => panic!("{name} could not be tested: {error}"),
         Ok(Execution { verdict, .. }) => match verdict {
@@ -75,6 +77,8 @@ pub fn check_case<M: Model, S: System<M>>(model: &M, system: &S, case: &Case<M>)
 /// Prints what `cargo test` shows of a test that fails: as much as `PROPTEST_VERBOSE` asks for.
 struct Printer {
     verbose: u32,
+    /// The replay file that was told of last: each better case is saved in the same one.
+    told: Mutex<String>,
 }
 
 impl Observer for Printer {
@@ -83,7 +87,13 @@ impl Observer for Printer {
             Event::Warning { text } => eprintln!("warning: {text}"),
             Event::Inconclusive { reason, .. } => eprintln!("inconclusive: {reason}"),
             Event::Excluded { what, reason } => eprintln!("excluded: {what} ({reason})"),
-            Event::Saved { file } => eprintln!("saved as {file}"),
+            Event::Saved { file } => {
+                let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+                if *told != *file {
+                    eprintln!("saved as {file}");
+                    (*file).clone_into(&mut told);
+                }
+            }
             event if self.verbose > 0 => self.detail(event),
             _ => {}
         }
@@ -95,6 +105,10 @@ impl Observer for Printer {
 }
 
 impl Printer {
+    fn new(verbose: u32) -> Self {
+        Self { verbose, told: Mutex::default() }
+    }
+
     /// What is printed only where it is asked for.
     fn detail(&self, event: &Event<'_>) {
         match event {
