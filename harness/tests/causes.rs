@@ -140,7 +140,7 @@ fn a_bug_of_three_conditions_is_put_down_to_them() {
 
     let directory = tempfile::tempdir().unwrap();
     let config = Config {
-        cases: 200,
+        cases: 5000,
         shape: Shape::sequential(3..=6),
         seed: Some(1.into()),
         failures: Some(directory.path().join("in-memory")),

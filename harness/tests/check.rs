@@ -104,8 +104,9 @@ fn what_is_hopeless_is_undecided_in_time() {
 #[test]
 fn bad_files_and_wrong_use_say_what_is_wrong() {
     let nowhere = recorded("nowhere.jsonl");
-    let cases: [(&[&str], &str, &str); 5] = [
-        (&["--model", "register", &nowhere], "", "nowhere.jsonl cannot be read: No such file"),
+    let cases: [(&[&str], &str, &str); 6] = [
+        (&["--model", "register", &nowhere], "", "nowhere.jsonl cannot be read (No such file"),
+        (&["--model", "map", "-"], "", "- has no operation"),
         (&["--model", "map", "-"], STALE, "-, line 1: \"write\" with [1] is none of a map's operations"),
         (
             &["--model", "register", "-"],

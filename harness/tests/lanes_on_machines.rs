@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use harness::machines::system::give;
 use harness::machines::{Lab, LiveNetwork, MachineSystem};
 use harness::shrink::Budget;
-use harness::{Config, LaneShape, Lanes, Runner, Shape, Silent, Stop, Summary, System, SystemError};
+use harness::{Config, Event, LaneShape, Lanes, Observer, Runner, Shape, Stop, Summary, System, SystemError};
 use hypervisor::State;
 use model::machines::{Command, Response};
 use model::{MachineId, MachineSpec, Mebibytes, Model, Network, NetworkParameters, Outcome, Parameter};
@@ -99,6 +99,20 @@ fn a_machine_is_cut_off_under_another_lane() {
     assert_eq!(live.state(&a).unwrap(), left);
 }
 
+/// Prints why a case had no verdict, and the seed of each.
+struct Reasons;
+
+impl Observer for Reasons {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::CaseStarted { number, origin, .. } => println!("case {number}: {origin}"),
+            Event::Inconclusive { attempt, reason, .. } => println!("attempt {attempt}: {reason}"),
+            Event::Warning { text } => println!("warning: {text}"),
+            _ => {}
+        }
+    }
+}
+
 /// Runs cases of two lanes at least, none of which is sequential.
 fn run<M: Model, S: System<M>>(model: &M, system: &S, cases: u32, shape: Shape) -> Summary<M> {
     let time = Some(Duration::from_secs(60));
@@ -112,7 +126,7 @@ fn run<M: Model, S: System<M>>(model: &M, system: &S, cases: u32, shape: Shape) 
         probes: Budget { runs: 0, time },
         ..Config::default()
     };
-    Runner::new(model, system, &config, &Silent, &Stop::default()).run().unwrap()
+    Runner::new(model, system, &config, &Reasons, &Stop::default()).run().unwrap()
 }
 
 fn lanes(

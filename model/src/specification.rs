@@ -47,7 +47,8 @@ pub trait Model {
     fn gen_command(&self, state: &Self::State) -> BoxedStrategy<Self::Command>;
 
     /// Whether the command can be given in this state. While shrinking it is asked of commands
-    /// that were generated for another state, so it must not take anything for granted.
+    /// that were generated for another state, so it must not take anything for granted. A command
+    /// whose outcome is unknown takes effect, sooner or later, only in states where this holds.
     fn pre_condition(&self, _state: &Self::State, _command: &Self::Command) -> bool {
         true
     }

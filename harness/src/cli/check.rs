@@ -40,6 +40,9 @@ where
     let bytes = bytes(&options.history)?;
     let history = history::read::<O>(&bytes).map_err(|error| wrong(format!("{name}, {error}")))?;
     drop(bytes);
+    if history.operations.is_empty() {
+        return Err(wrong(format!("{name} has no operation: give a history that was recorded to its end")));
+    }
     let limits = Limits {
         time: Some(options.timeout),
         memory: usize::try_from(options.memory).map_or(usize::MAX, |mebibytes| mebibytes << 20),
@@ -62,7 +65,12 @@ where
 
 fn bytes(path: &Path) -> Result<Vec<u8>, Fatal> {
     let mut bytes = Vec::new();
-    let refused = |error: std::io::Error| wrong(format!("{} cannot be read: {error}", path.display()));
+    let refused = |error: std::io::Error| {
+        wrong(format!(
+            "{} cannot be read ({error}): name a file with a history, or - for standard input",
+            path.display()
+        ))
+    };
     let read = if path == Path::new("-") {
         std::io::stdin().lock().take(LARGEST + 1).read_to_end(&mut bytes)
     } else {

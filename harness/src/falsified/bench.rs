@@ -79,11 +79,16 @@ impl<'a, 'r, M: Model, S: System<M>> RunnerBench<'a, 'r, M, S> {
     ) -> Result<Option<std::path::PathBuf>, RunError> {
         let Some(first) = &self.failure.file else { return Ok(None) };
         let model = self.runner.executor.model;
-        let Failure { seed, settings, others, .. } = &*self.failure;
+        let Failure { seed, settings, .. } = &*self.failure;
         let replay = Replay::new(model, &seed.to_string(), settings.clone(), case.clone(), evidence.clone());
-        // Sorted by name, the first failure stays the first.
+        // Sorted by name, the first failure stays the first; what an earlier run has kept stays too.
         let stem = first.file_stem().unwrap_or_default().to_string_lossy();
-        let file = first.with_file_name(format!("{stem}_{}.json", others.len() + 2));
+        let mut files = (2..).map(|number| first.with_file_name(format!("{stem}_{number}.json")));
+        let Some(file) = files.find(|file| {
+            !file.exists() || Replay::read(model, file).is_ok_and(|kept| kept.case == replay.case)
+        }) else {
+            return Ok(None);
+        };
         replay.write_to(&file)?;
         Ok(Some(file))
     }

@@ -93,6 +93,11 @@ pub(super) fn add_final<M: Model>(
     let Ok(mut ends) = end_states(model, start.clone(), &case.lanes) else { return };
     let Some(predicted) = ends.first() else { return };
     for command in of(predicted) {
+        case.finally.push(command.clone());
+        if case.check_symbols(model).is_err() {
+            case.finally.pop();
+            continue;
+        }
         let sensible: Vec<bool> = ends.iter().map(|state| makes_sense(model, state, &command)).collect();
         if sensible.iter().all(|sensible| *sensible) || model.can_be_refused(&command) {
             for (state, sensible) in ends.iter_mut().zip(sensible) {
@@ -100,7 +105,8 @@ pub(super) fn add_final<M: Model>(
                     *state = predict(model, state, &command);
                 }
             }
-            case.finally.push(command);
+        } else {
+            case.finally.pop();
         }
     }
 }
