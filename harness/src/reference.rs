@@ -1,7 +1,7 @@
 //! The shortest specification: a reference that does what the system is to do.
 //!
 //! Where each command has exactly one right answer, a function that gives it and changes a state
-//! is a whole model. [`reference`] makes one of it, and [`Reference::check`] tests a system in
+//! is a whole model. [`reference()`] makes one of it, and [`Reference::check`] tests a system in
 //! memory against it, or [`Reference::check_shared`] one that threads share.
 
 use std::fmt::Debug;
@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::lanes::Lanes;
 use crate::system::{System, SystemError};
 
-/// A model made of a state and a function that answers; [`reference`] makes it.
+/// A model made of a state and a function that answers; [`reference()`] makes it.
 #[derive(Clone, Debug)]
 pub struct Reference<State, Commands, Answer> {
     name: String,
@@ -91,7 +91,7 @@ impl<State, Commands, Answer> Reference<State, Commands, Answer> {
     /// Tests a system in memory: `new` makes one, `run` gives it a command.
     ///
     /// # Panics
-    /// As [`check`](crate::check) does.
+    /// As [`check`](crate::check()) does.
     pub fn check<Sut, New, Run>(&self, new: New, run: Run)
     where
         Self: Model,
@@ -104,7 +104,7 @@ impl<State, Commands, Answer> Reference<State, Commands, Answer> {
     /// [`Reference::check`] with a configuration of one's own.
     ///
     /// # Panics
-    /// As [`check`](crate::check) does.
+    /// As [`check`](crate::check()) does.
     pub fn check_with<Sut, New, Run>(&self, config: &Config, new: New, run: Run)
     where
         Self: Model,
@@ -119,7 +119,7 @@ impl<State, Commands, Answer> Reference<State, Commands, Answer> {
     /// effect.
     ///
     /// # Panics
-    /// As [`check`](crate::check) does.
+    /// As [`check`](crate::check()) does.
     pub fn check_shared<Sut, New, Run>(&self, new: New, run: Run)
     where
         Self: Model + Sync,
@@ -138,7 +138,7 @@ impl<State, Commands, Answer> Reference<State, Commands, Answer> {
     /// lanes how they are.
     ///
     /// # Panics
-    /// As [`check`](crate::check) does.
+    /// As [`check`](crate::check()) does.
     pub fn check_shared_with<Sut, New, Run>(&self, config: &Config, new: New, run: Run)
     where
         Self: Model + Sync,

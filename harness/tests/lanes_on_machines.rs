@@ -4,11 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "planted/shape.rs"]
-mod shape;
-
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -233,77 +229,4 @@ fn an_update_that_is_lost_in_a_guest_is_caught_on_machines() {
     let ids = failure.case.initial.network.ids();
     assert_eq!((ids.len(), failure.case.commands.len()), (1, 0), "{:?}", failure.case);
     assert_eq!(failure.case.lanes, vec![ids.clone(), ids], "one Count in each of two lanes");
-}
-
-/// Real machines, of which each answers no pings that boots while another does; the kernel is told
-/// so over SSH before the Boot is over.
-struct DeafFromBirth<'lab>(MachineSystem<'lab>);
-
-/// How many Boots have begun, and how many have ended.
-#[derive(Default)]
-struct Boots {
-    begun: AtomicU64,
-    ended: AtomicU64,
-}
-
-fn give_or_deafen(
-    live: &LiveNetwork<'_>,
-    boots: &Boots,
-    command: &Command,
-) -> Result<Outcome<Response>, SystemError> {
-    let Command::Boot(id) = command else { return give(live, command) };
-    let before = boots.begun.fetch_add(1, Ordering::SeqCst);
-    let was_alone = boots.ended.load(Ordering::SeqCst) == before;
-    let outcome = give(live, command);
-    let is_alone = was_alone && boots.begun.load(Ordering::SeqCst) == before + 1;
-    if !is_alone && matches!(outcome, Ok(Outcome::Answered(Response::Booted))) {
-        // Another lane may cut it off meanwhile, which leaves nobody to be deaf.
-        let deafen = remote::Command::new("echo 1 >/proc/sys/net/ipv4/icmp_echo_ignore_all");
-        if let Outcome::Answered(output) = live.attempt(id, &deafen)? {
-            assert!(output.ending.is_success(), "{output:?}");
-        }
-    }
-    boots.ended.fetch_add(1, Ordering::SeqCst);
-    outcome
-}
-
-impl<'lab> System<MachineSpec> for DeafFromBirth<'lab> {
-    type Sut = (LiveNetwork<'lab>, Boots);
-
-    fn new_sut(&self, network: &Network) -> Result<Self::Sut, SystemError> {
-        Ok((self.0.new_sut(network)?, Boots::default()))
-    }
-
-    fn run(
-        &self,
-        (live, boots): &mut Self::Sut,
-        command: &Command,
-    ) -> Result<Outcome<Response>, SystemError> {
-        give_or_deafen(live, boots, command)
-    }
-
-    fn run_lanes(
-        &self,
-        (live, boots): &mut Self::Sut,
-        lanes: &Lanes<'_, MachineSpec>,
-    ) -> Result<(), SystemError> {
-        let (live, boots) = (&*live, &*boots);
-        lanes.run(|_lane| Ok(|command: &Command| give_or_deafen(live, boots, command)))
-    }
-}
-
-#[test]
-fn machines_that_boot_side_by_side_and_go_deaf_are_caught() {
-    let Some(lab) = Lab::for_test().unwrap() else { return };
-    let shape = Shape { lanes: lanes(2..=2, 2..=3), ..Shape::sequential(0..=0) };
-    let model = MachineSpec::new(bounds(&lab).with_machines(1..=2)).unwrap();
-    let failure = run(&model, &DeafFromBirth(MachineSystem::new(&lab)), 10, shape).failure;
-    let smallest = shape::shape(&failure.expect("the race is found").case);
-    let known = [
-        ": Boot a, Ping a a || Boot a",
-        ": Boot a || Boot a, Ping a a",
-        ": Boot a, Ping a a || Boot b",
-        ": Boot a || Boot b, Ping b b",
-    ];
-    assert!(known.contains(&&*smallest), "{smallest}");
 }

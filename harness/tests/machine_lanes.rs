@@ -7,17 +7,20 @@ mod shape;
 
 use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard};
-use std::time::Duration;
 
 use harness::machines::simulated::{SimulatedNetwork, SimulatedSystem};
-use harness::{Config, LaneShape, Lanes, Runner, Shape, Silent, Stop, Summary, System, SystemError};
+use harness::{Config, LaneShape, Lanes, Runner, Shape, Silent, Stop, Summary, System, SystemError, report};
 use model::machines::{Command, Response};
 use model::{MachineId, MachineSpec, Network, NetworkParameters, Outcome};
 use shape::shape;
 
-fn run(system: &impl System<MachineSpec>, seed: u64) -> Summary<MachineSpec> {
+fn model() -> MachineSpec {
     let bounds = NetworkParameters::new(vec!["6.1".parse().unwrap()]).unwrap().with_machines(1..=3);
-    let lanes = LaneShape { lanes: 2..=3, commands: 1..=4, percent: 100, ..LaneShape::default() };
+    MachineSpec::new(bounds).unwrap()
+}
+
+fn run(system: &impl System<MachineSpec>, lanes: usize, seed: u64) -> Summary<MachineSpec> {
+    let lanes = LaneShape { lanes: 2..=lanes, commands: 1..=4, percent: 100, ..LaneShape::default() };
     let config = Config {
         cases: 200,
         shape: Shape { lanes: Some(lanes), ..Shape::sequential(0..=4) },
@@ -26,35 +29,60 @@ fn run(system: &impl System<MachineSpec>, seed: u64) -> Summary<MachineSpec> {
         regressions: None,
         ..Config::default()
     };
-    let model = MachineSpec::new(bounds).unwrap();
-    Runner::new(&model, system, &config, &Silent, &Stop::default()).run().unwrap()
+    Runner::new(&model(), system, &config, &Silent, &Stop::default()).run().unwrap()
 }
 
 #[test]
 fn the_right_model_holds_in_lanes() {
-    let summary = run(&SimulatedSystem, 1);
+    let summary = run(&SimulatedSystem, 3, 1);
     assert_eq!((summary.held, summary.inconclusive, summary.verdict()), (200, 0, "holds"));
 }
 
-/// Where lanes meet that do the same at the same time.
+/// Where lanes meet that do the same at the same time. Who comes waits for another, as long as
+/// there is one that may come, so that nothing depends on how busy the machine is.
 #[derive(Default)]
 struct Crossing {
-    /// How many have come so far, and how many are there.
-    come: Mutex<(u64, u32)>,
+    waits: Mutex<Waits>,
     changed: Condvar,
 }
 
+#[derive(Default)]
+struct Waits {
+    /// How many lanes have not ended.
+    lanes: usize,
+    /// How many have come so far.
+    come: u64,
+    /// How many are there.
+    there: usize,
+}
+
+/// A lane that has not ended.
+struct Underway<'a>(&'a Crossing);
+
+impl Drop for Underway<'_> {
+    fn drop(&mut self) {
+        self.0.waits.lock().unwrap().lanes -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
 impl Crossing {
-    /// Waits for another lane, as long as one may take on a busy machine; whether there was one.
+    fn enter(&self) -> Underway<'_> {
+        self.waits.lock().unwrap().lanes += 1;
+        Underway(self)
+    }
+
+    /// Waits for another lane; whether there was one.
     fn cross(&self) -> bool {
-        let mut come = self.come.lock().unwrap();
-        *come = (come.0 + 1, come.1 + 1);
-        let (mine, met) = (come.0, come.1 > 1);
+        let mut waits = self.waits.lock().unwrap();
+        waits.come += 1;
+        waits.there += 1;
+        let (mine, met) = (waits.come, waits.there > 1);
         self.changed.notify_all();
-        let alone = |come: &mut (u64, u32)| !met && come.0 == mine;
-        let (mut come, _) = self.changed.wait_timeout_while(come, Duration::from_millis(100), alone).unwrap();
-        come.1 -= 1;
-        met || come.0 > mine
+        let alone = |waits: &mut Waits| !met && waits.come == mine && waits.lanes > waits.there;
+        let mut waits = self.changed.wait_while(waits, alone).unwrap();
+        waits.there -= 1;
+        met || waits.come > mine
     }
 }
 
@@ -127,40 +155,56 @@ impl System<MachineSpec> for Racy {
     }
 
     fn run_lanes(&self, sut: &mut RacyNetwork, lanes: &Lanes<'_, MachineSpec>) -> Result<(), SystemError> {
-        lanes.run(|_lane| Ok(|command: &Command| Ok(sut.give(self.0, command))))
+        let sut = &*sut;
+        lanes.run(|_lane| {
+            let underway = sut.crossing.enter();
+            Ok(move |command: &Command| {
+                let _ = &underway;
+                Ok(sut.give(self.0, command))
+            })
+        })
     }
 }
 
-/// The smallest case of a race, over some seeds.
+/// The smallest case of a race for each of some seeds. One that a lane met by a chance that does
+/// not come again is told as it is; there is at most one of these.
 fn smallest(race: Race) -> Vec<String> {
-    let found = (0..5).map(|seed| {
-        let failure = run(&Racy(race), seed).failure.expect("the race is found");
-        assert_eq!(failure.case.lanes.len(), 2, "{:?}", failure.case);
-        shape(&failure.case)
+    let found = (0..5).filter_map(|seed| {
+        let failure = run(&Racy(race), 2, seed).failure.expect("the race is found");
+        // Shown where an assertion fails.
+        println!("{}", report::failure(&model(), &failure));
+        let came_again = failure.first_rate.is_some_and(|rate| rate.failed > 0);
+        came_again.then(|| {
+            assert_eq!(failure.case.lanes.len(), 2, "{:?}", failure.case);
+            shape(&failure.case)
+        })
     });
-    found.collect()
+    let found: Vec<String> = found.collect();
+    assert!(found.len() >= 4, "{found:?}");
+    found
+}
+
+fn all_are(smallest: &[String], known: &str) {
+    assert!(smallest.iter().all(|smallest| smallest == known), "{smallest:?}");
 }
 
 #[test]
 fn two_boots_of_one_machine_are_caught() {
-    assert_eq!(smallest(Race::BootedTwice), [": Boot a || Boot a"; 5]);
+    all_are(&smallest(Race::BootedTwice), ": Boot a || Boot a");
 }
 
 #[test]
 fn a_machine_that_is_deaf_from_birth_is_caught() {
-    // The other Boot may be of the same machine, where it is refused, or of another.
-    let known = [
-        ": Boot a, Ping a a || Boot a",
-        ": Boot a || Boot a, Ping a a",
-        ": Boot a, Ping a a || Boot b",
-        ": Boot a || Boot b, Ping b b",
-    ];
-    smallest(Race::DeafFromBirth)
-        .iter()
-        .for_each(|smallest| assert!(known.contains(&&**smallest), "{smallest}"));
+    // The other Boot may be of the same machine, where it is refused, or of another, and the ping
+    // of either; all of these are equally small.
+    for smallest in smallest(Race::DeafFromBirth) {
+        let count = |word: &str| smallest.matches(word).count();
+        let is_known = smallest.starts_with(": ") && (count("Boot "), count("Ping ")) == (2, 1);
+        assert!(is_known && count(" ||") == 1 && count(",") == 1, "{smallest}");
+    }
 }
 
 #[test]
 fn a_cut_that_is_forgotten_is_caught() {
-    assert_eq!(smallest(Race::CutForgotten), ["Boot a: Shutdown a || Shutdown a"; 5]);
+    all_are(&smallest(Race::CutForgotten), "Boot a: Shutdown a || Shutdown a");
 }

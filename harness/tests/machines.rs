@@ -264,8 +264,8 @@ fn other_software_leaves_the_scratch_disk_as_it_was() {
     let machine = every_kind(&lab).machines()[0].clone();
     let network = Network::new("172.16.2.0/24".parse().unwrap(), vec![machine]).unwrap();
     let id = &network.machines()[0].id;
-    let mut live = LiveNetwork::create(&lab, &network).unwrap();
-    let mut give = |command| match give(&live, &command).unwrap() {
+    let live = LiveNetwork::create(&lab, &network).unwrap();
+    let give = |command| match give(&live, &command).unwrap() {
         Outcome::Answered(response) => response,
         other => panic!("{command}: {other:?}"),
     };

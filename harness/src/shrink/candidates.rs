@@ -115,6 +115,14 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
             steps.push(Step { gain: step.gain + 1.0, ..step });
             steps.push(Step::new(Kind::Advance, Change::Advance(index), 0.5, seconds));
         }
+        // Of two lanes, to join them is to give them in sequence.
+        let several = if lanes.len() > 2 { lanes.len() } else { 0 };
+        for first in 0..several {
+            let others = (0..several).filter(|second| *second != first);
+            steps.extend(
+                others.map(|second| Step::new(Kind::Join, Change::Join(first, second), 1.0, seconds)),
+            );
+        }
         if !self.best.finally.is_empty() {
             let ids = self.best.finally.iter().map(|traced| traced.id).collect();
             steps.push(self.deletion(Kind::Lane, ids));

@@ -25,6 +25,8 @@ pub(super) enum Kind {
     Advance,
     /// The lanes one after another.
     Sequence,
+    /// Two of several lanes one after the other.
+    Join,
     /// A command's effect there from the beginning.
     Hoist,
     /// A smaller or plainer state, such as one with a machine less.
@@ -45,7 +47,7 @@ impl Kind {
             Self::Plainest => (0.6, 2.0),
             Self::Loop | Self::State | Self::Value => (0.5, 2.0),
             Self::Lane | Self::Advance | Self::Rename => (0.4, 2.0),
-            Self::Shortcut | Self::Sequence | Self::Hoist => (0.3, 2.0),
+            Self::Shortcut | Self::Sequence | Self::Join | Self::Hoist => (0.3, 2.0),
             Self::Delete => (0.2, 2.0),
             Self::Pair => (0.05, 10.0),
         }
@@ -60,6 +62,8 @@ pub(super) enum Change<M: Model> {
     Advance(usize),
     /// The lanes are given one after another, in this order.
     Sequence(Vec<usize>),
+    /// What the second of these lanes gives comes after what the first gives.
+    Join(usize, usize),
     /// Others come in the place of the prefix's commands from one place up to another.
     Shortcut { from: usize, to: usize, via: Vec<M::Command> },
     /// The command at this place of the prefix goes, and the case begins with its effect.
@@ -128,6 +132,7 @@ impl<M: Model> Change<M> {
             Self::Delete(ids) => format!("delete {ids:?}"),
             Self::Advance(lane) => format!("advance {lane}"),
             Self::Sequence(order) => format!("sequence {order:?}"),
+            Self::Join(first, second) => format!("join {first} {second}"),
             Self::Shortcut { via, .. } => format!("shortcut {via:?}"),
             Self::Hoist(index) => format!("hoist {index}"),
             Self::State(state) => format!("state {state:?}"),
@@ -161,6 +166,13 @@ impl<M: Model> Draft<M> {
                 let mut draft = self.clone();
                 let lanes = std::mem::take(&mut draft.lanes);
                 draft.prefix.extend(order.iter().flat_map(|lane| lanes[*lane].iter().cloned()));
+                draft
+            }
+            Change::Join(first, second) => {
+                let mut draft = self.clone();
+                let joined = std::mem::take(&mut draft.lanes[*second]);
+                draft.lanes[*first].extend(joined);
+                draft.lanes.remove(*second);
                 draft
             }
             Change::Shortcut { from, to, via } => {

@@ -62,8 +62,11 @@ fn pairs_are_covered_in_few_cases() {
     let most = COVERING_ARRAY.len() * 3 / 2;
     assert!(steered.iter().all(|cases| *cases <= most), "more than {most}: {steered:?}");
     for (seed, (steered, random)) in steered.iter().zip(&random).enumerate() {
-        assert!(steered * 3 < random * 2, "seed {seed}: {steered} steered, {random} random");
+        assert!(steered < random, "seed {seed}: {steered} steered, {random} random");
     }
+    // What comes by chance comes early for some seeds, so the factor is that of all together.
+    let all = |needed: &[usize]| needed.iter().sum::<usize>();
+    assert!(all(&steered) * 2 < all(&random), "{} steered, {} random", all(&steered), all(&random));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Scenarios: cases that have a plot. First some load, then a fault, then load until enough is
 //! written, and at last everything is healed and has to answer.
 //!
-//! [`Model::scenarios`](crate::Model::scenarios) names them. What they make are ordinary cases:
+//! [`Model::scenarios`] names them. What they make are ordinary cases:
 //! phases one after another, lanes, final commands; they are judged, shrink and are replayed as
 //! any other, and nothing of the scenario is in them.
 //!

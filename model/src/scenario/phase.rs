@@ -36,7 +36,7 @@ pub(super) enum Length<M: Model> {
 
 impl<M: Model> Phase<M> {
     /// A phase of commands that this makes for each state, several kinds of them by
-    /// [`weighted`](crate::weighted). It has as many as the shape of the run's cases says.
+    /// [`weighted`](crate::weighted()). It has as many as the shape of the run's cases says.
     pub fn new<S>(name: impl Into<String>, mix: impl Fn(&M, &M::State) -> S + 'static) -> Self
     where
         S: Strategy<Value = M::Command> + 'static,
