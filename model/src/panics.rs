@@ -237,7 +237,7 @@ impl Drop for Within {
 
 #[cfg(test)]
 mod tests {
-    use super::{Panicked, caught, in_model, no_broken_model};
+    use super::{Panicked, caught, in_check, in_model, in_parts, no_broken_model};
 
     #[test]
     fn a_panic_is_told_in_one_line_with_its_place() {
@@ -261,5 +261,28 @@ mod tests {
         assert_eq!(method(&outer), Some("must_fail"), "{outer:?}");
         let other = caught(|| no_broken_model(|| panic!("something else")));
         assert!(other.map(|_: Result<(), _>| ()).is_err(), "other panics pass");
+    }
+
+    #[test]
+    fn one_look_for_panics_tells_parts_from_checks() {
+        let check = || in_parts(&"Read", || in_check(|| assert!(in_model("is_empty", &"Read", || false))));
+        let no = no_broken_model(check).expect("a check may panic").expect_err("it says no");
+        assert!(no.to_string().contains("assertion failed"), "{no}");
+        let part = || in_parts(&"Read", || in_check(|| in_model("next_state", &"Read", || panic!("no key"))));
+        let broken = no_broken_model(part).map(|_| ()).expect_err("a part may not");
+        assert_eq!((broken.method, broken.command.as_str()), ("next_state", "\"Read\""));
+        // What panics and is caught inside leaves what is asked outside as it was.
+        let after = || {
+            in_parts(&"Read", || {
+                in_model("advance", &"Read", || {
+                    assert!(
+                        caught(|| in_model("inner", &"Read", || panic!("inside"))).map(|(): ()| ()).is_err()
+                    );
+                    panic!("outside")
+                })
+            })
+        };
+        let broken = no_broken_model(after).map(|_: Result<(), _>| ()).expect_err("it panics");
+        assert!(broken.method == "advance" && broken.said.ends_with("outside"), "{broken}");
     }
 }
