@@ -1,9 +1,12 @@
 //! Commands a second that are generated, run and checked in memory, beside those of
 //! proptest-state-machine on the same specification.
 //!
-//! Each side is a whole property as its users write it, with what it does by default. The sides
-//! are measured in turn, so that both have the same machine in the same minute. `cargo bench -p
-//! harness --bench beside_proptest` prints the medians and their ratio.
+//! Each side is a whole property as its users write it, with what it does by default. By default
+//! a quarter of our cases lack some kinds of commands ([`Swarm`]), for which commands are drawn
+//! and thrown away; theirs have nothing like it, so ours are measured without it as well, where
+//! both make cases that are alike. The three are measured in turn, so that all have the same
+//! machine in the same minute. `cargo bench -p harness --bench beside_proptest` prints medians
+//! and their ratios; pinned to one processor (`taskset -c 0`) they vary least.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -25,11 +28,11 @@ const ROUNDS: usize = 15;
 const COMMANDS: usize = 40_000;
 
 /// Commands a second of ours.
-fn ours<M: Model, S: System<M>>(model: &M, system: &S, length: usize) -> f64 {
+fn ours<M: Model, S: System<M>>(model: &M, system: &S, length: usize, swarm: Swarm) -> f64 {
     let config = Config {
         cases: u32::try_from(COMMANDS / length).expect("fits"),
         shape: Shape::sequential(length..=length),
-        swarm: Swarm::default(),
+        swarm,
         failures: None,
         regressions: None,
         ..Config::default()
@@ -69,35 +72,51 @@ fn median(mut rates: Vec<f64>) -> f64 {
     rates[rates.len() / 2]
 }
 
-fn compare<M, S, T>(name: &str, model: &M, system: &S, lengths: &[usize], table: &mut BTreeMap<String, f64>)
-where
+fn compare<M, S, T>(
+    name: &str,
+    model: &M,
+    system: &S,
+    lengths: &[usize],
+    table: &mut BTreeMap<String, (f64, f64)>,
+) where
     M: Model,
     S: System<M>,
     T: StateMachineTest,
 {
     for &length in lengths {
-        let (mut our, mut their) = (Vec::new(), Vec::new());
+        let mut rates = [Vec::new(), Vec::new(), Vec::new()];
         for round in 0..=ROUNDS {
-            let rates = (ours(model, system, length), theirs::<T>(length));
+            let measured = [
+                ours(model, system, length, Swarm::default()),
+                ours(model, system, length, Swarm::OFF),
+                theirs::<T>(length),
+            ];
             // The first round warms up.
             if round > 0 {
-                our.push(rates.0);
-                their.push(rates.1);
+                rates.iter_mut().zip(measured).for_each(|(rates, rate)| rates.push(rate));
             }
         }
-        let (our, their) = (median(our), median(their));
-        println!("| {name} | {length} | {our:.0} | {their:.0} | {:.2} |", our / their);
-        table.insert(format!("{name} {length}"), our / their);
+        let [our, plain, their] = rates.map(median);
+        let ratios = (our / their, plain / their);
+        println!(
+            "| {name} | {length} | {our:.0} | {plain:.0} | {their:.0} | {:.2} | {:.2} |",
+            ratios.0, ratios.1
+        );
+        table.insert(format!("{name} {length}"), ratios);
     }
 }
 
 fn main() {
-    println!("| specification | commands a case | ours, commands/s | proptest-state-machine | ratio |");
-    println!("| --- | --- | --- | --- | --- |");
+    println!(
+        "| specification | commands a case | ours, commands/s | without swarm | theirs | ratio | without |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
     let mut table = BTreeMap::new();
     compare::<_, _, Register>("register", &Register, &Register, &[10, 50], &mut table);
     compare::<_, _, Stack>("stack", &Stack, &Stack, &[10, 50, 500], &mut table);
     compare::<_, _, Map>("map", &Map, &Map, &[10, 50, 500], &mut table);
-    let slower: Vec<_> = table.iter().filter(|(_, ratio)| **ratio < 1.0).map(|(name, _)| name).collect();
+    let slower: Vec<_> = table.iter().filter(|(_, ratios)| ratios.0 < 1.0).map(|(name, _)| name).collect();
     println!("\nslower than proptest-state-machine: {slower:?}");
+    let slower: Vec<_> = table.iter().filter(|(_, ratios)| ratios.1 < 1.0).map(|(name, _)| name).collect();
+    println!("and without swarm testing: {slower:?}");
 }

@@ -44,7 +44,8 @@ pub struct Config {
     pub most_excluded: u32,
     /// How long a command may take; none (or no time at all) for as long as it does.
     ///
-    /// A thread cannot be ended from outside. So where a command does not return in time, its
+    /// A thread cannot be ended from outside. So where a command does not return in time (in
+    /// sequence, this is noticed up to a sixteenth of the limit later), its
     /// case is written to `failures` and the process ends with the exit status of what is
     /// inconclusive (3), whatever else runs in it; what the run has made is cleaned up as after
     /// any other end. A system that gives up by itself and reports an unknown outcome never gets

@@ -1,6 +1,6 @@
 //! One case on one system: what each command came to, and the verdict.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use model::panics::{Panicked, caught, no_broken_model};
 use model::{Case, Model};
@@ -77,6 +77,9 @@ pub(crate) struct Executor<'a, M: Model, S: System<M>> {
     pub(crate) exclusions: RefCell<Vec<Exclusion>>,
     /// What ends the process where a command never returns.
     pub(crate) watch: Option<Watch>,
+    /// Whether it is of use to know how long commands take. Mostly nobody asks, and looking at
+    /// the clock takes longer than many a command in memory.
+    pub(crate) timed: Cell<bool>,
 }
 
 impl<M: Model, S: System<M>> Executor<'_, M, S> {
@@ -90,7 +93,7 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         }
         let mut attempt = 1;
         loop {
-            let mut history = Vec::new();
+            let mut history = Vec::with_capacity(case.len());
             let execution = match self.run_once(case, &mut history) {
                 Ok(verdict) => Execution { history, verdict },
                 Err(SystemError::Infrastructure(error)) => {

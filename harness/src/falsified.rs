@@ -141,7 +141,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         let replay = Replay::read(self.executor.model, file)?;
         let found = Found::saved(file.to_owned(), replay);
         if let Some(watch) = &self.executor.watch {
-            watch.seed(&found.seed.to_string());
+            watch.seed(found.seed);
         }
         let mut tries = 0;
         loop {

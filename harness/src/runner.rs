@@ -1,6 +1,6 @@
 //! The runner: saved failures first, then examples, then generated cases; the first failure shrinks.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::time::Instant;
 
@@ -42,7 +42,9 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         let exclusions = RefCell::default();
         let limit = config.command_limit.filter(|limit| !limit.is_zero());
         let watch = limit.map(|limit| Watch::new(model, limit, &config.settings, config.failures.clone()));
-        Self { executor: Executor { model, system, observer, stop, attempts, exclusions, watch }, config }
+        let timed = Cell::default();
+        let executor = Executor { model, system, observer, stop, attempts, exclusions, watch, timed };
+        Self { executor, config }
     }
 
     /// Runs saved failures, examples, then generated cases, until one fails or all have run.
@@ -98,6 +100,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     pub fn run_case(&self, case: &Case<M>, origin: &str) -> Result<Execution<M>, SystemError> {
         let start = Instant::now();
         self.announce(1, 1, &origin, case);
+        self.executor.timed.set(true);
         let execution = self.executor.run(case)?;
         self.finish(1, &execution.verdict, start);
         Ok(execution)
@@ -176,7 +179,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             }
         };
         if let Some(watch) = &self.executor.watch {
-            watch.seed(&found.seed.to_string());
+            watch.seed(found.seed);
         }
         self.announce(number, total, &named, &found.case);
         let execution = self.executor.run(&found.case)?;

@@ -16,8 +16,23 @@ thread_local! {
     static CATCHING: Cell<u32> = const { Cell::new(0) };
     /// How many calls that wait for a broken model this thread is in.
     static WAITING: Cell<u32> = const { Cell::new(0) };
+    /// What [`in_parts`] is asking on this thread.
+    static PART: Cell<Part> = const { Cell::new(Part::Alone) };
     /// Where the last panic of such a call came from.
     static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// What a panic would be of.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    /// There is no [`in_parts`] about: each call catches its own panics.
+    Alone,
+    /// Nothing in particular.
+    None,
+    /// A method that has no right to panic.
+    Model(&'static str),
+    /// A check that says no by a panic.
+    Check,
 }
 
 /// A part of a model panicked that has to take any state and any command.
@@ -47,31 +62,73 @@ pub enum Panicked {
 ///
 /// # Errors
 /// What the panic said.
+#[inline]
 pub fn caught<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
-    install();
-    let _quiet = Within::enter(&CATCHING);
-    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| match panic.downcast::<BrokenModel>() {
-        Ok(broken) => Panicked::Model(*broken),
-        Err(panic) => Panicked::Said(match LOCATION.take() {
-            Some(location) => format!("panicked at {location}: {}", panic_text(panic.as_ref())),
-            None => format!("panicked: {}", panic_text(panic.as_ref())),
-        }),
+    caught_in(Part::Alone, call).map_err(|(_, panic)| told(panic))
+}
+
+/// Calls what asks several parts of a model, beginning with this one; [`asking`] says where
+/// another begins. It costs one look for panics where [`in_model`] would cost one for each part.
+///
+/// # Errors
+/// Which part panicked, and what that said.
+#[inline]
+pub(crate) fn caught_part<T>(
+    method: &'static str,
+    call: impl FnOnce() -> T,
+) -> Result<T, (&'static str, String)> {
+    caught_in(Part::Model(method), call).map_err(|(part, panic)| match (told(panic), part) {
+        (Panicked::Model(broken), _) => (broken.method, broken.said),
+        (Panicked::Said(said), Part::Model(method)) => (method, said),
+        (Panicked::Said(said), _) => (method, said),
     })
+}
+
+/// Calls a part of a model within [`caught_part`] or [`in_parts`].
+#[inline]
+pub(crate) fn asking<T>(method: &'static str, call: impl FnOnce() -> T) -> T {
+    within(Part::Model(method), call)
+}
+
+/// Calls what asks several parts of a model about one command, each by [`in_model`] or
+/// [`in_check`], and looks for panics once for all of them.
+///
+/// # Errors
+/// What a check said by a panic. A panic of any other part goes on as from [`in_model`].
+#[inline]
+pub fn in_parts<T>(command: &dyn Debug, call: impl FnOnce() -> T) -> Result<T, Panicked> {
+    if WAITING.get() == 0 {
+        return Ok(call());
+    }
+    caught_in(Part::None, call).map_err(|(part, panic)| match (told(panic), part) {
+        (Panicked::Model(broken), _) => resume_unwind(Box::new(broken)),
+        (said, Part::Check) => said,
+        (said, Part::Model(method)) => broken(method, command, said),
+        (said, Part::Alone | Part::None) => broken("state", command, said),
+    })
+}
+
+/// Calls a check of a model that may say no by a panic.
+///
+/// # Errors
+/// What the panic said, unless [`in_parts`] is about, which then gives it.
+#[inline]
+pub(crate) fn in_check<T>(check: impl FnOnce() -> T) -> Result<T, Panicked> {
+    if matches!(PART.get(), Part::Alone) { caught(check) } else { Ok(within(Part::Check, check)) }
 }
 
 /// Calls a part of a model that has no right to panic. If it does within [`no_broken_model`], the
 /// panic goes on without noise, with a [`BrokenModel`] to be caught there; else it is like any
 /// other.
+#[inline]
 pub fn in_model<T>(method: &'static str, command: &dyn Debug, call: impl FnOnce() -> T) -> T {
     if WAITING.get() == 0 {
-        return call();
+        call()
+    } else if matches!(PART.get(), Part::Alone) {
+        caught(call).unwrap_or_else(|panicked| broken(method, command, panicked))
+    } else {
+        asking(method, call)
     }
-    caught(call).unwrap_or_else(|panicked| {
-        resume_unwind(Box::new(match panicked {
-            Panicked::Model(broken) => broken,
-            Panicked::Said(said) => BrokenModel { method, command: format!("{command:?}"), said },
-        }))
-    })
 }
 
 /// Calls what asks models, and lets every panic pass but that of a [`BrokenModel`].
@@ -80,10 +137,53 @@ pub fn in_model<T>(method: &'static str, command: &dyn Debug, call: impl FnOnce(
 /// Which part of the model is broken.
 pub fn no_broken_model<T>(call: impl FnOnce() -> T) -> Result<T, BrokenModel> {
     let _waiting = Within::enter(&WAITING);
-    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| match panic.downcast::<BrokenModel>() {
+    let outer = PART.replace(Part::Alone);
+    let result = catch_unwind(AssertUnwindSafe(call));
+    PART.set(outer);
+    result.map_err(|panic| match panic.downcast::<BrokenModel>() {
         Ok(broken) => *broken,
         Err(panic) => resume_unwind(panic),
     })
+}
+
+/// Calls it quietly, and says of a panic what was asked by then.
+#[inline]
+fn caught_in<T>(part: Part, call: impl FnOnce() -> T) -> Result<T, (Part, Box<dyn Any + Send>)> {
+    install();
+    let outer = PART.replace(part);
+    let quiet = Within::enter(&CATCHING);
+    let result = catch_unwind(AssertUnwindSafe(call));
+    drop(quiet);
+    let part = PART.replace(outer);
+    result.map_err(|panic| (part, panic))
+}
+
+/// Calls a part. Where it panics, nobody but who catches that says that it has ended.
+#[inline]
+fn within<T>(part: Part, call: impl FnOnce() -> T) -> T {
+    let outer = PART.replace(part);
+    let result = call();
+    PART.set(outer);
+    result
+}
+
+#[cold]
+fn told(panic: Box<dyn Any + Send>) -> Panicked {
+    match panic.downcast::<BrokenModel>() {
+        Ok(broken) => Panicked::Model(*broken),
+        Err(panic) => Panicked::Said(match LOCATION.take() {
+            Some(location) => format!("panicked at {location}: {}", panic_text(panic.as_ref())),
+            None => format!("panicked: {}", panic_text(panic.as_ref())),
+        }),
+    }
+}
+
+#[cold]
+fn broken(method: &'static str, command: &dyn Debug, panicked: Panicked) -> ! {
+    resume_unwind(Box::new(match panicked {
+        Panicked::Model(broken) => broken,
+        Panicked::Said(said) => BrokenModel { method, command: format!("{command:?}"), said },
+    }))
 }
 
 /// What a panic said, in one line.
@@ -99,9 +199,10 @@ pub fn panic_text(panic: &(dyn Any + Send)) -> String {
 
 /// Puts the hook in place, once. Where panics abort there is nothing to catch, and no reason to
 /// be quiet; a thread that panics just now must not change the hook.
+#[inline]
 fn install() {
     static INSTALLED: Once = Once::new();
-    if cfg!(panic = "abort") || INSTALLED.is_completed() || thread::panicking() {
+    if INSTALLED.is_completed() || cfg!(panic = "abort") || thread::panicking() {
         return;
     }
     INSTALLED.call_once(|| {
@@ -120,6 +221,7 @@ fn install() {
 struct Within(&'static LocalKey<Cell<u32>>);
 
 impl Within {
+    #[inline]
     fn enter(calls: &'static LocalKey<Cell<u32>>) -> Self {
         calls.set(calls.get() + 1);
         Self(calls)
@@ -127,6 +229,7 @@ impl Within {
 }
 
 impl Drop for Within {
+    #[inline]
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
     }
@@ -134,7 +237,7 @@ impl Drop for Within {
 
 #[cfg(test)]
 mod tests {
-    use super::{Panicked, caught, in_model, no_broken_model};
+    use super::{Panicked, caught, in_check, in_model, in_parts, no_broken_model};
 
     #[test]
     fn a_panic_is_told_in_one_line_with_its_place() {
@@ -158,5 +261,28 @@ mod tests {
         assert_eq!(method(&outer), Some("must_fail"), "{outer:?}");
         let other = caught(|| no_broken_model(|| panic!("something else")));
         assert!(other.map(|_: Result<(), _>| ()).is_err(), "other panics pass");
+    }
+
+    #[test]
+    fn one_look_for_panics_tells_parts_from_checks() {
+        let check = || in_parts(&"Read", || in_check(|| assert!(in_model("is_empty", &"Read", || false))));
+        let no = no_broken_model(check).expect("a check may panic").expect_err("it says no");
+        assert!(no.to_string().contains("assertion failed"), "{no}");
+        let part = || in_parts(&"Read", || in_check(|| in_model("next_state", &"Read", || panic!("no key"))));
+        let broken = no_broken_model(part).map(|_| ()).expect_err("a part may not");
+        assert_eq!((broken.method, broken.command.as_str()), ("next_state", "\"Read\""));
+        // What panics and is caught inside leaves what is asked outside as it was.
+        let after = || {
+            in_parts(&"Read", || {
+                in_model("advance", &"Read", || {
+                    assert!(
+                        caught(|| in_model("inner", &"Read", || panic!("inside"))).map(|(): ()| ()).is_err()
+                    );
+                    panic!("outside")
+                })
+            })
+        };
+        let broken = no_broken_model(after).map(|_: Result<(), _>| ()).expect_err("it panics");
+        assert!(broken.method == "advance" && broken.said.ends_with("outside"), "{broken}");
     }
 }

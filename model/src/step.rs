@@ -1,7 +1,7 @@
 //! One command with what came of it: the one place that says what the parts of a model mean
 //! together.
 
-use crate::panics::{caught, in_model};
+use crate::panics::{in_check, in_model, in_parts};
 use crate::specification::Model;
 
 /// Why a command cannot have got this answer in this state.
@@ -100,14 +100,17 @@ pub fn step_in_place<M: Model>(
     command: &M::Command,
     response: &M::Response,
 ) -> Result<(), Impossible> {
-    if !makes_sense(model, state, command) {
-        return Err(Impossible::PreCondition);
-    }
-    if !changes(model, state, command, response)? {
-        return Ok(());
-    }
-    in_model("next_state_after", command, || model.advance(state, command, Some(response)));
-    allowed(model, state)
+    let stepped = in_parts(command, || {
+        if !makes_sense(model, state, command) {
+            return Err(Impossible::PreCondition);
+        }
+        if !changes(model, state, command, response)? {
+            return Ok(());
+        }
+        in_model("next_state_after", command, || model.advance(state, command, Some(response)));
+        allowed(model, state)
+    });
+    stepped.unwrap_or_else(|panicked| Err(Impossible::Panicked(panicked.to_string())))
 }
 
 /// Whether a command with a right answer takes effect, rather than fails as it has to.
@@ -138,5 +141,5 @@ fn allowed<M: Model>(model: &M, state: &M::State) -> Result<(), Impossible> {
 }
 
 fn asserted<T>(check: impl FnOnce() -> T) -> Result<T, Impossible> {
-    caught(check).map_err(|panicked| Impossible::Panicked(panicked.to_string()))
+    in_check(check).map_err(|panicked| Impossible::Panicked(panicked.to_string()))
 }

@@ -36,6 +36,7 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
             model: self.model,
             observer: self.observer,
             watch: self.watch.as_ref(),
+            timed: self.timed.get(),
             clock: AtomicU64::new(0),
         };
         Drive { executor: self, sut, recorder, results: BTreeMap::new(), history }.case(case)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,9 +13,15 @@ use std::time::{Duration, Instant};
 use model::{Case, Model};
 use serde_json::Value;
 
-use super::Evidence;
+use super::{Evidence, Spot};
 use crate::exit::Exit;
+use crate::regressions::Seed;
 use crate::replay::{ReplayError, Unreturned};
+
+/// The watch looks at what runs in sequence so many times in the time that a command may take. So
+/// one that does not return is given up at most that part of the limit late, and giving a command
+/// costs neither a lock nor a look at the clock.
+const LOOKS: u32 = 16;
 
 /// Waits beside a run for commands that do not return in time.
 pub(crate) struct Watch {
@@ -29,6 +36,9 @@ struct Shared {
     specification: String,
     settings: BTreeMap<String, String>,
     directory: Option<PathBuf>,
+    /// What runs outside lanes: a count of all that ran there in the upper half, and in the lower
+    /// half the number of what runs now, 0 where nothing does.
+    sequence: AtomicU64,
     now: Mutex<Now>,
     over: Condvar,
 }
@@ -37,9 +47,10 @@ struct Shared {
 #[derive(Default)]
 struct Now {
     over: bool,
-    seed: String,
+    seed: Option<Seed>,
     /// The case, as JSON: its own type may not be one that another thread can look at.
     case: Vec<u8>,
+    /// What runs in lanes.
     given: Vec<Running>,
 }
 
@@ -51,7 +62,7 @@ struct Running {
 /// A command that has not returned; it has once this is dropped.
 pub(crate) struct Watched<'a> {
     shared: &'a Shared,
-    number: usize,
+    spot: Spot,
 }
 
 impl Watch {
@@ -67,6 +78,7 @@ impl Watch {
             specification: model.name(),
             settings: settings.clone(),
             directory,
+            sequence: AtomicU64::new(0),
             now: Mutex::default(),
             over: Condvar::new(),
         };
@@ -74,8 +86,8 @@ impl Watch {
     }
 
     /// From now on, cases belong to this seed.
-    pub(crate) fn seed(&self, seed: &str) {
-        seed.clone_into(&mut self.shared.now().seed);
+    pub(crate) fn seed(&self, seed: Seed) {
+        self.shared.now().seed = Some(seed);
     }
 
     /// From now on, commands are those of this case.
@@ -89,15 +101,18 @@ impl Watch {
     }
 
     /// A command is given.
-    pub(crate) fn given(&self, number: usize) -> Watched<'_> {
+    pub(crate) fn given(&self, spot: Spot) -> Watched<'_> {
         self.thread.get_or_init(|| {
             let shared = Arc::clone(&self.shared);
             let name = "watch".to_owned();
             // Where no thread can be had, commands go unwatched.
             thread::Builder::new().name(name).spawn(move || shared.wait()).ok();
         });
-        self.shared.now().given.push(Running { number, since: Instant::now() });
-        Watched { shared: &self.shared, number }
+        match spot.lane() {
+            None => self.shared.next(spot.number),
+            Some(_) => self.shared.now().given.push(Running { number: spot.number, since: Instant::now() }),
+        }
+        Watched { shared: &self.shared, spot }
     }
 }
 
@@ -110,7 +125,10 @@ impl Drop for Watch {
 
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
-        self.shared.now().given.retain(|running| running.number != self.number);
+        match self.spot.lane() {
+            None => self.shared.next(0),
+            Some(_) => self.shared.now().given.retain(|running| running.number != self.spot.number),
+        }
     }
 }
 
@@ -119,15 +137,29 @@ impl Shared {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What runs in sequence is this from now on. Nobody else changes it meanwhile.
+    fn next(&self, number: usize) {
+        let count = (self.sequence.load(Ordering::Relaxed) >> 32).wrapping_add(1);
+        self.sequence.store((count << 32) | number as u64, Ordering::Relaxed);
+    }
+
     /// Waits until the run is over, waking only when a command could have taken too long.
     fn wait(&self) {
         let mut now = self.now();
+        let (mut seen, mut since) = (self.sequence.load(Ordering::Relaxed), Instant::now());
         while !now.over {
-            let first = now.given.iter().min_by_key(|running| running.since);
+            let runs = self.sequence.load(Ordering::Relaxed);
+            if runs != seen {
+                (seen, since) = (runs, Instant::now());
+            }
+            let in_sequence = Running { number: (seen & u64::from(u32::MAX)) as usize, since };
+            let running = now.given.iter().chain((in_sequence.number > 0).then_some(&in_sequence));
+            let first = running.min_by_key(|running| running.since);
             let left = first.map_or(self.limit, |first| self.limit.saturating_sub(first.since.elapsed()));
             if let Some(first) = first.filter(|_| left.is_zero()) {
                 self.leave(&now, first);
             }
+            let left = left.min((self.limit / LOOKS).max(Duration::from_millis(1)));
             now = self.over.wait_timeout(now, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -136,7 +168,7 @@ impl Shared {
         let number = running.number;
         let command = command(&now.case, number).map(|command| format!(" ({command})")).unwrap_or_default();
         let limit = self.limit.as_secs_f64();
-        let seed = if now.seed.is_empty() { String::new() } else { format!(" of seed {}", now.seed) };
+        let seed = now.seed.map(|seed| format!(" of seed {seed}")).unwrap_or_default();
         let kept = match self.keep(now, running) {
             None => String::new(),
             Some(Ok(file)) => format!("; the case is kept in {}", file.display()),
@@ -156,7 +188,8 @@ impl Shared {
         let came = format!("nothing within {} s", self.limit.as_secs_f64());
         let failure = Evidence::new(running.number, "that the command returns".to_owned(), came);
         let Self { specification, settings, .. } = self;
-        let unreturned = Unreturned { specification, seed: &now.seed, settings, failure, case: &now.case };
+        let seed = &now.seed.map(|seed| seed.to_string()).unwrap_or_default();
+        let unreturned = Unreturned { specification, seed, settings, failure, case: &now.case };
         Some(unreturned.write(directory))
     }
 }

@@ -97,12 +97,14 @@ impl<'a, 'r, M: Model, S: System<M>> RunnerBench<'a, 'r, M, S> {
 impl<M: Model, S: System<M>> Bench<M> for RunnerBench<'_, '_, M, S> {
     fn run(&mut self, case: &Case<M>) -> Result<Trial, SystemError> {
         let (start, model) = (Instant::now(), self.runner.executor.model);
+        self.runner.executor.timed.set(true);
         let execution = self.runner.executor.run(case)?;
         let way = execution.evidence().map(|evidence| Way::of(model, case, evidence, &execution));
         let given = execution.history.iter();
-        let seconds =
-            |given: &Recorded<M>| (model.kind(&given.operation.command), given.elapsed.as_secs_f64());
-        let commands = given.map(seconds).collect();
+        let seconds = |Recorded { operation, elapsed, .. }: &Recorded<M>| {
+            elapsed.map(|elapsed| (model.kind(&operation.command), elapsed.as_secs_f64()))
+        };
+        let commands = given.filter_map(seconds).collect();
         let took = Took { total: start.elapsed().as_secs_f64(), commands };
         Ok(Trial { verdict: execution.verdict, way, took })
     }

@@ -1,9 +1,10 @@
 //! What the cases of a run were like: which commands they had, which followed which, which states
 //! of the model they met, and the classes that the specification tells apart.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Case, Labels, Model};
+use rustc_hash::FxHashMap;
 
 mod cover;
 mod report;
@@ -19,7 +20,7 @@ const MOST_STATES: usize = 10_000;
 pub(crate) struct Counts {
     cases: u32,
     /// The kinds of commands, each with its place in the others.
-    kinds: HashMap<String, usize>,
+    kinds: FxHashMap<String, usize>,
     given: Vec<u64>,
     /// Which kind came next after which.
     sequence: BTreeSet<(usize, usize)>,

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::RngExt as _;
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{Reason, TestRunner};
 
 use super::{GenerateError, Swarm, TRIES, Tree};
-use crate::panics::{Panicked, caught};
+use crate::panics::{asking, caught_part};
 use crate::specification::Model;
 use crate::step::predict_in_place;
 use crate::text;
@@ -24,6 +24,9 @@ const SLOW: Duration = Duration::from_millis(100);
 
 /// How many bytes of text a state may have.
 const MOST_BYTES: usize = 64 << 20;
+
+/// What of a model makes commands.
+const STRATEGY: &str = "the strategy of gen_command";
 
 /// A strategy for each state.
 pub(crate) type Commands<'a, M> =
@@ -56,18 +59,24 @@ impl<'a, M: Model> Draw<'a, M> {
         let strategy = guarded("gen_command", state, || commands(model, state))?;
         let (mut refused, mut left_out) = (0, 0);
         loop {
-            let tree = guarded("the strategy of gen_command", state, || strategy.new_tree(runner))?;
-            let why = |why: proptest::test_runner::Reason| GenerateError::Command {
-                state: text::cut(state),
-                why: why.to_string(),
-            };
-            let tree = tree.map_err(why)?;
-            let command = guarded("the strategy of gen_command", state, || tree.current())?;
-            let sensible = guarded_for(
-                "pre_condition",
-                || model.pre_condition(state, &command),
-                || format!(" for state {} and command {}", text::cut(state), text::cut(&command)),
-            )?;
+            let mut drawn = None;
+            let asked = caught_part(STRATEGY, || {
+                let tree = strategy.new_tree(runner)?;
+                let command = tree.current();
+                let (_, command) = drawn.insert((tree, command));
+                Ok(asking("pre_condition", || model.pre_condition(state, command)))
+            });
+            let asked = asked.map_err(|(part, why)| {
+                let command =
+                    drawn.as_ref().map(|(_, command)| format!(" and command {}", text::cut(command)));
+                let about = format!(" for state {}{}", text::cut(state), command.unwrap_or_default());
+                GenerateError::Panicked { part, about, why }
+            })?;
+            let sensible = asked.map_err(|why: Reason| {
+                let state = text::cut(state);
+                GenerateError::Command { state, why: why.to_string() }
+            })?;
+            let Some((tree, command)) = drawn else { continue };
             if !sensible {
                 refused += 1;
                 if refused == TRIES {
@@ -125,10 +134,5 @@ pub(super) fn guarded_for<T>(
     ask: impl FnOnce() -> T,
     about: impl FnOnce() -> String,
 ) -> Result<T, GenerateError> {
-    caught(ask).map_err(|panicked| match panicked {
-        Panicked::Said(why) => GenerateError::Panicked { part, about: about(), why },
-        Panicked::Model(broken) => {
-            GenerateError::Panicked { part: broken.method, about: about(), why: broken.said }
-        }
-    })
+    caught_part(part, ask).map_err(|(part, why)| GenerateError::Panicked { part, about: about(), why })
 }
