@@ -69,6 +69,8 @@ struct Inner {
     value: u32,
     running: u32,
     waiting: u32,
+    /// How many were at the last meeting and have not written yet.
+    leaving: u32,
     meetings: u32,
 }
 
@@ -76,6 +78,7 @@ impl Inner {
     /// Ends the meeting once all are there.
     fn meet(&mut self, changed: &Condvar) {
         if self.waiting > 0 && self.waiting == self.running {
+            self.leaving = self.waiting;
             (self.waiting, self.meetings) = (0, self.meetings + 1);
             changed.notify_all();
         }
@@ -84,15 +87,22 @@ impl Inner {
 
 impl Shared {
     fn give(&self, command: &Command) -> u32 {
-        let mut inner = self.inner.lock().unwrap();
+        let inner = self.inner.lock().unwrap();
+        // Nobody reads while others of the last meeting have yet to write.
+        let mut inner = self.changed.wait_while(inner, |inner| inner.leaving > 0).unwrap();
         let (read, meeting) = (inner.value, inner.meetings);
-        if self.loses && inner.running > 0 {
+        let meets = self.loses && inner.running > 0;
+        if meets {
             inner.waiting += 1;
             inner.meet(&self.changed);
             inner = self.changed.wait_while(inner, |inner| inner.meetings == meeting).unwrap();
         }
         if *command == Command::Increment {
             inner.value = read + 1;
+        }
+        if meets {
+            inner.leaving -= 1;
+            self.changed.notify_all();
         }
         inner.value
     }

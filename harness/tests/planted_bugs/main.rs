@@ -85,7 +85,8 @@ fn side_by_side() {
     let shape = Shape { commands: 0..=6, lanes: Some(lanes) };
     let model = lanes::Counter;
     let always = lanes::LosesUpdates { percent: 100, made: AtomicU32::new(0) };
-    table::lanes("update lost between two lanes", (&model, &always), &shape, lanes::is_smallest);
+    table::lanes("update lost between two lanes", (&model, &always), &shape, 0, lanes::is_smallest);
     let half = lanes::LosesUpdates { percent: 50, made: AtomicU32::new(0) };
-    table::lanes("update lost in half of the runs", (&model, &half), &shape, lanes::is_smallest);
+    // Where 1 of 20 is missed, more than 5 of 20 are in one of 3000 times.
+    table::lanes("update lost in half of the runs", (&model, &half), &shape, 5, lanes::is_smallest);
 }
