@@ -91,7 +91,7 @@ pub(crate) fn asking<T>(method: &'static str, call: impl FnOnce() -> T) -> T {
 }
 
 /// Calls what asks several parts of a model about one command, each by [`in_model`] or
-/// [`in_check`], and looks for panics once for all of them.
+/// `in_check`, and looks for panics once for all of them.
 ///
 /// # Errors
 /// What a check said by a panic. A panic of any other part goes on as from [`in_model`].
