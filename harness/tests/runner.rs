@@ -5,7 +5,6 @@
 mod planted;
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -13,8 +12,8 @@ use harness::machines::simulated::{SimulatedNetwork, SimulatedSystem};
 use harness::replay::Replay;
 use harness::{Config, Event, Failure, Observer, Runner, Shape, Silent, Stop, Summary, System, SystemError};
 use model::machines::{Command, Response};
-use model::{MachineId, MachineSpec, Model, Network, NetworkParameters, Outcome};
-use planted::{EverybodyAnswers, Judged, shape};
+use model::{MachineSpec, Model, Network, NetworkParameters, Outcome};
+use planted::{DeafAfterSecondBoot, EverybodyAnswers, Judged, shape};
 
 fn specification() -> MachineSpec {
     let kernels = ["6.1", "6.12"].map(|kernel| kernel.parse().unwrap());
@@ -39,35 +38,6 @@ fn run<M: Model, S: System<M>>(model: &M, system: &S, config: &Config) -> Summar
 fn failure<M: Model, S: System<M>>(model: &M, system: &S, seed: u64) -> Failure<M> {
     let directory = tempfile::tempdir().unwrap();
     run(model, system, &config(directory.path(), seed)).failure.expect("the planted bug is found")
-}
-
-/// A system whose machines answer no pings once a second Boot was asked of them; an upgrade boots
-/// a machine too, but is not asked for by that name.
-struct DeafAfterSecondBoot;
-
-/// A simulated network, and the Boots that it was asked for.
-#[derive(Default)]
-struct Deaf(SimulatedNetwork, HashMap<MachineId, u32>);
-
-impl System<MachineSpec> for DeafAfterSecondBoot {
-    type Sut = Deaf;
-
-    fn new_sut(&self, network: &Network) -> Result<Deaf, SystemError> {
-        Ok(Deaf(network.into(), HashMap::new()))
-    }
-
-    fn run(&self, sut: &mut Deaf, command: &Command) -> Result<Outcome<Response>, SystemError> {
-        if let Command::Boot(id) = command {
-            *sut.1.entry(id.clone()).or_default() += 1;
-        }
-        let answer = match command {
-            Command::Ping { to, .. } if sut.1.get(to).is_some_and(|boots| *boots >= 2) => {
-                Response::Pinged { answered: false }
-            }
-            _ => sut.0.run(command),
-        };
-        Ok(Outcome::Answered(answer))
-    }
 }
 
 /// A system of which only every n-th can be made.
