@@ -113,13 +113,14 @@ impl Observer for Reasons {
     }
 }
 
-/// Runs cases of two lanes at least, none of which is sequential.
-fn run<M: Model, S: System<M>>(model: &M, system: &S, cases: u32, shape: Shape) -> Summary<M> {
+/// Runs cases of two lanes at least, none of which is sequential. Machines of one process need names
+/// of their own, so each test has a seed of its own.
+fn run<M: Model, S: System<M>>(model: &M, system: &S, seed: u64, cases: u32, shape: Shape) -> Summary<M> {
     let time = Some(Duration::from_secs(60));
     let config = Config {
         cases,
         shape,
-        seed: Some(1.into()),
+        seed: Some(seed.into()),
         failures: None,
         regressions: None,
         shrink: Budget { runs: 100, time },
@@ -142,7 +143,7 @@ fn lanes_of_pings_and_reboots_hold() {
     let cases = std::env::var("NETPROP_TEST_LANES").map_or(4, |number| number.parse().unwrap());
     let shape = Shape { lanes: lanes(2..=3, 1..=3), ..Shape::sequential(1..=3) };
     let model = MachineSpec::new(bounds(&lab)).unwrap();
-    let summary = run(&model, &MachineSystem::new(&lab), cases, shape);
+    let summary = run(&model, &MachineSystem::new(&lab), 1, cases, shape);
     assert_eq!((summary.held, summary.verdict()), (cases, "holds"), "{:?}", summary.failure);
 }
 
@@ -239,7 +240,7 @@ fn an_update_that_is_lost_in_a_guest_is_caught_on_machines() {
     let Some(lab) = Lab::for_test().unwrap() else { return };
     let shape = Shape { lanes: lanes(2..=2, 1..=2), ..Shape::sequential(0..=1) };
     let model = Counters(bounds(&lab).with_machines(1..=1).strategy().unwrap());
-    let failure = run(&model, &CountersOnMachines(&lab), 5, shape).failure.expect("the race is found");
+    let failure = run(&model, &CountersOnMachines(&lab), 2, 5, shape).failure.expect("the race is found");
     let ids = failure.case.initial.network.ids();
     assert_eq!((ids.len(), failure.case.commands.len()), (1, 0), "{:?}", failure.case);
     assert_eq!(failure.case.lanes, vec![ids.clone(), ids], "one Count in each of two lanes");

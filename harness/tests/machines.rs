@@ -6,6 +6,7 @@ mod planted;
 
 use std::collections::HashMap;
 use std::io::Write as _;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,14 +49,16 @@ fn run<M: Model, S: System<M>>(model: &M, system: &S, cases: u32, seed: impl Int
 }
 
 /// The failure of a planted bug on machines, from the smallest of some cases that have it in memory:
-/// machines are not to spend their time on cases that hold.
+/// machines are not to spend their time on cases that hold. Machines of one process need names of
+/// their own, so each test has seeds of its own.
 fn failure<M: Model<State = Network>>(
     model: &M,
     simulated: &impl System<M>,
     system: &impl System<M>,
+    seeds: Range<u64>,
 ) -> Failure<M> {
     let none = Budget { runs: 0, time: None };
-    let found = (0..20).map(|seed| {
+    let found = seeds.map(|seed| {
         let config = config(Path::new(""), 2000, seed);
         let config = Config { shrink: none, probes: none, failures: None, ..config };
         let summary = Runner::new(model, simulated, &config, &Silent, &Stop::default()).run().unwrap();
@@ -79,7 +82,7 @@ fn generated_networks_hold() {
 fn a_wrong_model_is_caught_on_machines() {
     let Some(lab) = Lab::for_test().unwrap() else { return };
     let model = EverybodyAnswers(specification(&lab));
-    let failure = failure(&model, &Judged(SimulatedSystem), &Judged(MachineSystem::new(&lab)));
+    let failure = failure(&model, &Judged(SimulatedSystem), &Judged(MachineSystem::new(&lab)), 100..120);
     assert_eq!(shape(&failure.case), "Boot a, Ping a b");
     assert!(failure.case.initial.machines().len() <= 2 && failure.smallest);
 }
@@ -121,8 +124,12 @@ impl<'lab> System<MachineSpec> for DeafOnMachines<'lab> {
 #[test]
 fn a_guest_that_goes_deaf_is_caught_on_machines() {
     let Some(lab) = Lab::for_test().unwrap() else { return };
-    let failure =
-        failure(&specification(&lab), &DeafAfterSecondBoot, &DeafOnMachines(MachineSystem::new(&lab)));
+    let failure = failure(
+        &specification(&lab),
+        &DeafAfterSecondBoot,
+        &DeafOnMachines(MachineSystem::new(&lab)),
+        200..220,
+    );
     assert_eq!(shape(&failure.case), "Boot a, Shutdown a, Boot a, Ping a a");
     assert_eq!(failure.case.initial.machines().len(), 1);
     assert!(failure.smallest);
