@@ -1,14 +1,13 @@
 //! Planted bugs, the same for systems in memory and for real machines.
 
+mod deaf;
 mod shape;
 
-use std::collections::HashMap;
-
-use harness::machines::simulated::SimulatedNetwork;
+pub(crate) use deaf::DeafAfterSecondBoot;
 use harness::system::Cost;
 use harness::{Model, Outcome, System, SystemError};
 use model::machines::{Command, Response};
-use model::{Choice, MachineId, MachineSpec, Network};
+use model::{Choice, MachineSpec, Network};
 use proptest::strategy::BoxedStrategy;
 pub(crate) use shape::shape;
 
@@ -80,34 +79,5 @@ impl<S: System<MachineSpec>> System<EverybodyAnswers> for Judged<S> {
 
     fn destroy_sut(&self, sut: S::Sut) -> Result<(), SystemError> {
         self.0.destroy_sut(sut)
-    }
-}
-
-/// A system whose machines answer no pings once a second Boot was asked of them; an upgrade boots
-/// a machine too, but is not asked for by that name.
-pub(crate) struct DeafAfterSecondBoot;
-
-/// A simulated network, and the Boots that it was asked for.
-#[derive(Default)]
-pub(crate) struct Deaf(SimulatedNetwork, HashMap<MachineId, u32>);
-
-impl System<MachineSpec> for DeafAfterSecondBoot {
-    type Sut = Deaf;
-
-    fn new_sut(&self, network: &Network) -> Result<Deaf, SystemError> {
-        Ok(Deaf(network.into(), HashMap::new()))
-    }
-
-    fn run(&self, sut: &mut Deaf, command: &Command) -> Result<Outcome<Response>, SystemError> {
-        if let Command::Boot(id) = command {
-            *sut.1.entry(id.clone()).or_default() += 1;
-        }
-        let answer = match command {
-            Command::Ping { to, .. } if sut.1.get(to).is_some_and(|boots| *boots >= 2) => {
-                Response::Pinged { answered: false }
-            }
-            _ => sut.0.run(command),
-        };
-        Ok(Outcome::Answered(answer))
     }
 }

@@ -1,7 +1,5 @@
 //! Bugs of machines, in a simulated network.
 
-use std::collections::HashMap;
-
 use harness::machines::simulated::SimulatedNetwork;
 use harness::{Outcome, System, SystemError};
 use model::machines::{Command, Response};
@@ -11,34 +9,6 @@ use model::{Case, MachineId, MachineSpec, Network, NetworkParameters};
 pub(crate) fn specification(kernels: &[&str]) -> MachineSpec {
     let kernels = kernels.iter().map(|kernel| kernel.parse().unwrap()).collect();
     MachineSpec::new(NetworkParameters::new(kernels).unwrap()).unwrap()
-}
-
-/// A simulated network, and the Boots of each machine.
-#[derive(Default)]
-pub(crate) struct Booted(SimulatedNetwork, HashMap<MachineId, u32>);
-
-/// A machine answers no pings after a second Boot.
-pub(crate) struct SecondBoot;
-
-impl System<MachineSpec> for SecondBoot {
-    type Sut = Booted;
-
-    fn new_sut(&self, network: &Network) -> Result<Booted, SystemError> {
-        Ok(Booted(network.into(), HashMap::new()))
-    }
-
-    fn run(&self, sut: &mut Booted, command: &Command) -> Result<Outcome<Response>, SystemError> {
-        if let Command::Boot(id) = command {
-            *sut.1.entry(id.clone()).or_default() += 1;
-        }
-        let answer = match command {
-            Command::Ping { to, .. } if sut.1.get(to).is_some_and(|boots| *boots >= 2) => {
-                Response::Pinged { answered: false }
-            }
-            _ => sut.0.run(command),
-        };
-        Ok(Outcome::Answered(answer))
-    }
 }
 
 /// One machine is booted, shut down, booted and pinged by itself.

@@ -7,6 +7,8 @@
 
 mod buffers;
 mod bug;
+#[path = "../planted/deaf.rs"]
+mod deaf;
 mod handles;
 mod lanes;
 mod machines;
@@ -59,10 +61,17 @@ fn storage() {
 #[test]
 fn networks() {
     println!("{HEADER}");
-    use machines::{SecondBoot, TwoOldOfThree, is_second_boot, is_two_old_of_three, specification};
+    use deaf::DeafAfterSecondBoot;
+    use machines::{TwoOldOfThree, is_second_boot, is_two_old_of_three, specification};
     let shape = Shape::sequential(20..=40);
     let model = specification(&["6.1", "6.12"]);
-    sequential("Boot and Shutdown, then a second Boot", (&model, &SecondBoot), &shape, 4, is_second_boot);
+    sequential(
+        "Boot and Shutdown, then a second Boot",
+        (&model, &DeafAfterSecondBoot),
+        &shape,
+        4,
+        is_second_boot,
+    );
     let model = specification(&["6.12", "6.1"]);
     let name = "three machines, two with the old kernel";
     sequential(name, (&model, &TwoOldOfThree), &shape, 4, is_two_old_of_three);
