@@ -16,10 +16,9 @@ mod judge;
 mod record;
 mod watch;
 
-pub(crate) use drive::Panic;
 pub use evidence::{Course, Evidence, Given, Obstacle};
 pub use record::Recorded;
-pub(crate) use record::{Came, Recorder, Spot};
+pub(crate) use record::{Panic, Recorder, Spot};
 pub(crate) use watch::Watch;
 
 /// What running a case has shown.
@@ -80,6 +79,8 @@ pub(crate) struct Executor<'a, M: Model, S: System<M>> {
     /// Whether it is of use to know how long commands take. Mostly nobody asks, and looking at
     /// the clock takes longer than many a command in memory.
     pub(crate) timed: Cell<bool>,
+    /// The room of a history that nobody needs any more, for that of the next case.
+    pub(crate) spare: RefCell<Vec<Recorded<M>>>,
 }
 
 impl<M: Model, S: System<M>> Executor<'_, M, S> {
@@ -93,7 +94,8 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         }
         let mut attempt = 1;
         loop {
-            let mut history = Vec::with_capacity(case.len());
+            let mut history = self.spare.take();
+            history.reserve(case.len());
             let execution = match self.run_once(case, &mut history) {
                 Ok(verdict) => Execution { history, verdict },
                 Err(SystemError::Infrastructure(error)) => {
@@ -114,6 +116,12 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
             }
             attempt += 1;
         }
+    }
+
+    /// Takes the history of a case back that nobody needs any more.
+    pub(crate) fn recycle(&self, mut history: Vec<Recorded<M>>) {
+        history.clear();
+        self.spare.replace(history);
     }
 
     /// Takes note of a configuration, and tells of it the first time.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Barrier, Mutex, PoisonError};
+use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use model::panics::{caught, in_model, no_broken_model};
 use model::{Model, Outcome, Place, Symbol};
 
-use crate::execute::{Came, Panic, Recorded, Recorder, Spot, failed};
+use crate::execute::{Panic, Recorded, Recorder, Spot, failed};
 use crate::stop::Stop;
 use crate::system::SystemError;
 
@@ -58,7 +58,11 @@ impl<'a, M: Model> Lanes<'a, M> {
 
     /// Whether a command has panicked.
     fn panicked(&self) -> bool {
-        self.came.lock().unwrap_or_else(PoisonError::into_inner).1.is_some()
+        self.came().1.is_some()
+    }
+
+    fn came(&self) -> MutexGuard<'_, (Vec<Recorded<M>>, Option<Panic>)> {
+        self.came.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The command at this place in a lane.
@@ -106,8 +110,11 @@ where
                         session.unwrap_or_else(|panicked| Err(failed("a session was opened", panicked)));
                     ending.fetch_or(session.is_err(), Ordering::SeqCst);
                     start.wait();
-                    let driven =
-                        no_broken_model(|| session.and_then(|session| self.drive(lane, session, ending)));
+                    let mut given = Vec::with_capacity(self.lanes[lane].len());
+                    let driven = no_broken_model(|| {
+                        session.and_then(|session| self.drive(lane, session, ending, &mut given))
+                    });
+                    self.came().0.append(&mut given);
                     let result = driven.unwrap_or_else(|broken| Err(broken.into()));
                     let result = match result {
                         Err(SystemError::Infrastructure(_)) if self.panicked() => Ok(()),
@@ -128,6 +135,7 @@ where
         lane: usize,
         mut session: impl FnMut(&M::Command) -> Result<Outcome<M::Response>, SystemError>,
         ending: &AtomicBool,
+        given: &mut Vec<Recorded<M>>,
     ) -> Result<(), SystemError> {
         let mut own = BTreeMap::new();
         for (index, command) in self.lanes[lane].iter().enumerate() {
@@ -141,25 +149,21 @@ where
             let bound = bind(self.recorder.model, command, |symbol| {
                 own.get(&symbol).or_else(|| self.results.get(&symbol)).cloned()
             });
-            let came = match bound {
-                Ok(bound) => self.recorder.give(spot, bound, &mut session)?,
-                Err(why) => self.recorder.give(spot, command.clone(), |_| Ok(Outcome::Refused(why)))?,
+            let panic = match bound {
+                Ok(bound) => self.recorder.give(given, spot, bound, &mut session)?,
+                Err(why) => {
+                    self.recorder.give(given, spot, command.clone(), |_| Ok(Outcome::Refused(why)))?
+                }
             };
-            let (recorded, panic) = match came {
-                Came::Outcome(recorded) => (recorded, None),
-                Came::Panic(recorded, panicked) => (recorded, Some((spot, panicked.to_string()))),
-            };
-            if let (Some(symbol), Outcome::Answered(response)) = (
-                in_model("defines", command, || self.recorder.model.defines(command)),
-                &recorded.operation.outcome,
-            ) {
+            let defines = in_model("defines", command, || self.recorder.model.defines(command));
+            if let (Some(symbol), Some(recorded)) = (defines, given.last())
+                && let Outcome::Answered(response) = &recorded.operation.outcome
+            {
                 own.insert(symbol, response.clone());
             }
-            ending.fetch_or(panic.is_some(), Ordering::SeqCst);
-            let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
-            came.0.push(recorded);
-            if came.1.is_none() {
-                came.1 = panic;
+            if let Some(panic) = panic {
+                ending.store(true, Ordering::SeqCst);
+                self.came().1.get_or_insert(panic);
             }
         }
         Ok(())

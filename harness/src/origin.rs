@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use model::{
     Case, Example, GenerateError, GeneratedCase, Model, Shape, generate_case, generate_state, generate_swarm,
@@ -57,8 +58,9 @@ pub(crate) fn generated<M: Model>(
 
 fn runner(seed: Seed) -> TestRunner {
     // What is kept of failures is our own, and proptest copies its configuration for each choice.
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    TestRunner::new_with_rng(config, seed.case_rng())
+    static CONFIG: LazyLock<ProptestConfig> =
+        LazyLock::new(|| ProptestConfig { failure_persistence: None, ..ProptestConfig::default() });
+    TestRunner::new_with_rng(CONFIG.clone(), seed.case_rng())
 }
 
 /// The file of a model's seeds in a directory of them.

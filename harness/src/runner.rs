@@ -42,8 +42,8 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         let exclusions = RefCell::default();
         let limit = config.command_limit.filter(|limit| !limit.is_zero());
         let watch = limit.map(|limit| Watch::new(model, limit, &config.settings, config.failures.clone()));
-        let timed = Cell::default();
-        let executor = Executor { model, system, observer, stop, attempts, exclusions, watch, timed };
+        let (timed, spare) = (Cell::default(), RefCell::default());
+        let executor = Executor { model, system, observer, stop, attempts, exclusions, watch, timed, spare };
         Self { executor, config }
     }
 
@@ -98,7 +98,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     /// # Errors
     /// [`SystemError`] where no system can be made or driven.
     pub fn run_case(&self, case: &Case<M>, origin: &str) -> Result<Execution<M>, SystemError> {
-        let start = Instant::now();
+        let start = Some(Instant::now());
         self.announce(1, 1, &origin, case);
         self.executor.timed.set(true);
         let execution = self.executor.run(case)?;
@@ -166,7 +166,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         origin: Origin<M>,
         met: &mut Met<'_>,
     ) -> Result<CaseEnd<M>, RunError> {
-        let start = Instant::now();
+        let start = self.executor.observer.follows_cases().then(Instant::now);
         if self.executor.stop.requested() {
             return Err(SystemError::Stopped.into());
         }
@@ -207,7 +207,10 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             }
             _ => found,
         };
-        let Some(evidence) = execution.evidence().cloned() else { return Ok(CaseEnd::Held) };
+        let Some(evidence) = execution.evidence().cloned() else {
+            self.executor.recycle(execution.history);
+            return Ok(CaseEnd::Held);
+        };
         Ok(CaseEnd::Failed(Box::new(self.pursue(found, evidence, &execution)?)))
     }
 
@@ -224,7 +227,9 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         });
     }
 
-    fn finish(&self, number: u32, verdict: &Verdict, start: Instant) {
+    /// Tells of the end of a case that began then, where somebody follows cases.
+    fn finish(&self, number: u32, verdict: &Verdict, start: Option<Instant>) {
+        let Some(start) = start else { return };
         let verdict = match verdict {
             Verdict::Holds => "holds",
             Verdict::Falsified(_) => "falsified",

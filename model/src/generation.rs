@@ -147,7 +147,7 @@ fn make<M: Model>(
             let trees = lanes::add_lanes(&mut draw, (model, commands), lanes, &mut case, &mut state, runner)?;
             trees.into_iter().for_each(keep);
         }
-        lanes::add_final(model, &mut case, &state, |state| model.final_commands(state));
+        lanes::add_final(model, &mut case, state, |state| model.final_commands(state));
     } else {
         let mut draw = Draw::new(model, Swarm::OFF, runner);
         let scenario = scenario::choose(&scenarios, runner)?;
@@ -157,7 +157,7 @@ fn make<M: Model>(
             let trees = lanes::add_lanes(&mut draw, (model, commands), lanes, &mut case, &mut state, runner)?;
             trees.into_iter().for_each(keep);
         }
-        lanes::add_final(model, &mut case, &state, |state| scenario.final_commands(model, state));
+        lanes::add_final(model, &mut case, state, |state| scenario.final_commands(model, state));
     }
     Ok((case, initial_tree))
 }

@@ -90,14 +90,15 @@ pub(crate) fn asking<T>(method: &'static str, call: impl FnOnce() -> T) -> T {
     within(Part::Model(method), call)
 }
 
-/// Calls what asks several parts of a model about one command, each by [`in_model`] or
-/// `in_check`, and looks for panics once for all of them.
+/// Calls what asks several parts of a model, each by [`in_model`] or `in_check`, and looks for
+/// panics once for all of them. `command` is what a panic is said to have been on. Within another
+/// such call it leaves all panics to that one.
 ///
 /// # Errors
 /// What a check said by a panic. A panic of any other part goes on as from [`in_model`].
 #[inline]
 pub fn in_parts<T>(command: &dyn Debug, call: impl FnOnce() -> T) -> Result<T, Panicked> {
-    if WAITING.get() == 0 {
+    if WAITING.get() == 0 || !matches!(PART.get(), Part::Alone) {
         return Ok(call());
     }
     caught_in(Part::None, call).map_err(|(part, panic)| match (told(panic), part) {

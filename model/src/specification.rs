@@ -1,5 +1,6 @@
 //! The pure half of a specification: what a system's state is, and what commands do to it.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 
 use proptest::strategy::BoxedStrategy;
@@ -112,9 +113,10 @@ pub trait Model {
 
     /// What kind of command it is, such as `Boot`: swarm testing leaves kinds out, the summary
     /// counts them and which follows which, and two wrong answers are of one failure only where
-    /// they are to commands of one kind. By default the first word of its `Debug` text.
-    fn kind(&self, command: &Self::Command) -> String {
-        text::first_word(command)
+    /// they are to commands of one kind. By default the name of the enumeration's variant as
+    /// serde writes it, or of what is no such thing the first word of its `Debug` text.
+    fn kind(&self, command: &Self::Command) -> Cow<'static, str> {
+        text::variant(command)
     }
 
     /// What of a state is worth telling apart, such as `3 of 4 on`: the summary counts how many

@@ -1,6 +1,9 @@
 //! What values look like to a person, in a bounded length, whatever their size.
 
+use std::borrow::Cow;
 use std::fmt::{self, Debug, Write};
+
+use serde::Serialize;
 
 /// More characters of one value than this are not shown in an error.
 const MOST_SHOWN: usize = 400;
@@ -68,8 +71,14 @@ impl Write for FirstWord {
     }
 }
 
+/// The name of an enumeration's variant as serde writes it, which takes no text to be made; of
+/// anything else the first word of its `Debug` text.
+pub(crate) fn variant(value: &(impl Debug + Serialize)) -> Cow<'static, str> {
+    serde_variant::to_variant_name(value).map_or_else(|_| first_word(value).into(), Cow::Borrowed)
+}
+
 /// The letters, digits and underscores that the `Debug` text of a value begins with.
-pub(crate) fn first_word(value: &impl Debug) -> String {
+fn first_word(value: &impl Debug) -> String {
     let mut word = FirstWord(String::new());
     // The error only says that the word has ended.
     let _ = write!(word, "{value:?}");
@@ -78,22 +87,34 @@ pub(crate) fn first_word(value: &impl Debug) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{cut, first_word, is_longer_than};
+    use serde::Serialize;
 
-    #[derive(Debug)]
-    #[expect(dead_code, reason = "the fields are there to be printed")]
+    use super::{cut, is_longer_than, variant};
+
+    #[derive(Debug, Serialize)]
     enum Command {
         Boot,
         Send { to: u32 },
         Put2(Vec<u8>),
+        Move(u8, u8),
+    }
+
+    /// What serde writes as a map with the name in it.
+    #[derive(Debug, Serialize)]
+    #[serde(tag = "what")]
+    enum Tagged {
+        Stop { at: u32 },
     }
 
     #[test]
     fn kinds_are_the_names_of_variants() {
-        assert_eq!(first_word(&Command::Boot), "Boot");
-        assert_eq!(first_word(&Command::Send { to: 3 }), "Send");
-        assert_eq!(first_word(&Command::Put2(vec![1])), "Put2");
-        assert_eq!((first_word(&7), first_word(&())), ("7".to_owned(), String::new()));
+        assert_eq!(variant(&Command::Boot), "Boot");
+        assert_eq!(variant(&Command::Send { to: 3 }), "Send");
+        assert_eq!(variant(&Command::Put2(vec![1])), "Put2");
+        assert_eq!(variant(&Command::Move(1, 2)), "Move");
+        assert_eq!(variant(&Tagged::Stop { at: 3 }), "Stop");
+        assert_eq!((variant(&7), variant(&"Go on")), ("7".into(), "".into()));
+        assert_eq!((variant(&Some(Command::Boot)), variant(&())), ("Some".into(), "".into()));
     }
 
     #[test]

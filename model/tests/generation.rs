@@ -103,7 +103,7 @@ fn cases(spec: &Spec, shape: &Shape, swarm: Swarm) -> Vec<Case<Spec>> {
 }
 
 fn kinds(case: &Case<Spec>) -> BTreeSet<String> {
-    case.commands.iter().map(|command| Spec::default().kind(command)).collect()
+    case.commands.iter().map(|command| Spec::default().kind(command).into_owned()).collect()
 }
 
 #[test]

@@ -1,19 +1,19 @@
 //! The course of a case: commands in sequence, judged at once, then lanes and final commands,
 //! judged together.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::fmt::{self, Debug};
 use std::sync::atomic::AtomicU64;
 
-use model::panics::{caught, in_model};
+use model::panics::{caught, in_model, in_parts};
+use model::step::Impossible;
 use model::{Case, Judgement, Model, Outcome, Place, Possible, Symbol};
 
-use super::record::{Came, show_outcome};
-use super::{Evidence, Executor, Recorded, Recorder, Spot, Verdict, failed, judge};
+use super::record::{show_command, show_outcome};
+use super::{Evidence, Executor, Panic, Recorded, Recorder, Spot, Verdict, failed, judge};
 use crate::lanes::{self, Lanes};
 use crate::system::{System, SystemError};
-
-/// What panicked, and where in the case.
-pub(crate) type Panic = (Spot, String);
 
 /// A case on its way.
 struct Drive<'a, 'e, M: Model, S: System<M>> {
@@ -23,6 +23,26 @@ struct Drive<'a, 'e, M: Model, S: System<M>> {
     /// What was given for symbols, in lanes only for the final commands.
     results: BTreeMap<Symbol, M::Response>,
     history: &'a mut Vec<Recorded<M>>,
+}
+
+/// A command that can be given.
+struct Ready<M: Model> {
+    /// The command with real results in the place of symbols, or why there are none.
+    bound: Result<M::Command, String>,
+    /// What its answer will be known by.
+    defines: Option<Symbol>,
+}
+
+/// The command of a sequence that is being given and judged.
+struct Current<'a, Command> {
+    commands: &'a [Command],
+    at: &'a Cell<usize>,
+}
+
+impl<Command: Debug> Debug for Current<'_, Command> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.commands[self.at.get()].fmt(f)
+    }
 }
 
 impl<M: Model, S: System<M>> Executor<'_, M, S> {
@@ -35,6 +55,7 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         let recorder = Recorder {
             model: self.model,
             observer: self.observer,
+            follows: self.observer.follows_cases(),
             watch: self.watch.as_ref(),
             timed: self.timed.get(),
             clock: AtomicU64::new(0),
@@ -47,34 +68,52 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
     fn case(&mut self, case: &Case<M>) -> Result<Verdict, SystemError> {
         let model = self.executor.model;
         let mut possible = Possible::new(case.initial.clone());
-        for (index, command) in case.commands.iter().enumerate() {
-            let spot = Spot { place: Place::Prefix(index), number: index + 1 };
-            if let Some(verdict) = self.judged(&mut possible, spot, command)? {
-                return Ok(verdict);
-            }
+        if let Some(verdict) = self.sequence(&mut possible, &case.commands, Place::Prefix, 1)? {
+            return Ok(verdict);
         }
         let first = case.len() - case.finally.len() + 1;
-        let last = case.finally.iter().enumerate();
-        let last = last
-            .map(|(index, command)| (Spot { place: Place::Finally(index), number: first + index }, command));
         if case.lanes.is_empty() {
-            for (spot, command) in last {
-                if let Some(verdict) = self.judged(&mut possible, spot, command)? {
-                    return Ok(verdict);
-                }
-            }
-            return Ok(Verdict::Holds);
+            let ended = self.sequence(&mut possible, &case.finally, Place::Finally, first)?;
+            return Ok(ended.unwrap_or(Verdict::Holds));
         }
         if let Some(panic) = self.lanes(case)? {
             return Ok(Verdict::Falsified(judge::panicked(model, case, self.history, panic)));
         }
-        for (spot, command) in last {
-            let bound = self.bound(command);
-            if let Some(panic) = self.give(spot, command, bound)? {
+        for (index, command) in case.finally.iter().enumerate() {
+            let spot = Spot { place: Place::Finally(index), number: first + index };
+            let ready = self.ready(command);
+            if let Some(panic) = self.give(spot, command, ready)? {
                 return Ok(Verdict::Falsified(judge::panicked(model, case, self.history, panic)));
             }
         }
         judge::whole(model, case, self.history, self.executor.stop)
+    }
+
+    /// Gives commands whose answers can be judged at once, the first of this number; gives the
+    /// verdict where that ends the case.
+    fn sequence(
+        &mut self,
+        possible: &mut Possible<M>,
+        commands: &[M::Command],
+        place: impl Fn(usize) -> Place,
+        first: usize,
+    ) -> Result<Option<Verdict>, SystemError> {
+        let at = Cell::new(0);
+        // One look for panics of the model, rather than one for each of its parts.
+        let judged = in_parts(&Current { commands, at: &at }, || {
+            for (index, command) in commands.iter().enumerate() {
+                at.set(index);
+                let spot = Spot { place: place(index), number: first + index };
+                if let Some(verdict) = self.judged(possible, spot, command)? {
+                    return Ok(Some(verdict));
+                }
+            }
+            Ok(None)
+        });
+        judged.unwrap_or_else(|panicked| {
+            let why = Impossible::Panicked(panicked.to_string());
+            Ok(Some(self.forbidden(first + at.get(), &why)))
+        })
     }
 
     /// Gives a command whose answer can be judged at once; gives the verdict where that ends the
@@ -86,35 +125,41 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
         command: &M::Command,
     ) -> Result<Option<Verdict>, SystemError> {
         let model = self.executor.model;
-        let bound = self.bound(command);
-        if let Ok(command) = &bound
+        let ready = self.ready(command);
+        if let Ok(command) = &ready.bound
             && !possible.allows_giving(model, command)
-            && !model.can_be_refused(command)
+            && !in_model("can_be_refused", command, || model.can_be_refused(command))
         {
-            let reason = format!(
-                "{} ({}) makes no sense in a state that an unknown outcome left possible",
-                spot.place,
-                model.show_command(command)
-            );
-            return Ok(Some(Verdict::Inconclusive(reason)));
+            let (place, shown) = (spot.place, show_command(model, command));
+            return Ok(Some(Verdict::Inconclusive(format!(
+                "{place} ({shown}) makes no sense in a state that an unknown outcome left possible"
+            ))));
         }
-        if let Some((_, came)) = self.give(spot, command, bound)? {
+        if let Some((_, came)) = self.give(spot, command, ready)? {
             return Ok(Some(Verdict::Falsified(Evidence::panic(spot.number, came))));
         }
         let Some(Recorded { operation, .. }) = self.history.last() else { return Ok(None) };
         Ok(match possible.observe(model, &operation.command, &operation.outcome) {
             Judgement::Allowed => None,
             Judgement::Undecided(reason) => Some(Verdict::Inconclusive(reason)),
-            Judgement::Forbidden(why) => {
-                let came = show_outcome(model, &operation.outcome);
-                Some(Verdict::Falsified(Evidence::new(spot.number, why.expected(), came)))
-            }
+            Judgement::Forbidden(why) => Some(self.forbidden(spot.number, &why)),
         })
     }
 
-    /// The command with real results in the place of symbols, or why there are none.
-    fn bound(&self, command: &M::Command) -> Result<M::Command, String> {
-        lanes::bind(self.executor.model, command, |symbol| self.results.get(&symbol).cloned())
+    /// The verdict on the last answer, which was to the command of this number.
+    fn forbidden(&self, number: usize, why: &Impossible) -> Verdict {
+        let last = self.history.last().map(|recorded| &recorded.operation.outcome);
+        let came = last.map(|outcome| show_outcome(self.executor.model, outcome)).unwrap_or_default();
+        Verdict::Falsified(Evidence::new(number, why.expected(), came))
+    }
+
+    /// What there is to know of a command before it is given.
+    fn ready(&self, command: &M::Command) -> Ready<M> {
+        let model = self.executor.model;
+        Ready {
+            bound: lanes::bind(model, command, |symbol| self.results.get(&symbol).cloned()),
+            defines: in_model("defines", command, || model.defines(command)),
+        }
     }
 
     /// Gives a command outside lanes and records it; gives what panicked.
@@ -122,25 +167,20 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
         &mut self,
         spot: Spot,
         command: &M::Command,
-        bound: Result<M::Command, String>,
+        ready: Ready<M>,
     ) -> Result<Option<Panic>, SystemError> {
         self.executor.stopped()?;
         let Self { executor, sut, recorder, results, history } = self;
-        let came = match bound {
-            Ok(bound) => recorder.give(spot, bound, |command| executor.system.run(sut, command))?,
-            Err(why) => recorder.give(spot, command.clone(), |_| Ok(Outcome::Refused(why)))?,
+        let panic = match ready.bound {
+            Ok(bound) => recorder.give(history, spot, bound, |command| executor.system.run(sut, command))?,
+            Err(why) => recorder.give(history, spot, command.clone(), |_| Ok(Outcome::Refused(why)))?,
         };
-        let (recorded, panicked) = match came {
-            Came::Outcome(recorded) => (recorded, None),
-            Came::Panic(recorded, panicked) => (recorded, Some((spot, panicked.to_string()))),
-        };
-        if let (Some(symbol), Outcome::Answered(response)) =
-            (in_model("defines", command, || executor.model.defines(command)), &recorded.operation.outcome)
+        if let (Some(symbol), Some(recorded)) = (ready.defines, history.last())
+            && let Outcome::Answered(response) = &recorded.operation.outcome
         {
             results.insert(symbol, response.clone());
         }
-        history.push(recorded);
-        Ok(panicked)
+        Ok(panic)
     }
 
     /// Runs the lanes and records what came; gives what panicked first.

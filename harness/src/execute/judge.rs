@@ -10,8 +10,7 @@ use model::linearizability::{
 use model::step::{Impossible, step};
 use model::{Case, Model, Place};
 
-use super::drive::Panic;
-use super::record::{show_command, show_outcome};
+use super::record::{Panic, show_command, show_outcome};
 use super::{Course, Evidence, Given, Obstacle, Recorded, Verdict};
 use crate::stop::Stop;
 use crate::system::SystemError;

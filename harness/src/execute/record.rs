@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use model::history::Operation;
-use model::panics::{Panicked, caught, in_model};
+use model::panics::{caught, in_model};
 use model::{Model, Outcome, Place};
 
 use super::watch::Watch;
@@ -42,18 +42,15 @@ impl Spot {
     }
 }
 
-/// What came of giving a command.
-pub(crate) enum Came<M: Model> {
-    /// An outcome.
-    Outcome(Recorded<M>),
-    /// A panic of the system; what was given stands with an unknown outcome.
-    Panic(Recorded<M>, Panicked),
-}
+/// What panicked, and where in the case.
+pub(crate) type Panic = (Spot, String);
 
 /// Gives commands, tells of them, has them watched, and knows when they were given.
 pub(crate) struct Recorder<'a, M> {
     pub(crate) model: &'a M,
     pub(crate) observer: &'a dyn Observer,
+    /// Whether the observer follows cases. What nobody follows is not put into words.
+    pub(crate) follows: bool,
     pub(crate) watch: Option<&'a Watch>,
     /// Whether it measures how long commands take, though nobody follows them.
     pub(crate) timed: bool,
@@ -61,20 +58,21 @@ pub(crate) struct Recorder<'a, M> {
 }
 
 impl<M: Model> Recorder<'_, M> {
-    /// Gives a command by `run`.
+    /// Gives a command by `run` and adds it to `history`; where the system panics, with an unknown
+    /// outcome. Gives what panicked.
     ///
     /// # Errors
     /// That of `run`.
     pub(crate) fn give(
         &self,
+        history: &mut Vec<Recorded<M>>,
         spot: Spot,
         command: M::Command,
         run: impl FnOnce(&M::Command) -> Result<Outcome<M::Response>, SystemError>,
-    ) -> Result<Came<M>, SystemError> {
+    ) -> Result<Option<Panic>, SystemError> {
         let number = spot.number;
         let lane = spot.lane().map(|lane| lane + 1);
-        // What nobody follows is not put into words.
-        let shown = self.observer.follows_cases().then(|| show_command(self.model, &command));
+        let shown = self.follows.then(|| show_command(self.model, &command));
         if let Some(command) = &shown {
             self.observer.event(&Event::CommandStarted { number, lane, command });
         }
@@ -87,7 +85,7 @@ impl<M: Model> Recorder<'_, M> {
         drop(watched);
         let (outcome, panicked) = match result {
             Ok(outcome) => (outcome?, None),
-            Err(panicked) => (Outcome::Unknown(panicked.to_string()), Some(panicked)),
+            Err(panicked) => (Outcome::Unknown(panicked.to_string()), Some((spot, panicked.to_string()))),
         };
         if let Some(command) = &shown {
             let outcome = &show_outcome(self.model, &outcome);
@@ -96,11 +94,8 @@ impl<M: Model> Recorder<'_, M> {
         }
         let operation =
             Operation { lane: spot.lane().unwrap_or(0), command, called, outcome, ended: Some(ended) };
-        let recorded = Recorded { place: spot.place, operation, elapsed };
-        Ok(match panicked {
-            None => Came::Outcome(recorded),
-            Some(panicked) => Came::Panic(recorded, panicked),
-        })
+        history.push(Recorded { place: spot.place, operation, elapsed });
+        Ok(panicked)
     }
 
     /// The next place in the order of events.

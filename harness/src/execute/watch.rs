@@ -26,7 +26,7 @@ const LOOKS: u32 = 16;
 /// Waits beside a run for commands that do not return in time.
 pub(crate) struct Watch {
     shared: Arc<Shared>,
-    /// Begins with the first command.
+    /// Begins with the first case.
     thread: OnceLock<()>,
 }
 
@@ -92,6 +92,12 @@ impl Watch {
 
     /// From now on, commands are those of this case.
     pub(crate) fn case<M: Model>(&self, case: &Case<M>) {
+        self.thread.get_or_init(|| {
+            let shared = Arc::clone(&self.shared);
+            let name = "watch".to_owned();
+            // Where no thread can be had, commands go unwatched.
+            thread::Builder::new().name(name).spawn(move || shared.wait()).ok();
+        });
         let mut now = self.shared.now();
         now.case.clear();
         if serde_json::to_writer(&mut now.case, case).is_err() {
@@ -102,12 +108,6 @@ impl Watch {
 
     /// A command is given.
     pub(crate) fn given(&self, spot: Spot) -> Watched<'_> {
-        self.thread.get_or_init(|| {
-            let shared = Arc::clone(&self.shared);
-            let name = "watch".to_owned();
-            // Where no thread can be had, commands go unwatched.
-            thread::Builder::new().name(name).spawn(move || shared.wait()).ok();
-        });
         match spot.lane() {
             None => self.shared.next(spot.number),
             Some(_) => self.shared.now().given.push(Running { number: spot.number, since: Instant::now() }),

@@ -1,6 +1,7 @@
 //! What runs take: measured seconds of creating systems and of each kind of command, and from
 //! them what a candidate will take.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 /// What a run took, by its parts.
@@ -9,7 +10,7 @@ pub(crate) struct Took {
     /// The whole run, in seconds.
     pub(crate) total: f64,
     /// Each command that was given: its kind, and its seconds.
-    pub(crate) commands: Vec<(String, f64)>,
+    pub(crate) commands: Vec<(Cow<'static, str>, f64)>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -37,7 +38,7 @@ const GRAIN: f64 = 0.02;
 /// What was measured so far.
 #[derive(Default)]
 pub(super) struct Clock {
-    kinds: HashMap<String, Mean>,
+    kinds: HashMap<Cow<'static, str>, Mean>,
     /// Creating and destroying a system, by the size of its state.
     systems: BTreeMap<usize, Mean>,
 }

@@ -1,5 +1,6 @@
 //! In which way a case fails, so that one failure is not taken for another while it shrinks.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -26,12 +27,12 @@ pub(crate) enum Way {
     /// One command got a wrong answer.
     Answer {
         /// The command's kind.
-        kind: String,
+        kind: Cow<'static, str>,
         /// What was wrong.
         wrong: &'static str,
     },
     /// Lanes got answers that do not go together; the kinds of the commands that may be to blame.
-    Together(BTreeSet<String>),
+    Together(BTreeSet<Cow<'static, str>>),
 }
 
 impl Way {

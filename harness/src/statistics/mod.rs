@@ -1,10 +1,11 @@
 //! What the cases of a run were like: which commands they had, which followed which, which states
 //! of the model they met, and the classes that the specification tells apart.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use model::{Case, Labels, Model};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 mod cover;
 mod report;
@@ -20,12 +21,12 @@ const MOST_STATES: usize = 10_000;
 pub(crate) struct Counts {
     cases: u32,
     /// The kinds of commands, each with its place in the others.
-    kinds: FxHashMap<String, usize>,
+    kinds: FxHashMap<Cow<'static, str>, usize>,
     given: Vec<u64>,
     /// Which kind came next after which.
-    sequence: BTreeSet<(usize, usize)>,
+    sequence: FxHashSet<(usize, usize)>,
     /// Which kinds were beside each other in two lanes, the one that was met first as the first.
-    across: BTreeSet<(usize, usize)>,
+    across: FxHashSet<(usize, usize)>,
     /// How often each state was met.
     states: BTreeMap<String, u64>,
     /// In how many cases each class was, and what share it has to have.
@@ -80,7 +81,7 @@ impl Counts {
         row
     }
 
-    fn kind(&mut self, kind: String) -> usize {
+    fn kind(&mut self, kind: Cow<'static, str>) -> usize {
         if let Some(known) = self.kinds.get(&kind) {
             return *known;
         }
@@ -107,7 +108,7 @@ impl Counts {
             .collect();
         commands.sort_by(|one, other| other.given.cmp(&one.given).then_with(|| one.kind.cmp(&other.kind)));
         let all = 0..names.len();
-        let missing = |met: &BTreeSet<(usize, usize)>, all: Vec<(usize, usize)>, word: &str| Pairs {
+        let missing = |met: &FxHashSet<(usize, usize)>, all: Vec<(usize, usize)>, word: &str| Pairs {
             met: met.len(),
             of: all.len(),
             missing: all

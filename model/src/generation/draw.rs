@@ -1,6 +1,7 @@
 //! Commands from strategies, one by one: those that the model takes, of the kinds that the case
 //! is to have, from user code that may panic.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -37,15 +38,18 @@ pub(crate) struct Draw<'a, M: Model> {
     model: &'a M,
     /// Which kinds were met so far, and whether the case is to have them; none where it is to
     /// have all.
-    kinds: Option<BTreeMap<String, bool>>,
-    start: Instant,
+    kinds: Option<BTreeMap<Cow<'static, str>, bool>>,
+    /// When the first look at the clock was, for cases that are long enough to need one.
+    start: Option<Instant>,
+    /// Whether commands take so long that a look at the clock is nothing beside them.
+    dear: bool,
 }
 
 impl<'a, M: Model> Draw<'a, M> {
     /// Draws of all kinds, or of some only, as chance has it.
     pub(crate) fn new(model: &'a M, swarm: Swarm, runner: &mut TestRunner) -> Self {
         let some = swarm.0 > 0 && runner.rng().random_range(0..100) < swarm.0;
-        Self { model, kinds: some.then(BTreeMap::new), start: Instant::now() }
+        Self { model, kinds: some.then(BTreeMap::new), start: None, dear: false }
     }
 
     /// A command for this state, with its tree.
@@ -56,37 +60,36 @@ impl<'a, M: Model> Draw<'a, M> {
         runner: &mut TestRunner,
     ) -> Result<(Tree<M::Command>, M::Command), GenerateError> {
         let model = self.model;
-        let strategy = guarded("gen_command", state, || commands(model, state))?;
-        let (mut refused, mut left_out) = (0, 0);
-        loop {
-            let mut drawn = None;
-            let asked = caught_part(STRATEGY, || {
-                let tree = strategy.new_tree(runner)?;
-                let command = tree.current();
+        let (mut refused, mut left_out, mut drawn) = (0, 0, None);
+        // One look for panics, rather than one for each part of the model that is asked.
+        let asked = caught_part("gen_command", || {
+            let strategy = commands(model, state);
+            loop {
+                let tree = asking(STRATEGY, || strategy.new_tree(runner)).map_err(|why: Reason| {
+                    GenerateError::Command { state: text::cut(state), why: why.to_string() }
+                })?;
+                let command = asking(STRATEGY, || tree.current());
                 let (_, command) = drawn.insert((tree, command));
-                Ok(asking("pre_condition", || model.pre_condition(state, command)))
-            });
-            let asked = asked.map_err(|(part, why)| {
-                let command =
-                    drawn.as_ref().map(|(_, command)| format!(" and command {}", text::cut(command)));
-                let about = format!(" for state {}{}", text::cut(state), command.unwrap_or_default());
-                GenerateError::Panicked { part, about, why }
-            })?;
-            let sensible = asked.map_err(|why: Reason| {
-                let state = text::cut(state);
-                GenerateError::Command { state, why: why.to_string() }
-            })?;
-            let Some((tree, command)) = drawn else { continue };
-            if !sensible {
-                refused += 1;
-                if refused == TRIES {
-                    let (state, command) = (text::cut(state), text::cut(&command));
-                    return Err(GenerateError::CommandRefused { tries: TRIES, state, command });
+                if !asking("pre_condition", || model.pre_condition(state, command)) {
+                    refused += 1;
+                    if refused == TRIES {
+                        let (state, command) = (text::cut(state), text::cut(command));
+                        return Err(GenerateError::CommandRefused { tries: TRIES, state, command });
+                    }
+                } else if asking("kind", || self.admits(command, left_out, runner)) {
+                    return Ok(());
+                } else {
+                    left_out += 1;
                 }
-            } else if self.admits(&command, left_out, runner) {
-                return Ok((tree, command));
-            } else {
-                left_out += 1;
+            }
+        });
+        match asked {
+            Ok(Ok(())) => Ok(drawn.expect("it ends with a command or an error")),
+            Ok(Err(error)) => Err(error),
+            Err((part, why)) => {
+                let command = drawn.map(|(_, command)| format!(" and command {}", text::cut(&command)));
+                let about = format!(" for state {}{}", text::cut(state), command.unwrap_or_default());
+                Err(GenerateError::Panicked { part, about, why })
             }
         }
     }
@@ -101,7 +104,7 @@ impl<'a, M: Model> Draw<'a, M> {
 
     /// Changes the state as predicted. `number` is the command's place, counted from 1.
     pub(crate) fn advance(
-        &self,
+        &mut self,
         state: &mut M::State,
         command: &M::Command,
         number: usize,
@@ -111,24 +114,25 @@ impl<'a, M: Model> Draw<'a, M> {
             || predict_in_place(self.model, state, command),
             || format!(" at command {number} ({})", text::cut(command)),
         )?;
-        // Asking for the time costs as much as changing a small state.
-        if number.is_multiple_of(2) && self.start.elapsed() > SLOW && text::is_longer_than(state, MOST_BYTES)
-        {
+        if self.is_slow(number) && text::is_longer_than(state, MOST_BYTES) {
             return Err(GenerateError::Grown { number, command: text::cut(command), most: MOST_BYTES });
         }
         Ok(())
     }
+
+    /// Whether the case has taken so long that its state may have grown large. Asking for the
+    /// time costs as much as changing a small state, so while all is fast it is asked now and then.
+    fn is_slow(&mut self, number: usize) -> bool {
+        if !self.dear && !number.is_multiple_of(4) {
+            return false;
+        }
+        let elapsed = self.start.get_or_insert_with(Instant::now).elapsed();
+        self.dear = elapsed > SLOW / 10;
+        elapsed > SLOW
+    }
 }
 
 /// What user code gives, unless it panics.
-fn guarded<T, State: std::fmt::Debug>(
-    part: &'static str,
-    state: &State,
-    ask: impl FnOnce() -> T,
-) -> Result<T, GenerateError> {
-    guarded_for(part, ask, || format!(" for state {}", text::cut(state)))
-}
-
 pub(super) fn guarded_for<T>(
     part: &'static str,
     ask: impl FnOnce() -> T,

@@ -87,10 +87,10 @@ fn add_to_lane<M: Model>(
 pub(super) fn add_final<M: Model>(
     model: &M,
     case: &mut Case<M>,
-    start: &M::State,
+    start: M::State,
     of: impl FnOnce(&M::State) -> Vec<M::Command>,
 ) {
-    let Ok(mut ends) = end_states(model, start.clone(), &case.lanes) else { return };
+    let Ok(mut ends) = end_states(model, start, &case.lanes) else { return };
     let Some(predicted) = ends.first() else { return };
     for command in of(predicted) {
         case.finally.push(command.clone());

@@ -45,6 +45,19 @@ pub enum Command {
 }
 
 impl Command {
+    /// What it does, in one word, such as `Boot`.
+    #[must_use]
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Boot(_) => "Boot",
+            Self::Shutdown(_) => "Shutdown",
+            Self::Ping { .. } => "Ping",
+            Self::Inspect(_) => "Inspect",
+            Self::Upgrade { .. } => "Upgrade",
+            Self::Downgrade { .. } => "Downgrade",
+        }
+    }
+
     /// The machine on which something is run for it, and which has to be on for that.
     #[must_use]
     pub fn runs_on(&self) -> Option<&MachineId> {
@@ -99,13 +112,13 @@ fn can_change(machine: &Machine, to: &Setting, wanted: Ordering) -> Result<(), S
 
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = self.verb();
         match self {
-            Self::Boot(id) => write!(f, "Boot {id}"),
-            Self::Shutdown(id) => write!(f, "Shutdown {id}"),
-            Self::Ping { from, to } => write!(f, "Ping {from} -> {to}"),
-            Self::Inspect(id) => write!(f, "Inspect {id}"),
-            Self::Upgrade { machine, to } => write!(f, "Upgrade {machine} to {to}"),
-            Self::Downgrade { machine, to } => write!(f, "Downgrade {machine} to {to}"),
+            Self::Boot(id) | Self::Shutdown(id) | Self::Inspect(id) => write!(f, "{verb} {id}"),
+            Self::Ping { from, to } => write!(f, "{verb} {from} -> {to}"),
+            Self::Upgrade { machine, to } | Self::Downgrade { machine, to } => {
+                write!(f, "{verb} {machine} to {to}")
+            }
         }
     }
 }

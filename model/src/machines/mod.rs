@@ -1,6 +1,7 @@
 //! The first specification: machines that are booted, powered off, pinged, asked what they are
 //! made of, and given other software.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use proptest::sample::select;
@@ -131,6 +132,10 @@ impl Model for MachineSpec {
             commands.push((1, select(changes).boxed()));
         }
         Union::new_weighted(commands).boxed()
+    }
+
+    fn kind(&self, command: &Command) -> Cow<'static, str> {
+        command.verb().into()
     }
 
     fn pre_condition(&self, network: &Network, command: &Command) -> bool {
