@@ -114,7 +114,8 @@ pub trait Model {
     /// What kind of command it is, such as `Boot`: swarm testing leaves kinds out, the summary
     /// counts them and which follows which, and two wrong answers are of one failure only where
     /// they are to commands of one kind. By default the name of the enumeration's variant as
-    /// serde writes it, or of what is no such thing the first word of its `Debug` text.
+    /// serde writes it; of what is no enumeration the name that its `Debug` text begins with, or
+    /// that of its type.
     fn kind(&self, command: &Self::Command) -> Cow<'static, str> {
         text::variant(command)
     }

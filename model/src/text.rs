@@ -72,9 +72,19 @@ impl Write for FirstWord {
 }
 
 /// The name of an enumeration's variant as serde writes it, which takes no text to be made; of
-/// anything else the first word of its `Debug` text.
-pub(crate) fn variant(value: &(impl Debug + Serialize)) -> Cow<'static, str> {
-    serde_variant::to_variant_name(value).map_or_else(|_| first_word(value).into(), Cow::Borrowed)
+/// anything else the first word of its `Debug` text, if that is a name and no value, or the name
+/// of its type.
+pub(crate) fn variant<T: Debug + Serialize>(value: &T) -> Cow<'static, str> {
+    if let Ok(name) = serde_variant::to_variant_name(value) {
+        return name.into();
+    }
+    let word = first_word(value);
+    let is_value = ["true", "false", "NaN", "inf"].contains(&word.as_str());
+    if word.starts_with(|first: char| first.is_alphabetic()) && !is_value {
+        return word.into();
+    }
+    let path = std::any::type_name::<T>();
+    path.rfind("::").map_or(path, |end| &path[end + 2..]).into()
 }
 
 /// The letters, digits and underscores that the `Debug` text of a value begins with.
@@ -113,8 +123,18 @@ mod tests {
         assert_eq!(variant(&Command::Put2(vec![1])), "Put2");
         assert_eq!(variant(&Command::Move(1, 2)), "Move");
         assert_eq!(variant(&Tagged::Stop { at: 3 }), "Stop");
-        assert_eq!((variant(&7), variant(&"Go on")), ("7".into(), "".into()));
-        assert_eq!((variant(&Some(Command::Boot)), variant(&())), ("Some".into(), "".into()));
+        assert_eq!((variant(&Some(Command::Boot)), variant(&None::<u8>)), ("Some".into(), "None".into()));
+    }
+
+    #[test]
+    fn values_are_no_kinds() {
+        assert_eq!(
+            (variant(&7u8), variant(&-7i64), variant(&true)),
+            ("u8".into(), "i64".into(), "bool".into())
+        );
+        assert_eq!((variant(&f64::NAN), variant(&f64::INFINITY)), ("f64".into(), "f64".into()));
+        assert_eq!((variant(&"Go on".to_owned()), variant(&'a')), ("String".into(), "char".into()));
+        assert_eq!((variant(&(1u8, 2u8)), variant(&())), ("(u8, u8)".into(), "()".into()));
     }
 
     #[test]
