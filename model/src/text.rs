@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(variant(&Command::Put2(vec![1])), "Put2");
         assert_eq!(variant(&Command::Move(1, 2)), "Move");
         assert_eq!(variant(&Tagged::Stop { at: 3 }), "Stop");
-        assert_eq!((variant(&Some(Command::Boot)), variant(&None::<u8>)), ("Some".into(), "None".into()));
+        assert_eq!((variant(&Some(Command::Boot)), variant(&Some(7))), ("Boot".into(), "Some".into()));
     }
 
     #[test]
