@@ -198,7 +198,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             }
             Verdict::Holds | Verdict::Falsified(_) => {
                 covered.cover(&goals);
-                met.counts.add(model, &found.case);
+                met.counts.add(model, &found.case, &execution.history);
             }
         }
         let found = match named {
@@ -248,6 +248,10 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         }
         if summary.statistics.cases > 0 {
             self.tell(&Event::Statistics { statistics: &summary.statistics });
+            if summary.statistics.is_void() {
+                let text = "no command was answered, so nothing of the system was tested";
+                self.tell(&Event::Warning { text });
+            }
         }
         self.tell(&Event::RunFinished {
             verdict: summary.verdict(),

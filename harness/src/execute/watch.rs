@@ -2,7 +2,7 @@
 //! outside. The case that it is in is kept before.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,6 +59,31 @@ struct Running {
     since: Instant,
 }
 
+/// Takes in JSON, which comes in very short pieces, each case of a run anew.
+struct Text<'a>(&'a mut Vec<u8>);
+
+impl io::Write for Text<'_> {
+    #[inline]
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.write_all(piece).map(|()| piece.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, piece: &[u8]) -> io::Result<()> {
+        match piece {
+            [one] => self.0.push(*one),
+            // A loop of a few steps, where a call to copy memory would take longer.
+            short if short.len() < 16 => self.0.extend(short.iter().copied()),
+            long => self.0.extend_from_slice(long),
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A command that has not returned; it has once this is dropped.
 pub(crate) struct Watched<'a> {
     shared: &'a Shared,
@@ -100,7 +125,7 @@ impl Watch {
         });
         let mut now = self.shared.now();
         now.case.clear();
-        if serde_json::to_writer(&mut now.case, case).is_err() {
+        if serde_json::to_writer(Text(&mut now.case), case).is_err() {
             // What cannot be written down cannot be kept; the seed is said all the same.
             now.case.clear();
         }
