@@ -1,4 +1,5 @@
-//! The runner: saved failures first, then examples, then generated cases; the first failure shrinks.
+//! The runner: saved failures first, then examples, then generated cases. The first failure that
+//! comes again shrinks and ends the run; one that does not is kept while others are looked for.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
@@ -47,7 +48,8 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         Self { executor, config }
     }
 
-    /// Runs saved failures, examples, then generated cases, until one fails or all have run.
+    /// Runs saved failures, examples, then generated cases, until one fails and fails again when it
+    /// is run again, or all have run.
     ///
     /// # Errors
     /// [`RunError`] where no verdict can be had at all. A system that fails now and then is no
@@ -81,10 +83,16 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         let mut summary = Summary::default();
         let (mut counts, confidence) = (Counts::default(), self.config.cover.unwrap_or_default());
         let mut met = Met { covered: &mut covered, counts: &mut counts };
-        match self.cases(saved, total, seeds, &mut met, &mut summary) {
+        let ended = no_broken_model(|| self.cases(saved, total, seeds, &mut met, &mut summary));
+        match ended.unwrap_or_else(|broken| Err(SystemError::from(broken).into())) {
             Err(RunError::System(SystemError::Stopped)) => summary.stopped = true,
+            // What was found before still stands.
+            Err(error) if !summary.once.is_empty() => {
+                self.tell(&Event::Warning { text: &format!("the run ended early: {error}") });
+            }
             ended => ended?,
         }
+        summary.settle();
         summary.stopped |= self.executor.stop.requested();
         summary.exclusions = self.executor.exclusions.take();
         summary.statistics = counts.report(&confidence);
@@ -145,9 +153,13 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
                     // Another is generated in its place.
                     number -= u32::from(generated);
                 }
-                CaseEnd::Failed(failure) => {
+                CaseEnd::Failed(failure) if failure.came_again() => {
                     summary.failure = Some(*failure);
                     return Ok(());
+                }
+                CaseEnd::Failed(failure) => {
+                    summary.once.push(*failure);
+                    (inconclusive, excluded) = (0, 0);
                 }
             }
             if number == total && self.config.cover.is_some_and(|cover| met.counts.is_undecided(&cover)) {

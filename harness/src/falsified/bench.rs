@@ -55,7 +55,11 @@ impl<'a, 'r, M: Model, S: System<M>> RunnerBench<'a, 'r, M, S> {
             return Ok(None);
         }
         self.runner.tell(&Event::Measured { failed: rate.failed, runs: rate.runs });
-        self.failure.first_rate.get_or_insert(rate);
+        // A case that never came again in an earlier run is still the first one.
+        let first = self.failure.first_rate.get_or_insert_default();
+        if first.failed == 0 {
+            *first = first.with(rate);
+        }
         self.failure.rate = Some(rate);
         Ok(Some(rate))
     }
