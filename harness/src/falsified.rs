@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use model::Tree;
 use model::panics::no_broken_model;
 use model::{Case, GeneratedCase, Model};
 
 use crate::causes::Causes;
-use crate::execute::{Evidence, Execution, Verdict};
+use crate::execute::{Course, Evidence, Execution, Verdict};
+use crate::lanes::Order;
 use crate::memory::Memory;
 use crate::observe::Event;
 use crate::origin::regressions_file;
@@ -20,6 +22,7 @@ use crate::shrink::{First, Rate, Shrinker, Way};
 use crate::system::{System, SystemError};
 
 mod bench;
+mod pace;
 
 use bench::RunnerBench;
 
@@ -31,6 +34,9 @@ pub enum Continued<M: Model> {
     /// It does not fail here, as often as it was tried.
     Passed(Verdict),
 }
+
+/// How long lanes wait for one another where nothing is known of how long their commands take.
+pub(crate) const REPLAY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A case with where it was found.
 pub(crate) struct Found<M: Model> {
@@ -47,6 +53,8 @@ pub(crate) struct Found<M: Model> {
     rate: Option<Rate>,
     /// Marks of smaller cases that hold.
     held: Vec<String>,
+    /// What its lanes are to follow, since it fails more often so.
+    course: Option<Box<Course>>,
     /// How that run made its systems.
     settings: Option<BTreeMap<String, String>>,
     /// The replay file that it was read from.
@@ -64,6 +72,7 @@ impl<M: Model> Found<M> {
             first_rate: None,
             rate: None,
             held: Vec::new(),
+            course: None,
             settings: None,
             file: None,
         }
@@ -78,7 +87,8 @@ impl<M: Model> Found<M> {
     }
 
     pub(crate) fn saved(file: PathBuf, replay: Replay<M>) -> Self {
-        let Replay { case, smallest, causes, settings, first_rate, rate, held, .. } = replay;
+        let Replay { case, smallest, causes, settings, first_rate, rate, held, failure, .. } = replay;
+        let course = failure.course.filter(|_| replay.in_order);
         let seed = replay.seed.parse().unwrap_or_else(|_| Seed::from(0));
         Self {
             case,
@@ -89,9 +99,16 @@ impl<M: Model> Found<M> {
             first_rate,
             rate,
             held,
+            course,
             settings: Some(settings),
             file: Some(file),
         }
+    }
+
+    /// What its lanes are to follow when it is run.
+    pub(crate) fn order(&self) -> Option<Order> {
+        let course = self.course.as_ref()?;
+        Order::of(course, &self.case, &self.case, REPLAY_PATIENCE)
     }
 }
 
@@ -103,7 +120,8 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         evidence: Evidence,
         execution: &Execution<M>,
     ) -> Result<Failure<M>, RunError> {
-        let Found { case, seed, trees, smallest, causes, first_rate, rate, held, settings, file } = found;
+        let Found { case, seed, trees, smallest, causes, first_rate, rate, held, course, settings, file } =
+            found;
         let way = Way::of(self.executor.model, &case, &evidence, execution);
         let mut failure = Failure {
             seed,
@@ -114,6 +132,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
             smallest,
             first_rate,
             rate,
+            in_order: course.is_some(),
             others: Vec::new(),
             causes,
             settings: settings.unwrap_or_else(|| self.config.settings.clone()),
@@ -145,7 +164,8 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         }
         let mut tries = 0;
         loop {
-            let execution = self.run_case(&found.case, &file.display().to_string())?;
+            let order = found.order();
+            let execution = self.run_one(&found.case, &file.display().to_string(), order.as_ref())?;
             tries += 1;
             match execution.evidence().cloned() {
                 Some(evidence) => {
@@ -289,6 +309,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         replay.causes = failure.causes.clone();
         replay.held = held;
         (replay.first_rate, replay.rate) = (failure.first_rate, failure.rate);
+        replay.in_order = failure.in_order;
         match (&failure.file, &self.config.failures) {
             (Some(file), _) => replay.write_to(file).map(|()| Some(file.clone())),
             (None, Some(directory)) => replay.write(directory).map(Some),

@@ -11,11 +11,12 @@ use model::{Case, Model};
 use crate::config::Config;
 use crate::coverage::{Coverage, Covered};
 use crate::execute::{Execution, Executor, Verdict, Watch};
-use crate::falsified::Found;
+use crate::falsified::{Found, REPLAY_PATIENCE};
+use crate::lanes::Order;
 use crate::observe::{Event, Observer};
 use crate::origin::{self, Named, Origin, Seeds};
 use crate::regressions::Seed;
-use crate::replay;
+use crate::replay::{self, Replay};
 use crate::statistics::Counts;
 use crate::stop::Stop;
 use crate::system::{System, SystemError};
@@ -106,10 +107,30 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     /// # Errors
     /// [`SystemError`] where no system can be made or driven.
     pub fn run_case(&self, case: &Case<M>, origin: &str) -> Result<Execution<M>, SystemError> {
+        self.run_one(case, origin, None)
+    }
+
+    /// Runs the case of a replay file, without shrinking it; with lanes in the order in which it
+    /// failed, where it fails more often so.
+    ///
+    /// # Errors
+    /// [`SystemError`] where no system can be made or driven.
+    pub fn replay(&self, replay: &Replay<M>, origin: &str) -> Result<Execution<M>, SystemError> {
+        let course = replay.failure.course.as_ref().filter(|_| replay.in_order);
+        let order = course.and_then(|course| Order::of(course, &replay.case, &replay.case, REPLAY_PATIENCE));
+        self.run_one(&replay.case, origin, order.as_ref())
+    }
+
+    pub(crate) fn run_one(
+        &self,
+        case: &Case<M>,
+        origin: &str,
+        order: Option<&Order>,
+    ) -> Result<Execution<M>, SystemError> {
         let start = Instant::now();
         self.announce(1, 1, &origin, case);
         self.executor.timed.set(true);
-        let execution = self.executor.run(case)?;
+        let execution = self.executor.run_in_order(case, order)?;
         self.finish(1, &execution.verdict, start);
         Ok(execution)
     }
@@ -194,7 +215,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             watch.seed(found.seed);
         }
         self.announce(number, total, &named, &found.case);
-        let execution = self.executor.run(&found.case)?;
+        let execution = self.executor.run_in_order(&found.case, found.order().as_ref())?;
         self.finish(number, &execution.verdict, start);
         let covered = &mut *met.covered;
         let goals = covered.goals(&model.choices(&found.case.initial));

@@ -78,6 +78,8 @@ pub struct Failure<M: Model> {
     pub first_rate: Option<Rate>,
     /// How often the smallest one failed, where that was measured.
     pub rate: Option<Rate>,
+    /// Whether it fails most often with lanes in the order that was recorded, as replays run it.
+    pub in_order: bool,
     /// Other failures that came up while this one was made smaller, each once.
     pub others: Vec<Other>,
     /// What of its initial state matters, where that was asked.

@@ -9,7 +9,7 @@ use model::{Case, Judgement, Model, Outcome, Place, Possible, Symbol};
 
 use super::record::{Came, show_outcome};
 use super::{Evidence, Executor, Recorded, Recorder, Spot, Verdict, failed, judge};
-use crate::lanes::{self, Lanes};
+use crate::lanes::{self, Lanes, Order};
 use crate::system::{System, SystemError};
 
 /// What panicked, and where in the case.
@@ -20,6 +20,8 @@ struct Drive<'a, 'e, M: Model, S: System<M>> {
     executor: &'a Executor<'e, M, S>,
     sut: &'a mut S::Sut,
     recorder: Recorder<'a, M>,
+    /// What its lanes are to follow.
+    order: Option<&'a Order>,
     /// What was given for symbols, in lanes only for the final commands.
     results: BTreeMap<Symbol, M::Response>,
     history: &'a mut Vec<Recorded<M>>,
@@ -30,6 +32,7 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         &self,
         sut: &mut S::Sut,
         case: &Case<M>,
+        order: Option<&Order>,
         history: &mut Vec<Recorded<M>>,
     ) -> Result<Verdict, SystemError> {
         let recorder = Recorder {
@@ -39,7 +42,7 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
             timed: self.timed.get(),
             clock: AtomicU64::new(0),
         };
-        Drive { executor: self, sut, recorder, results: BTreeMap::new(), history }.case(case)
+        Drive { executor: self, sut, recorder, order, results: BTreeMap::new(), history }.case(case)
     }
 }
 
@@ -125,7 +128,7 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
         bound: Result<M::Command, String>,
     ) -> Result<Option<Panic>, SystemError> {
         self.executor.stopped()?;
-        let Self { executor, sut, recorder, results, history } = self;
+        let Self { executor, sut, recorder, results, history, .. } = self;
         let came = match bound {
             Ok(bound) => recorder.give(spot, bound, |command| executor.system.run(sut, command))?,
             Err(why) => recorder.give(spot, command.clone(), |_| Ok(Outcome::Refused(why)))?,
@@ -146,9 +149,9 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
     /// Runs the lanes and records what came; gives what panicked first.
     fn lanes(&mut self, case: &Case<M>) -> Result<Option<Panic>, SystemError> {
         self.executor.stopped()?;
-        let Self { executor, sut, recorder, results, history } = self;
+        let Self { executor, sut, recorder, order, results, history } = self;
         let first = case.commands.len() + 1;
-        let lanes = Lanes::new(recorder, &case.lanes, first, results, executor.stop);
+        let lanes = Lanes::new(recorder, &case.lanes, first, results, executor.stop, *order);
         let run = caught(|| executor.system.run_lanes(sut, &lanes));
         let (mut recorded, panic) = lanes.into_recorded();
         let (given, mut given_in_lanes) = (recorded.len(), BTreeMap::new());
