@@ -133,7 +133,8 @@ fn rates<M: Model>(failure: &Failure<M>) -> String {
             0 => ", so it was not made smaller; what is shown here did happen",
             _ => "",
         };
-        writeln!(text, "\nfails in {rate}; the first case failed again in {first}{hint}").ok();
+        let pace = if failure.in_order { " with lanes in the order that was recorded" } else { "" };
+        writeln!(text, "\nfails in {rate}{pace}; the first case failed again in {first}{hint}").ok();
     }
     for Other { way, file } in &failure.others {
         let kept = file.as_ref().map(|file| format!("; kept in {}", file.display())).unwrap_or_default();
