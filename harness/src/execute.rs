@@ -84,23 +84,12 @@ pub(crate) struct Executor<'a, M: Model, S: System<M>> {
 }
 
 impl<M: Model, S: System<M>> Executor<'_, M, S> {
-    /// Runs a case, on a fresh system again where the infrastructure fails.
+    /// Runs a case, on a fresh system again where the infrastructure fails; with lanes that follow
+    /// an order, where there is one.
     ///
     /// # Errors
     /// What no fresh system would mend.
-    pub(crate) fn run(&self, case: &Case<M>) -> Result<Execution<M>, SystemError> {
-        self.run_in_order(case, None)
-    }
-
-    /// Runs a case as [`Executor::run`] does, with lanes that follow an order, where there is one.
-    ///
-    /// # Errors
-    /// What no fresh system would mend.
-    pub(crate) fn run_in_order(
-        &self,
-        case: &Case<M>,
-        order: Option<&Order>,
-    ) -> Result<Execution<M>, SystemError> {
+    pub(crate) fn run(&self, case: &Case<M>, order: Option<&Order>) -> Result<Execution<M>, SystemError> {
         if let Some(watch) = &self.watch {
             watch.case(case);
         }

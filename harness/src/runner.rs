@@ -130,7 +130,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         let start = Instant::now();
         self.announce(1, 1, &origin, case);
         self.executor.timed.set(true);
-        let execution = self.executor.run_in_order(case, order)?;
+        let execution = self.executor.run(case, order)?;
         self.finish(1, &execution.verdict, start);
         Ok(execution)
     }
@@ -215,7 +215,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             watch.seed(found.seed);
         }
         self.announce(number, total, &named, &found.case);
-        let execution = self.executor.run_in_order(&found.case, found.order().as_ref())?;
+        let execution = self.executor.run(&found.case, found.order().as_ref())?;
         self.finish(number, &execution.verdict, start);
         let covered = &mut *met.covered;
         let goals = covered.goals(&model.choices(&found.case.initial));

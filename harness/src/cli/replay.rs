@@ -114,7 +114,8 @@ fn probe<S: System<MachineSpec>>(
 ) -> Result<(), Fatal> {
     let (case, earlier) = (replay.case.clone(), replay.causes.take());
     let mut written = Ok(());
-    runner.causes(&case, earlier, |causes| {
+    let course = replay.failure.course.clone().filter(|_| replay.in_order);
+    runner.causes(&case, course.as_deref(), earlier, |causes| {
         replay.causes = Some(causes.clone());
         if written.is_ok() {
             written = replay.write_to(file);

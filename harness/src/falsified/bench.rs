@@ -121,8 +121,8 @@ impl<M: Model, S: System<M>> Bench<M> for RunnerBench<'_, '_, M, S> {
         let (start, model) = (Instant::now(), self.runner.executor.model);
         self.runner.executor.timed.set(true);
         let order = if self.pace == Pace::Recorded { self.order(case) } else { None };
-        let execution = self.runner.executor.run_in_order(case, order.as_ref())?;
-        self.paces.took(start.elapsed());
+        let execution = self.runner.executor.run(case, order.as_ref())?;
+        self.paces.took(self.pace, start.elapsed());
         let way = execution.evidence().map(|evidence| Way::of(model, case, evidence, &execution));
         let given = execution.history.iter();
         let seconds = |Recorded { operation, elapsed, .. }: &Recorded<M>| {

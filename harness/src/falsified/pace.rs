@@ -15,14 +15,15 @@ pub(super) enum Pace {
 
 /// One pace fails so many times as often as the other where it is worth keeping to.
 const WORTH_IT: f64 = 2.0;
-/// How long lanes wait for one another at least.
-const LEAST_PATIENCE: Duration = Duration::from_millis(100);
+/// How long lanes wait for one another at least and at most.
+const PATIENCE: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(30)];
 
 /// How often a case has failed at each pace.
 #[derive(Debug, Default)]
 pub(super) struct Paces {
     free: Rate,
     recorded: Rate,
+    /// The longest that a free run took.
     longest: Duration,
 }
 
@@ -40,14 +41,18 @@ impl Paces {
         }
     }
 
-    /// Takes note of how long a run took.
-    pub(super) fn took(&mut self, time: Duration) {
-        self.longest = self.longest.max(time);
+    /// Takes note of how long a run took. One in which lanes waited in vain took as long as they
+    /// are patient, so only free ones count: patience would grow by itself.
+    pub(super) fn took(&mut self, pace: Pace, time: Duration) {
+        if pace == Pace::Free {
+            self.longest = self.longest.max(time);
+        }
     }
 
-    /// How long a lane waits for another before all go on freely: longer than any run so far.
+    /// How long a lane waits for another before all go on freely: longer than a run takes.
     pub(super) fn patience(&self) -> Duration {
-        LEAST_PATIENCE + 2 * self.longest
+        let [least, most] = PATIENCE;
+        (2 * self.longest).clamp(least, most)
     }
 
     /// How often it failed in all.
@@ -75,6 +80,8 @@ impl Paces {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{Pace, Paces};
     use crate::shrink::Rate;
 
@@ -92,6 +99,18 @@ mod tests {
         assert_eq!(best((2, 5), (3, 5)), (Pace::Free, 5, 10));
         assert_eq!(best((0, 5), (0, 5)), (Pace::Recorded, 0, 10));
         assert_eq!(best((0, 10), (0, 0)), (Pace::Free, 0, 10));
+    }
+
+    #[test]
+    fn patience_does_not_grow_by_waiting_in_vain() {
+        let mut paces = Paces::default();
+        paces.took(Pace::Free, Duration::from_secs(1));
+        for _ in 0..20 {
+            paces.took(Pace::Recorded, Duration::from_secs(1) + paces.patience());
+        }
+        assert_eq!(paces.patience(), Duration::from_secs(2));
+        paces.took(Pace::Free, Duration::from_secs(600));
+        assert_eq!(paces.patience(), Duration::from_secs(30));
     }
 
     #[test]
