@@ -33,7 +33,7 @@ pub fn check_with<M: Model, S: System<M>>(config: &Config, model: &M, system: &S
         Err(error) => panic!("{} could not be tested: {error}", model.name()),
         Ok(summary) => {
             if let Some(failure) = &summary.failure {
-                let mut text = report::failure(model, failure);
+                let mut text = report::summary(model, &summary);
                 if std::env::var_os("NETPROP_AS_TEST").is_some() {
                     let (name, seed) = (model.name(), failure.seed.to_string());
                     let test = TestText::by_types::<M, S>(&name, &seed, failure.evidence.to_string());
