@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use model::panics::no_broken_model;
-use model::{Case, Model, Tree};
+use model::{Case, Model};
 
 use crate::execute::{Evidence, Execution, Verdict};
 use crate::memory::Memory;
@@ -12,7 +12,7 @@ use crate::origin::regressions_file;
 use crate::regressions;
 use crate::replay::{Replay, ReplayError};
 use crate::runner::{Failure, RunError, Runner};
-use crate::shrink::{First, Rate, Shrinker, Way};
+use crate::shrink::{First, Rate, Shrinker, Trees, Way};
 use crate::system::{System, SystemError};
 
 mod bench;
@@ -104,7 +104,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         &self,
         failure: &mut Failure<M>,
         way: Way,
-        trees: Vec<Tree<M::Command>>,
+        trees: Trees<M>,
         memory: &mut Memory,
     ) -> Result<(), RunError> {
         let (case, evidence) = (failure.case.clone(), failure.evidence.clone());
