@@ -17,7 +17,7 @@ use crate::text;
 
 /// How often a command of a kind that is left out is drawn again, before the kind is let in since
 /// there seems to be nothing else to do.
-const KIND_TRIES: u32 = 20;
+const KIND_TRIES: u32 = 10;
 
 /// How many bytes of text a state may have.
 const MOST_BYTES: usize = 64 << 20;
