@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use harness::{Config, Runner, Shape, Silent, Stop, Swarm, System};
 use model::Model;
-use proptest::test_runner::{Config as ProptestConfig, TestCaseError, TestRunner};
+use proptest::test_runner::{Config as ProptestConfig, FileFailurePersistence, TestCaseError, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 
 #[path = "beside_proptest/specifications.rs"]
@@ -51,7 +51,10 @@ where
     T::Reference: ReferenceStateMachine,
 {
     let cases = u32::try_from(COMMANDS / length).expect("fits");
-    let config = ProptestConfig { cases, source_file: Some(file!()), ..ProptestConfig::default() };
+    // By default it keeps them beside the sources of a library, of which a bench has none.
+    let kept = FileFailurePersistence::Direct("/nonexistent/proptest-regressions.txt");
+    let config =
+        ProptestConfig { cases, failure_persistence: Some(Box::new(kept)), ..ProptestConfig::default() };
     let mut runner = TestRunner::new(config.clone());
     let strategy = <T::Reference as ReferenceStateMachine>::sequential_strategy(length..=length);
     let start = Instant::now();
