@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::time::Instant;
 
-use model::panics::no_broken_model;
+use model::panics::{caught, no_broken_model};
 use model::{Case, Model};
 
 use crate::config::Config;
@@ -17,6 +17,7 @@ use crate::regressions::Seed;
 use crate::replay;
 use crate::statistics::Counts;
 use crate::stop::Stop;
+use crate::summary::check_name;
 use crate::system::{System, SystemError};
 
 pub use crate::falsified::Continued;
@@ -61,10 +62,11 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     fn all(&self) -> Result<Summary<M>, RunError> {
         let start = Instant::now();
         let first = self.config.seed.unwrap_or_else(Seed::random);
+        let model = self.executor.model;
+        check_name(model)?;
         if let Some(directory) = &self.config.failures {
             replay::check_directory(directory)?;
         }
-        let model = self.executor.model;
         let mut saved = origin::saved(model, self.config, self.executor.observer)?;
         saved.extend(origin::examples(model)?);
         let total = u32::try_from(saved.len()).unwrap_or(u32::MAX).saturating_add(self.config.cases);
@@ -98,6 +100,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     /// # Errors
     /// [`SystemError`] where no system can be made or driven.
     pub fn run_case(&self, case: &Case<M>, origin: &str) -> Result<Execution<M>, SystemError> {
+        check_name(self.executor.model).map_err(|error| SystemError::WrongUse(Box::new(error)))?;
         let start = Some(Instant::now());
         self.announce(1, 1, &origin, case);
         self.executor.timed.set(true);
@@ -198,12 +201,22 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             }
             Verdict::Holds | Verdict::Falsified(_) => {
                 covered.cover(&goals);
-                met.counts.add(model, &found.case);
+                let mut counted = || met.counts.add(model, &found.case);
+                if execution.evidence().is_none() {
+                    counted();
+                } else if let Err(panicked) = caught(counted) {
+                    // What failed is told all the same.
+                    self.tell(&Event::Warning { text: &format!("the case was not counted: {panicked}") });
+                }
             }
         }
         let found = match named {
             Named::Seed(seed) if matches!(execution.verdict, Verdict::Falsified(_)) => {
-                found.with_trees(origin::generated(model, self.config, seed)?)
+                match origin::generated(model, self.config, seed) {
+                    Ok(generated) => found.with_trees(generated),
+                    // A model that is no function of the seed: what failed did fail.
+                    Err(_) => found,
+                }
             }
             _ => found,
         };
@@ -211,7 +224,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             self.executor.recycle(execution.history);
             return Ok(CaseEnd::Held);
         };
-        Ok(CaseEnd::Failed(Box::new(self.pursue(found, evidence, &execution)?)))
+        Ok(CaseEnd::Failed(Box::new(self.pursue(found, evidence, &execution))))
     }
 
     fn announce(&self, number: u32, cases: u32, origin: &dyn Display, case: &Case<M>) {

@@ -97,6 +97,8 @@ fn run<S: System<MachineSpec>>(
                 causes: replay.causes,
                 settings: replay.settings,
                 file: None,
+                unkept: None,
+                warnings: Vec::new(),
             };
             (Exit::Falsified, report::failure(specification, &failure))
         }

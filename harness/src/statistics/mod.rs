@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use model::panics::in_model;
 use model::{Case, Labels, Model};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -71,7 +72,7 @@ impl Counts {
         let mut before = after.copied();
         let mut row = Vec::with_capacity(commands.len());
         for command in commands {
-            let kind = self.kind(model.kind(command));
+            let kind = self.kind(in_model("kind", command, || model.kind(command)));
             self.given[kind] += 1;
             if let Some(before) = before.replace(kind) {
                 self.sequence.insert((before, kind));
