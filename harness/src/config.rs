@@ -48,9 +48,15 @@ pub struct Config {
     /// sequence, this is noticed up to a sixteenth of the limit later), its
     /// case is written to `failures` and the process ends with the exit status of what is
     /// inconclusive (3), whatever else runs in it; what the run has made is cleaned up as after
-    /// any other end. A system that gives up by itself and reports an unknown outcome never gets
-    /// there.
+    /// any other end. Where a failure was found before (what does not return may be a smaller
+    /// case of it), its report is printed and the exit status is that of what is falsified (1). A
+    /// system that gives up by itself and reports an unknown outcome never gets there.
     pub command_limit: Option<Duration>,
+    /// How long making a system, taking it down, or opening the session of a lane may take; none
+    /// (or no time at all) for as long as it does. What does not return in time ends the process
+    /// as a command does. It is an hour unless something else is asked for, since making a system
+    /// may download and build it.
+    pub system_limit: Option<Duration>,
     /// How much shrinking may cost (`PROPTEST_MAX_SHRINK_ITERS`, `PROPTEST_MAX_SHRINK_TIME` in
     /// milliseconds).
     pub shrink: Budget,
@@ -96,6 +102,7 @@ impl Default for Config {
             most_inconclusive: 3,
             most_excluded: 20,
             command_limit: Some(Duration::from_secs(600)),
+            system_limit: Some(Duration::from_secs(3600)),
             shrink: Budget { runs, time },
             reruns: 10,
             steady_after: 1,

@@ -15,6 +15,7 @@ use crate::origin::regressions_file;
 use crate::probe::{Prober, Tools};
 use crate::regressions::{self, Seed};
 use crate::replay::{Replay, ReplayError};
+use crate::report;
 use crate::runner::{Failure, RunError, Runner};
 use crate::shrink::{First, Rate, Shrinker, Way};
 use crate::system::{System, SystemError};
@@ -288,6 +289,14 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         self.save(failure, held);
         if let (Some(file), None) = (&failure.file, &failure.unkept) {
             self.tell(&Event::Saved { file: &file.display().to_string() });
+        }
+        if let Some(watch) = &self.executor.watch {
+            let report = attempt(|| Ok(report::failure(self.executor.model, failure)));
+            let mut report = report.unwrap_or_else(|_| format!("falsified: {}\n", failure.evidence));
+            if let (Some(file), None) = (&failure.file, &failure.unkept) {
+                report.push_str(&format!("saved as {}\n", file.display()));
+            }
+            watch.found(failure.seed, report);
         }
     }
 

@@ -41,8 +41,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     ) -> Self {
         let attempts = config.attempts.max(1);
         let exclusions = RefCell::default();
-        let limit = config.command_limit.filter(|limit| !limit.is_zero());
-        let watch = limit.map(|limit| Watch::new(model, limit, &config.settings, config.failures.clone()));
+        let watch = Watch::new(model, config);
         let (timed, spare) = (Cell::default(), RefCell::default());
         let executor = Executor { model, system, observer, stop, attempts, exclusions, watch, timed, spare };
         Self { executor, config }
@@ -64,6 +63,9 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         let first = self.config.seed.unwrap_or_else(Seed::random);
         let model = self.executor.model;
         check_name(model)?;
+        if let Some(watch) = &self.executor.watch {
+            watch.forget();
+        }
         if let Some(directory) = &self.config.failures {
             replay::check_directory(directory)?;
         }
@@ -101,6 +103,9 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     /// [`SystemError`] where no system can be made or driven.
     pub fn run_case(&self, case: &Case<M>, origin: &str) -> Result<Execution<M>, SystemError> {
         check_name(self.executor.model).map_err(|error| SystemError::WrongUse(Box::new(error)))?;
+        if let Some(watch) = &self.executor.watch {
+            watch.forget();
+        }
         let start = Some(Instant::now());
         self.announce(1, 1, &origin, case);
         self.executor.timed.set(true);

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::Subnet;
 
 use super::parameters::ParameterOptions;
-use crate::config::range;
+use crate::config::{Config, range};
 use crate::exit;
 use crate::regressions::Seed;
 
@@ -217,11 +217,24 @@ pub(crate) struct LabOptions {
     /// the build of an upgrade; 0 for as long as it does
     #[arg(long, value_name = "SECONDS", default_value_t = 3 * 3600)]
     pub(crate) command_limit: u64,
+    /// How long making a network or taking it down may take before the run ends since it never
+    /// does, in seconds, with the build of its images; 0 for as long as it does
+    #[arg(long, value_name = "SECONDS", default_value_t = 6 * 3600)]
+    pub(crate) system_limit: u64,
     /// Where the directories of runs lie [default: a directory of the user's among temporary files]
     #[arg(long, value_name = "DIR", env = "NETPROP_RUNTIME_DIR")]
     pub(crate) run_directory: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) nixos: super::nixos::Options,
+}
+
+impl LabOptions {
+    /// A configuration with how long commands and systems may take.
+    pub(crate) fn limited(&self, config: Config) -> Config {
+        let command_limit = Some(Duration::from_secs(self.command_limit));
+        let system_limit = Some(Duration::from_secs(self.system_limit));
+        Config { command_limit, system_limit, ..config }
+    }
 }
 
 /// How much is said, and in what form.

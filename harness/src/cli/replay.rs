@@ -1,7 +1,6 @@
 //! `netprop replay`: a failing case again, as it was written down.
 
 use std::path::Path;
-use std::time::Duration;
 
 use model::MachineSpec;
 
@@ -68,8 +67,7 @@ fn run<S: System<MachineSpec>>(
     session: &Session,
 ) -> Result<Exit, Fatal> {
     let probes = Budget { runs: options.probes, time: None };
-    let command_limit = Some(Duration::from_secs(options.lab.command_limit));
-    let config = Config { probes, command_limit, ..Config::default() };
+    let config = options.lab.limited(Config { probes, ..Config::default() });
     let observer = session.observer.as_ref();
     let runner = Runner::new(specification, system, &config, observer, &session.stop);
     let execution = runner.run_case(&replay.case, &options.file.display().to_string())?;
