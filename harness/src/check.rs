@@ -117,6 +117,17 @@ impl Printer {
             }
             Event::Covered { coverage } => eprintln!("covered: {coverage}"),
             Event::Statistics { statistics } => eprintln!("{statistics}"),
+            Event::ShrinkStep { runs, smaller: true, commands } => {
+                eprintln!("shrunk to {commands} commands after {runs} runs");
+            }
+            event if self.follows_cases() => Self::course(event),
+            _ => {}
+        }
+    }
+
+    /// Each case and each command. A case that is run by itself is told of to any observer.
+    fn course(event: &Event<'_>) {
+        match event {
             Event::CaseStarted { number, cases, origin, initial, commands } => {
                 eprintln!("case {number}/{cases}: {commands} commands, {origin}\n{initial}");
             }
@@ -124,9 +135,6 @@ impl Printer {
                 eprintln!("{number:4}. {command}: {outcome}");
             }
             Event::CaseFinished { number, verdict, .. } => eprintln!("case {number}: {verdict}"),
-            Event::ShrinkStep { runs, smaller: true, commands } => {
-                eprintln!("shrunk to {commands} commands after {runs} runs");
-            }
             _ => {}
         }
     }

@@ -92,7 +92,7 @@ impl Default for Config {
             .then(|| Duration::from_millis(u64::from(proptest.max_shrink_time)));
         Self {
             cases: proptest.cases,
-            shape: Shape::sequential(own("NETPROP_COMMANDS", range).unwrap_or(5..=10)),
+            shape: Shape::sequential(own("NETPROP_COMMANDS", some).unwrap_or(5..=10)),
             swarm: own("NETPROP_SWARM", percent).map_or_else(Swarm::default, Swarm),
             cover: None,
             verbose: proptest.verbose,
@@ -131,6 +131,12 @@ pub(crate) fn range(text: &str) -> Result<RangeInclusive<usize>, String> {
         None => (number(text)?, number(text)?),
     };
     if start <= end { Ok(start..=end) } else { Err(format!("{start} is more than {end}")) }
+}
+
+/// Reads a range that has more than 0 in it.
+pub(crate) fn some(text: &str) -> Result<RangeInclusive<usize>, String> {
+    let range = range(text)?;
+    if *range.end() > 0 { Ok(range) } else { Err("with none there is nothing to run".to_owned()) }
 }
 
 fn percent(text: &str) -> Result<u32, String> {

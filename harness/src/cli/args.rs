@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::Subnet;
 
 use super::parameters::ParameterOptions;
-use crate::config::{Config, range};
+use crate::config::{Config, range, some};
 use crate::exit;
 use crate::regressions::Seed;
 
@@ -57,7 +57,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "MIN..MAX", default_value = "1..4", value_parser = range)]
     pub(crate) machines: RangeInclusive<usize>,
     /// How many commands a case has
-    #[arg(long, value_name = "MIN..MAX", default_value = "5..10", value_parser = range)]
+    #[arg(long, value_name = "MIN..MAX", default_value = "5..10", value_parser = some)]
     pub(crate) commands: RangeInclusive<usize>,
     /// Of how many cases in a hundred lanes run side by side after the first commands; 0 for none
     #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=100))]
@@ -66,7 +66,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "MIN..MAX", default_value = "2", value_parser = range)]
     pub(crate) lanes: RangeInclusive<usize>,
     /// How many commands a lane has
-    #[arg(long, value_name = "MIN..MAX", default_value = "1..4", value_parser = range)]
+    #[arg(long, value_name = "MIN..MAX", default_value = "1..4", value_parser = some)]
     pub(crate) lane_commands: RangeInclusive<usize>,
     /// The seed of the first case: a number, or 64 hexadecimal digits
     #[arg(long)]
@@ -322,6 +322,15 @@ mod tests {
         assert_eq!(range("3"), Ok(3..=3));
         for text in ["", "4..1", "a", "1..", "..2", "-1..2", "1..2..3"] {
             assert!(range(text).is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_run_has_something_to_run() {
+        for option in ["--commands", "--lane-commands"] {
+            let said = Cli::try_parse_from(["netprop", "run", option, "0..0"]).unwrap_err().to_string();
+            assert!(said.contains(option) && said.contains("nothing to run"), "{said}");
+            assert!(Cli::try_parse_from(["netprop", "run", option, "0..1"]).is_ok());
         }
     }
 }
