@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use model::{Case, Model};
 
-use crate::as_test::TestText;
+use crate::as_test::{Call, TestText};
 use crate::config::Config;
 use crate::execute::{Exclusion, Execution, Verdict};
 use crate::observe::{Event, Observer};
@@ -27,6 +27,11 @@ pub fn check<M: Model, S: System<M>>(model: &M, system: &S) {
 /// # Panics
 /// As [`check`] does.
 pub fn check_with<M: Model, S: System<M>>(config: &Config, model: &M, system: &S) {
+    check_by(config, model, system, Call::Function);
+}
+
+/// [`check_with`] for what is tested by such a call.
+pub(crate) fn check_by<M: Model, S: System<M>>(config: &Config, model: &M, system: &S, call: Call) {
     let stop = Stop::default();
     let printer = Printer::new(config.verbose);
     match Runner::new(model, system, config, &printer, &stop).run() {
@@ -36,7 +41,14 @@ pub fn check_with<M: Model, S: System<M>>(config: &Config, model: &M, system: &S
                 let mut text = report::failure(model, failure);
                 if std::env::var_os("NETPROP_AS_TEST").is_some() {
                     let (name, seed) = (model.name(), failure.seed.to_string());
-                    let test = TestText::by_types::<M, S>(&name, &seed, failure.evidence.to_string());
+                    let about = failure.evidence.to_string();
+                    let mut test = match call {
+                        Call::Function => TestText::by_types::<M, S>(&name, &seed, about),
+                        call => TestText::by_reference(&name, &seed, about, call),
+                    };
+                    if let Some(expressions) = &config.expressions {
+                        test.expressions = expressions.clone();
+                    }
                     text.push_str(&format!("\n{}", test.of(model, &failure.case)));
                 }
                 panic!("{}\n{text}", model.name());

@@ -9,6 +9,7 @@ use std::time::Duration;
 use model::{Shape, Swarm};
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 
+use crate::as_test::Expressions;
 use crate::coverage::Coverage;
 use crate::regressions::Seed;
 use crate::shrink::Budget;
@@ -74,6 +75,10 @@ pub struct Config {
     /// The directory of seeds that proptest would keep
     /// (`PROPTEST_DISABLE_FAILURE_PERSISTENCE` switches this and `failures` off).
     pub regressions: Option<PathBuf>,
+    /// How a failing case that is printed as a test (`NETPROP_AS_TEST`) makes the model and the
+    /// system. Types without fields say it by their names; for any other, and for a
+    /// [`Reference`](crate::Reference), the test has a comment to be filled in where there is none.
+    pub expressions: Option<Expressions>,
     /// What is written into replay files of how the systems were made.
     pub settings: BTreeMap<String, String>,
 }
@@ -110,6 +115,7 @@ impl Default for Config {
             failures: keep
                 .then(|| env::var_os("NETPROP_FAILURES").unwrap_or("netprop-failures".into()).into()),
             regressions: keep.then(|| PathBuf::from("proptest-regressions")),
+            expressions: None,
             settings: BTreeMap::new(),
         }
     }

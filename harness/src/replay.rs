@@ -16,6 +16,7 @@ use crate::shrink::Rate;
 mod kept;
 mod unreturned;
 
+pub(crate) use kept::json;
 pub(crate) use unreturned::Unreturned;
 
 /// What is written into `format`, so that other JSON files are not taken for replay files.

@@ -8,7 +8,7 @@ mod ring;
 use std::path::Path;
 use std::process::Command;
 
-use harness::{Config, Runner, Silent, Stop, TestText, check};
+use harness::{Config, Expressions, Runner, Silent, Stop, TestText, check};
 use ring::{Buffers, Command as RingCommand, Ring};
 
 // What netprop prints of the planted bug; it holds as it is, since nothing is planted then.
@@ -184,8 +184,12 @@ fn a_failing_case_becomes_a_test_that_stands_alone() {
     let test = TestText {
         name: "ring_forgets_that_it_is_full".to_owned(),
         about: format!("{}.", failure.evidence),
-        system: "&Buffers::of_environment()".to_owned(),
-        ..TestText::by_types::<Ring, Buffers>("ring", "", String::new())
+        expressions: Expressions {
+            model: "&Ring".to_owned(),
+            system: "&Buffers::of_environment()".to_owned(),
+            ..Expressions::default()
+        },
+        ..TestText::default()
     };
     let text = test.of(&Ring, &failure.case).replace("Command::", "RingCommand::");
     assert_eq!(text, include_str!("ring/standing_alone.rs"), "the file is not what is printed now:\n{text}");
@@ -197,6 +201,7 @@ fn a_failing_case_becomes_a_test_that_stands_alone() {
 #[test]
 fn a_report_has_the_test_where_it_is_asked_for() {
     let said = alone(&[PLANT, ("NETPROP_AS_TEST", "1")]);
-    let body = "    harness::check_case(\n        &Ring,\n        &Buffers,\n        &harness::Case {\n";
+    let body =
+        "    let system = /* Buffers */;\n    harness::check_case(\n        &Ring,\n        &system,\n";
     assert!(!said.passed && said.text.contains(body), "{}", said.text);
 }

@@ -9,7 +9,7 @@ use super::args::ReplayOptions;
 use super::lab::{self, Tested};
 use super::run::Session;
 use super::{nixos, parameters};
-use crate::as_test::TestText;
+use crate::as_test::{Call, Expressions, TestText};
 use crate::config::Config;
 use crate::execute::{Exclusion, Verdict};
 use crate::exit::Exit;
@@ -46,15 +46,19 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<Exit, Fatal> {
 
 /// The case as a test for machines of any kind that `Lab::for_test` finds.
 fn as_test(specification: &MachineSpec, replay: &Replay<MachineSpec>) -> String {
-    let test = TestText {
-        name: TestText::name_of(&replay.specification, &replay.seed),
-        about: format!("{}.", replay.failure),
+    let expressions = Expressions {
         before: vec![
             "let Some(lab) = harness::machines::Lab::for_test()? else { return Ok(()) };".to_owned(),
             "let specification = harness::model::MachineSpec::new(lab.bounds()?)?;".to_owned(),
         ],
         model: "&specification".to_owned(),
         system: "&harness::machines::MachineSystem::new(&lab)".to_owned(),
+    };
+    let test = TestText {
+        name: TestText::name_of(&replay.specification, &replay.seed),
+        about: format!("{}.", replay.failure),
+        expressions,
+        call: Call::Function,
     };
     test.of(specification, &replay.case)
 }

@@ -21,6 +21,15 @@ pub(super) fn is_same<T: PartialEq + std::fmt::Debug>(one: &T, other: &T) -> boo
     one == other || format!("{one:?}") == format!("{other:?}")
 }
 
+/// A value as JSON, where that gives it back as it is.
+pub(crate) fn json<T>(value: &T) -> Option<String>
+where
+    T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
+{
+    let text = serde_json::to_string(value).ok()?;
+    serde_json::from_str::<T>(&text).is_ok_and(|back| is_same(&back, value)).then_some(text)
+}
+
 fn part<T>(value: &T, name: impl FnOnce() -> String) -> Option<String>
 where
     T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
