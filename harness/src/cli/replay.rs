@@ -15,7 +15,7 @@ use crate::execute::{Exclusion, Verdict};
 use crate::exit::Exit;
 use crate::machines::MachineSystem;
 use crate::observe::Event;
-use crate::replay::{self, Replay};
+use crate::replay::{self, Replay, ReplayError};
 use crate::runner::{Failure, Runner};
 use crate::shrink::Budget;
 use crate::system::System;
@@ -83,8 +83,11 @@ fn run<S: System<MachineSpec>>(
             (Exit::Inconclusive, format!("excluded: {configuration} cannot be built or booted: {reason}\n"))
         }
         Verdict::Falsified(evidence) => {
-            if options.probe {
-                probe(&runner, &mut replay, &options.file)?;
+            let mut warnings = Vec::new();
+            if options.probe
+                && let Err(why) = probe(&runner, &mut replay, &options.file)
+            {
+                warnings.push(format!("what matters is not kept in the file: {why}"));
             }
             let failure: Failure<MachineSpec> = Failure {
                 seed: replay.seed.parse().unwrap_or_else(|_| regressions::Seed::from(0)),
@@ -100,7 +103,7 @@ fn run<S: System<MachineSpec>>(
                 settings: replay.settings,
                 file: None,
                 unkept: None,
-                warnings: Vec::new(),
+                warnings,
             };
             (Exit::Falsified, report::failure(specification, &failure))
         }
@@ -114,7 +117,7 @@ fn probe<S: System<MachineSpec>>(
     runner: &Runner<'_, MachineSpec, S>,
     replay: &mut Replay<MachineSpec>,
     file: &Path,
-) -> Result<(), Fatal> {
+) -> Result<(), ReplayError> {
     let (case, earlier) = (replay.case.clone(), replay.causes.take());
     let mut written = Ok(());
     runner.causes(&case, earlier, |causes| {
@@ -123,7 +126,7 @@ fn probe<S: System<MachineSpec>>(
             written = replay.write_to(file);
         }
     });
-    written.map_err(|error| Fatal::usage(&error))
+    written
 }
 
 #[cfg(test)]
@@ -226,5 +229,23 @@ mod tests {
         // Two kernels, the greatest memory, two file systems, and both of these at once.
         assert_eq!(causes.runs, 6, "{causes}");
         assert_eq!(replayed(&file, &["--probe"]).causes.unwrap(), causes);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_any_more_leaves_the_report() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = saved(&directory.path().join("failures"));
+        let bounds = parameters::bounds(&replay::settings(&file).unwrap()).unwrap();
+        let specification = MachineSpec::new(bounds).unwrap();
+        let replay = Replay::read(&specification, &file).unwrap();
+        std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file.parent().unwrap(), "").unwrap();
+        let arguments = ["netprop", "replay", file.to_str().unwrap(), "--system", "simulated", "--probe"];
+        let Asked::Replay(options) = Cli::parse_from(arguments).command else {
+            unreachable!("it says replay")
+        };
+        let session = Session { observer: Arc::new(Silent), stop: Stop::default() };
+        let exit = run(&specification, &NeedsOldKernel, replay, &options, &session).unwrap();
+        assert_eq!(exit, Exit::Falsified);
     }
 }
