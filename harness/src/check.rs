@@ -38,7 +38,7 @@ pub(crate) fn check_by<M: Model, S: System<M>>(config: &Config, model: &M, syste
         Err(error) => panic!("{} could not be tested: {error}", model.name()),
         Ok(summary) => {
             if let Some(failure) = &summary.failure {
-                let mut text = report::failure(model, failure);
+                let mut text = report::summary(model, &summary);
                 if std::env::var_os("NETPROP_AS_TEST").is_some() {
                     let (name, seed) = (model.name(), failure.seed.to_string());
                     let about = failure.evidence.to_string();

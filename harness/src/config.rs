@@ -83,6 +83,15 @@ pub struct Config {
     pub settings: BTreeMap<String, String>,
 }
 
+impl Config {
+    /// With lanes in half of the cases, unless the shape says already how they are.
+    #[must_use]
+    pub fn with_lanes(mut self) -> Self {
+        self.shape.lanes.get_or_insert_default();
+        self
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         let proptest = ProptestConfig::default();

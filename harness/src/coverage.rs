@@ -160,7 +160,7 @@ impl Covered {
     /// Whether nothing is left to be covered, as far as is known.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.covered.len() == self.space().len()
+        self.factors.is_empty() || self.covered.len() == self.space().len()
     }
 
     /// How much is covered, and what is not.

@@ -6,6 +6,7 @@ use model::panics::{Panicked, caught, no_broken_model};
 use model::{Case, Model};
 use serde::{Deserialize, Serialize};
 
+use crate::lanes::Order;
 use crate::observe::{Event, Observer};
 use crate::stop::Stop;
 use crate::system::{System, SystemError, chain};
@@ -84,11 +85,12 @@ pub(crate) struct Executor<'a, M: Model, S: System<M>> {
 }
 
 impl<M: Model, S: System<M>> Executor<'_, M, S> {
-    /// Runs a case, on a fresh system again where the infrastructure fails.
+    /// Runs a case, on a fresh system again where the infrastructure fails; with lanes that follow
+    /// an order, where there is one.
     ///
     /// # Errors
     /// What no fresh system would mend.
-    pub(crate) fn run(&self, case: &Case<M>) -> Result<Execution<M>, SystemError> {
+    pub(crate) fn run(&self, case: &Case<M>, order: Option<&Order>) -> Result<Execution<M>, SystemError> {
         if let Some(watch) = &self.watch {
             watch.case(case);
         }
@@ -96,7 +98,7 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         loop {
             let mut history = self.spare.take();
             history.reserve(case.len());
-            let execution = match self.run_once(case, &mut history) {
+            let execution = match self.run_once(case, order, &mut history) {
                 Ok(verdict) => Execution { history, verdict },
                 Err(SystemError::Infrastructure(error)) => {
                     let verdict = Verdict::Inconclusive(chain(error.as_ref()));
@@ -136,7 +138,12 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
     }
 
     /// Runs a case once; what was given is there whatever becomes of it.
-    fn run_once(&self, case: &Case<M>, history: &mut Vec<Recorded<M>>) -> Result<Verdict, SystemError> {
+    fn run_once(
+        &self,
+        case: &Case<M>,
+        order: Option<&Order>,
+        history: &mut Vec<Recorded<M>>,
+    ) -> Result<Verdict, SystemError> {
         self.stopped()?;
         let watched = self.watch.as_ref().map(|watch| watch.step(Step::Creating));
         let created = caught(|| {
@@ -146,7 +153,7 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         drop(watched);
         let mut sut = created.unwrap_or_else(|panicked| Err(failed("the system was created", panicked)))?;
         // A model that is broken ends the run, but the system is taken down before.
-        let driven = no_broken_model(|| self.drive(&mut sut, case, history));
+        let driven = no_broken_model(|| self.drive(&mut sut, case, order, history));
         let verdict = driven.unwrap_or_else(|broken| Err(broken.into()));
         if let (Some(watch), Ok(Verdict::Falsified(evidence))) = (&self.watch, &verdict) {
             watch.falsified(evidence);

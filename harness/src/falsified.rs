@@ -1,19 +1,15 @@
 //! What is done with a failing case: it is kept, made smaller, and asked what matters in it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use model::Tree;
 use model::panics::{Panicked, caught, no_broken_model};
-use model::{Case, GeneratedCase, Model};
+use model::{Case, Model, Tree};
 
-use crate::causes::Causes;
 use crate::execute::{Evidence, Execution, Verdict};
 use crate::memory::Memory;
 use crate::observe::Event;
 use crate::origin::regressions_file;
-use crate::probe::{Prober, Tools};
-use crate::regressions::{self, Seed};
+use crate::regressions;
 use crate::replay::{Replay, ReplayError};
 use crate::report;
 use crate::runner::{Failure, RunError, Runner};
@@ -21,8 +17,12 @@ use crate::shrink::{First, Rate, Shrinker, Way};
 use crate::system::{System, SystemError};
 
 mod bench;
+mod found;
+mod pace;
+mod probing;
 
 use bench::RunnerBench;
+pub(crate) use found::{Found, REPLAY_PATIENCE};
 
 /// What going on with a replay file has come to.
 #[derive(Debug)]
@@ -33,74 +33,12 @@ pub enum Continued<M: Model> {
     Passed(Verdict),
 }
 
-/// A case with where it was found.
-pub(crate) struct Found<M: Model> {
-    pub(crate) case: Case<M>,
-    pub(crate) seed: Seed,
-    /// Those of its commands, where it was generated just now.
-    trees: Vec<Tree<M::Command>>,
-    smallest: bool,
-    /// What an earlier run has learnt of it.
-    causes: Option<Causes>,
-    /// How often the first case failed, as an earlier run has measured.
-    first_rate: Option<Rate>,
-    /// How often this one failed.
-    rate: Option<Rate>,
-    /// Marks of smaller cases that hold.
-    held: Vec<String>,
-    /// How that run made its systems.
-    settings: Option<BTreeMap<String, String>>,
-    /// The replay file that it was read from.
-    file: Option<PathBuf>,
-}
-
-impl<M: Model> Found<M> {
-    pub(crate) fn fresh(seed: Seed, case: Case<M>) -> Self {
-        Self {
-            case,
-            seed,
-            trees: Vec::new(),
-            smallest: false,
-            causes: None,
-            first_rate: None,
-            rate: None,
-            held: Vec::new(),
-            settings: None,
-            file: None,
-        }
-    }
-
-    /// The case with the trees of its commands, where these are from the same case.
-    pub(crate) fn with_trees(mut self, generated: GeneratedCase<M>) -> Self {
-        if generated.case == self.case {
-            self.trees = generated.command_trees;
-        }
-        self
-    }
-
-    pub(crate) fn saved(file: PathBuf, replay: Replay<M>) -> Self {
-        let Replay { case, smallest, causes, settings, first_rate, rate, held, .. } = replay;
-        let seed = replay.seed.parse().unwrap_or_else(|_| Seed::from(0));
-        Self {
-            case,
-            seed,
-            trees: Vec::new(),
-            smallest,
-            causes,
-            first_rate,
-            rate,
-            held,
-            settings: Some(settings),
-            file: Some(file),
-        }
-    }
-}
-
 impl<M: Model, S: System<M>> Runner<'_, M, S> {
     /// Keeps a case that failed, makes it smaller, and finds out what matters in it. Whatever goes
     /// wrong then, the failure stands.
     pub(crate) fn pursue(&self, found: Found<M>, evidence: Evidence, execution: &Execution<M>) -> Failure<M> {
-        let Found { case, seed, trees, smallest, causes, first_rate, rate, held, settings, file } = found;
+        let Found { case, seed, trees, smallest, causes, first_rate, rate, held, course, settings, file } =
+            found;
         let mut failure = Failure {
             seed,
             commands_at_first: case.len(),
@@ -110,6 +48,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
             smallest,
             first_rate,
             rate,
+            in_order: course.is_some(),
             others: Vec::new(),
             causes,
             settings: settings.unwrap_or_else(|| self.config.settings.clone()),
@@ -167,7 +106,8 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         }
         let mut tries = 0;
         loop {
-            let execution = self.run_case(&found.case, &file.display().to_string())?;
+            let order = found.order();
+            let execution = self.run_one(&found.case, &file.display().to_string(), order.as_ref())?;
             tries += 1;
             match execution.evidence().cloned() {
                 Some(evidence) => {
@@ -219,67 +159,6 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
             let file = regressions_file(self.executor.model, directory);
             regressions::save(&file, failure.seed, &OneLine(self.executor.model, &failure.case));
         }
-    }
-
-    /// Probes what of the initial state matters, going on where an earlier run ended, and keeps
-    /// each finding in the replay file.
-    fn probe(&self, failure: &mut Failure<M>, memory: &mut Memory) {
-        let (case, earlier) = (failure.case.clone(), failure.causes.clone());
-        let keep = |causes: &Causes| {
-            failure.causes = Some(causes.clone());
-            self.save(failure, Vec::new());
-        };
-        failure.causes = self.probe_case(&case, earlier, memory, keep);
-    }
-
-    /// Finds out what of a failing case's initial state matters. `earlier` is what is known of it;
-    /// `keep` is given what is known after each run. None where nothing of the state is varied or
-    /// nothing was asked.
-    ///
-    /// It ends early where its budget ends, the run is stopped, or no system can be had.
-    pub fn causes(
-        &self,
-        case: &Case<M>,
-        earlier: Option<Causes>,
-        keep: impl FnMut(&Causes),
-    ) -> Option<Causes> {
-        self.probe_case(case, earlier, &mut Memory::default(), keep)
-    }
-
-    fn probe_case(
-        &self,
-        case: &Case<M>,
-        earlier: Option<Causes>,
-        memory: &mut Memory,
-        mut keep: impl FnMut(&Causes),
-    ) -> Option<Causes> {
-        if self.config.probes.runs == 0 {
-            return earlier;
-        }
-        let executor = &self.executor;
-        let mut judge = |case: &Case<M>| executor.run(case).map(|execution| execution.verdict);
-        let cost = |state: &M::State| executor.system.cost(state);
-        let mut told = |runs, changed: &str, finding: &_, causes: &Causes| {
-            keep(causes);
-            self.tell(&Event::Probed { runs, changed, finding });
-        };
-        let tools = Tools { judge: &mut judge, cost: &cost, told: &mut told };
-        let prober = Prober::new(executor.model, case, memory, earlier, self.config.probes, tools);
-        let (causes, error) = prober.search();
-        match error {
-            // What was found before still stands.
-            Some(error) if !matches!(error, SystemError::Stopped) => {
-                let text = format!("what matters could not be found out to the end: {error}");
-                self.tell(&Event::Warning { text: &text });
-            }
-            _ => {}
-        }
-        if causes.is_empty() {
-            return None;
-        }
-        keep(&causes);
-        self.tell(&Event::Causes { causes: &causes });
-        Some(causes)
     }
 
     /// Writes the failing case to its replay file, over what was there, and tells of it.
@@ -345,6 +224,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         replay.causes = failure.causes.clone();
         replay.held = held;
         (replay.first_rate, replay.rate) = (failure.first_rate, failure.rate);
+        replay.in_order = failure.in_order;
         let in_directory = || Some(self.config.failures.as_ref()?.join(replay.file_name()));
         let Some(file) = failure.file.clone().or_else(in_directory) else { return Ok(None) };
         replay.write_safely(self.executor.model, &file)?;

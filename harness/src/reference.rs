@@ -160,9 +160,7 @@ impl<State, Commands, Answer> Reference<State, Commands, Answer> {
         New: Fn() -> Sut,
         Run: Fn(&Sut, &<Self as Model>::Command) -> <Self as Model>::Response + Sync,
     {
-        let mut config = Config::default();
-        config.shape.lanes.get_or_insert_default();
-        self.check_shared_with(&config, new, run);
+        self.check_shared_with(&Config::default().with_lanes(), new, run);
     }
 
     /// [`Reference::check_shared`] with a configuration of one's own, whose shape says of the

@@ -121,6 +121,10 @@ pub struct Replay<M: Model> {
     /// How often this case failed, where that was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
+    /// Whether lanes are to follow the order of events in `failure`, since the case fails more
+    /// often so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_order: bool,
     /// Marks of smaller cases that hold, for a search that goes on with this one; none once it is
     /// the smallest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -188,6 +192,7 @@ impl<M: Model> Replay<M> {
             case,
             first_rate: None,
             rate: None,
+            in_order: false,
             held: Vec::new(),
             causes: None,
         }

@@ -1,4 +1,5 @@
-//! The runner: saved failures first, then examples, then generated cases; the first failure shrinks.
+//! The runner: saved failures first, then examples, then generated cases. The first failure that
+//! comes again shrinks and ends the run; one that does not is kept while others are looked for.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
@@ -10,11 +11,12 @@ use model::{Case, Model};
 use crate::config::Config;
 use crate::coverage::{Coverage, Covered};
 use crate::execute::{Execution, Executor, Verdict, Watch};
-use crate::falsified::Found;
+use crate::falsified::{Found, REPLAY_PATIENCE};
+use crate::lanes::Order;
 use crate::observe::{Event, Observer};
 use crate::origin::{self, Named, Origin, Seeds};
 use crate::regressions::Seed;
-use crate::replay;
+use crate::replay::{self, Replay};
 use crate::statistics::Counts;
 use crate::stop::Stop;
 use crate::summary::check_name;
@@ -47,7 +49,8 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         Self { executor, config }
     }
 
-    /// Runs saved failures, examples, then generated cases, until one fails or all have run.
+    /// Runs saved failures, examples, then generated cases, until one fails and fails again when it
+    /// is run again, or all have run.
     ///
     /// # Errors
     /// [`RunError`] where no verdict can be had at all. A system that fails now and then is no
@@ -85,10 +88,18 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         let mut summary = Summary::default();
         let (mut counts, confidence) = (Counts::default(), self.config.cover.unwrap_or_default());
         let mut met = Met { covered: &mut covered, counts: &mut counts };
-        match self.cases(saved, total, seeds, &mut met, &mut summary) {
+        let ended = no_broken_model(|| self.cases(saved, total, seeds, &mut met, &mut summary));
+        match ended.unwrap_or_else(|broken| Err(SystemError::from(broken).into())) {
             Err(RunError::System(SystemError::Stopped)) => summary.stopped = true,
+            // What was found before still stands.
+            Err(error) if !summary.once.is_empty() => {
+                let text = format!("the run ended early: {error}");
+                self.tell(&Event::Warning { text: &text });
+                summary.once[0].warnings.push(text);
+            }
             ended => ended?,
         }
+        summary.settle();
         summary.stopped |= self.executor.stop.requested();
         summary.exclusions = self.executor.exclusions.take();
         summary.statistics = counts.report(&confidence);
@@ -102,6 +113,26 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     /// # Errors
     /// [`SystemError`] where no system can be made or driven.
     pub fn run_case(&self, case: &Case<M>, origin: &str) -> Result<Execution<M>, SystemError> {
+        self.run_one(case, origin, None)
+    }
+
+    /// Runs the case of a replay file, without shrinking it; with lanes in the order in which it
+    /// failed, where it fails more often so.
+    ///
+    /// # Errors
+    /// [`SystemError`] where no system can be made or driven.
+    pub fn replay(&self, replay: &Replay<M>, origin: &str) -> Result<Execution<M>, SystemError> {
+        let course = replay.failure.course.as_ref().filter(|_| replay.in_order);
+        let order = course.and_then(|course| Order::of(course, &replay.case, &replay.case, REPLAY_PATIENCE));
+        self.run_one(&replay.case, origin, order.as_ref())
+    }
+
+    pub(crate) fn run_one(
+        &self,
+        case: &Case<M>,
+        origin: &str,
+        order: Option<&Order>,
+    ) -> Result<Execution<M>, SystemError> {
         check_name(self.executor.model).map_err(|error| SystemError::WrongUse(Box::new(error)))?;
         if let Some(watch) = &self.executor.watch {
             watch.forget();
@@ -109,7 +140,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         let start = Some(Instant::now());
         self.announce(1, 1, &origin, case);
         self.executor.timed.set(true);
-        let execution = self.executor.run(case)?;
+        let execution = self.executor.run(case, order)?;
         self.finish(1, &execution.verdict, start);
         Ok(execution)
     }
@@ -153,9 +184,13 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
                     // Another is generated in its place.
                     number -= u32::from(generated);
                 }
-                CaseEnd::Failed(failure) => {
+                CaseEnd::Failed(failure) if failure.came_again() => {
                     summary.failure = Some(*failure);
                     return Ok(());
+                }
+                CaseEnd::Failed(failure) => {
+                    summary.once.push(*failure);
+                    (inconclusive, excluded) = (0, 0);
                 }
             }
             if number == total && self.config.cover.is_some_and(|cover| met.counts.is_undecided(&cover)) {
@@ -190,7 +225,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             watch.seed(found.seed);
         }
         self.announce(number, total, &named, &found.case);
-        let execution = self.executor.run(&found.case)?;
+        let execution = self.executor.run(&found.case, found.order().as_ref())?;
         self.finish(number, &execution.verdict, start);
         let covered = &mut *met.covered;
         let goals = covered.goals(&model.choices(&found.case.initial));
@@ -206,7 +241,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             }
             Verdict::Holds | Verdict::Falsified(_) => {
                 covered.cover(&goals);
-                let mut counted = || met.counts.add(model, &found.case);
+                let mut counted = || met.counts.add(model, &found.case, &execution.history);
                 if execution.evidence().is_none() {
                     counted();
                 } else if let Err(panicked) = caught(counted) {
@@ -266,6 +301,10 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         }
         if summary.statistics.cases > 0 {
             self.tell(&Event::Statistics { statistics: &summary.statistics });
+            if summary.statistics.is_void() {
+                let text = "no command was answered, so nothing of the system was tested";
+                self.tell(&Event::Warning { text });
+            }
         }
         self.tell(&Event::RunFinished {
             verdict: summary.verdict(),

@@ -138,8 +138,7 @@ fn make<M: Model>(
         let commands: &Commands<'_, M> = &|model, state| model.gen_command(state);
         let mut draw = Draw::new(model, swarm, runner);
         for number in 1..=count {
-            let (tree, command) = draw.command(commands, &state, runner)?;
-            draw.advance(&mut state, &command, number)?;
+            let (tree, command) = draw.next(commands, &mut state, number, runner)?;
             case.commands.push(command);
             keep(tree);
         }

@@ -74,7 +74,7 @@ fn run<S: System<MachineSpec>>(
     let config = options.lab.limited(Config { probes, ..Config::default() });
     let observer = session.observer.as_ref();
     let runner = Runner::new(specification, system, &config, observer, &session.stop);
-    let execution = runner.run_case(&replay.case, &options.file.display().to_string())?;
+    let execution = runner.replay(&replay, &options.file.display().to_string())?;
     let (exit, text) = match execution.verdict {
         Verdict::Holds => (Exit::Holds, "holds: the case does not fail here\n".to_owned()),
         Verdict::Inconclusive(reason) => (Exit::Inconclusive, format!("inconclusive: {reason}\n")),
@@ -98,6 +98,7 @@ fn run<S: System<MachineSpec>>(
                 smallest: replay.smallest,
                 first_rate: replay.first_rate,
                 rate: replay.rate,
+                in_order: replay.in_order,
                 others: Vec::new(),
                 causes: replay.causes,
                 settings: replay.settings,
@@ -120,7 +121,8 @@ fn probe<S: System<MachineSpec>>(
 ) -> Result<(), ReplayError> {
     let (case, earlier) = (replay.case.clone(), replay.causes.take());
     let mut written = Ok(());
-    runner.causes(&case, earlier, |causes| {
+    let course = replay.failure.course.clone().filter(|_| replay.in_order);
+    runner.causes(&case, course.as_deref(), earlier, |causes| {
         replay.causes = Some(causes.clone());
         if written.is_ok() {
             written = replay.write_to(file);

@@ -125,10 +125,13 @@ fn conclude(specification: &MachineSpec, summary: &Summary<MachineSpec>, observe
         |number: &u32, what: &str| format!("{number} case{} {what}", if *number == 1 { "" } else { "s" });
     let mut text = String::new();
     if let Some(failure) = &summary.failure {
-        text.push_str(&report::failure(specification, failure));
+        text.push_str(&report::summary(specification, summary));
         text.push_str(&shrink::next(failure));
     }
     text.push_str(&format!("{}: {}", summary.verdict(), count(held, "held")));
+    if !summary.once.is_empty() {
+        text.push_str(&format!(", {} more failed once", summary.once.len()));
+    }
     if *inconclusive > 0 {
         text.push_str(&format!(", {}", count(inconclusive, "inconclusive")));
     }

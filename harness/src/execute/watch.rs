@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -68,6 +68,31 @@ struct Now {
 struct Running {
     step: Step,
     since: Instant,
+}
+
+/// Takes in JSON, which comes in very short pieces, each case of a run anew.
+struct Text<'a>(&'a mut Vec<u8>);
+
+impl io::Write for Text<'_> {
+    #[inline]
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.write_all(piece).map(|()| piece.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, piece: &[u8]) -> io::Result<()> {
+        match piece {
+            [one] => self.0.push(*one),
+            // A loop of a few steps, where a call to copy memory would take longer.
+            short if short.len() < 16 => self.0.extend(short.iter().copied()),
+            long => self.0.extend_from_slice(long),
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What may not return.
@@ -162,7 +187,7 @@ impl Watch {
         let mut now = self.shared.now();
         now.falsified = None;
         now.case.clear();
-        if serde_json::to_writer(&mut now.case, case).is_err() {
+        if serde_json::to_writer(Text(&mut now.case), case).is_err() {
             // What cannot be written down cannot be kept; the seed is said all the same.
             now.case.clear();
         }

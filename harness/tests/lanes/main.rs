@@ -4,6 +4,7 @@
 
 mod bank;
 mod bounds;
+mod in_order;
 mod leases;
 mod panics;
 mod register;

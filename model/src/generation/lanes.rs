@@ -90,7 +90,10 @@ pub(super) fn add_final<M: Model>(
     start: M::State,
     of: impl FnOnce(&M::State) -> Vec<M::Command>,
 ) {
-    let Ok(mut ends) = end_states(model, start, &case.lanes) else { return };
+    let mut ends = match &case.lanes[..] {
+        [] => vec![start],
+        lanes => end_states(model, start, lanes).unwrap_or_default(),
+    };
     let Some(predicted) = ends.first() else { return };
     for command in of(predicted) {
         case.finally.push(command.clone());
