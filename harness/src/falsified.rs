@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use model::panics::{Panicked, caught, no_broken_model};
-use model::{Case, Model, Tree};
+use model::{Case, Model};
 
 use crate::execute::{Evidence, Execution, Verdict};
 use crate::memory::Memory;
@@ -13,7 +13,7 @@ use crate::regressions;
 use crate::replay::{Replay, ReplayError};
 use crate::report;
 use crate::runner::{Failure, RunError, Runner};
-use crate::shrink::{First, Rate, Shrinker, Way};
+use crate::shrink::{First, Rate, Shrinker, Trees, Way};
 use crate::system::{System, SystemError};
 
 mod bench;
@@ -125,7 +125,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         &self,
         failure: &mut Failure<M>,
         way: Way,
-        trees: Vec<Tree<M::Command>>,
+        trees: Trees<M>,
         memory: &mut Memory,
     ) -> Result<(), RunError> {
         let (case, evidence) = (failure.case.clone(), failure.evidence.clone());

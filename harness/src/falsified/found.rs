@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::{Case, GeneratedCase, Model, Tree};
+use model::{Case, GeneratedCase, Model};
 
 use crate::causes::Causes;
 use crate::execute::Course;
 use crate::lanes::Order;
 use crate::regressions::Seed;
 use crate::replay::Replay;
-use crate::shrink::Rate;
+use crate::shrink::{Rate, Trees};
 
 /// How long lanes wait for one another where nothing is known of how long their commands take.
 pub(crate) const REPLAY_PATIENCE: Duration = Duration::from_secs(10);
@@ -20,8 +20,8 @@ pub(crate) const REPLAY_PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Found<M: Model> {
     pub(crate) case: Case<M>,
     pub(crate) seed: Seed,
-    /// Those of its commands, where it was generated just now.
-    pub(super) trees: Vec<Tree<M::Command>>,
+    /// Its own, where it was generated just now.
+    pub(super) trees: Trees<M>,
     pub(super) smallest: bool,
     /// What an earlier run has learnt of it.
     pub(super) causes: Option<Causes>,
@@ -44,7 +44,7 @@ impl<M: Model> Found<M> {
         Self {
             case,
             seed,
-            trees: Vec::new(),
+            trees: Trees::default(),
             smallest: false,
             causes: None,
             first_rate: None,
@@ -56,10 +56,10 @@ impl<M: Model> Found<M> {
         }
     }
 
-    /// The case with the trees of its commands, where these are from the same case.
+    /// The case with its trees, where these are from the same case.
     pub(crate) fn with_trees(mut self, generated: GeneratedCase<M>) -> Self {
         if generated.case == self.case {
-            self.trees = generated.command_trees;
+            self.trees = generated.into();
         }
         self
     }
@@ -71,7 +71,7 @@ impl<M: Model> Found<M> {
         Self {
             case,
             seed,
-            trees: Vec::new(),
+            trees: Trees::default(),
             smallest,
             causes,
             first_rate,

@@ -5,6 +5,7 @@
 
 mod comes_and_goes;
 mod continued;
+mod initial_states;
 mod once;
 mod other_failures;
 mod prices;
