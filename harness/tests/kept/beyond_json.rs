@@ -138,5 +138,7 @@ fn numbers_come_back_as_they_are() {
     let case = Case::<Sum>::sequential(0.0, numbers);
     let replay = Replay::new(&Sum, &"1".repeat(64), Default::default(), case, Default::default());
     let file = replay.write(directory.path()).unwrap();
-    assert_eq!(Replay::read(&Sum, &file).unwrap().case, replay.case);
+    let kept = Replay::read(&Sum, &file).unwrap().case.commands;
+    let different = kept.iter().zip(&replay.case.commands).find(|(kept, written)| kept != written);
+    assert_eq!((kept.len(), different), (replay.case.commands.len(), None));
 }
