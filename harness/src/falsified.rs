@@ -100,13 +100,13 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
     /// [`RunError`] where the file cannot be read or written, or no system can be had.
     pub fn shrink_file(&self, file: &Path) -> Result<Continued<M>, RunError> {
         let replay = Replay::read(self.executor.model, file)?;
+        let order = replay.order();
         let found = Found::saved(file.to_owned(), replay);
         if let Some(watch) = &self.executor.watch {
             watch.seed(found.seed);
         }
         let mut tries = 0;
         loop {
-            let order = found.order();
             let execution = self.run_one(&found.case, &file.display().to_string(), order.as_ref())?;
             tries += 1;
             match execution.evidence().cloned() {

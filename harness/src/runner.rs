@@ -11,10 +11,10 @@ use model::{Case, Model};
 use crate::config::Config;
 use crate::coverage::{Coverage, Covered};
 use crate::execute::{Execution, Executor, Verdict, Watch};
-use crate::falsified::{Found, REPLAY_PATIENCE};
+use crate::falsified::Found;
 use crate::lanes::Order;
 use crate::observe::{Event, Observer};
-use crate::origin::{self, Named, Origin, Seeds};
+use crate::origin::{self, Origin, Seeds};
 use crate::regressions::Seed;
 use crate::replay::{self, Replay};
 use crate::statistics::Counts;
@@ -122,9 +122,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     /// # Errors
     /// [`SystemError`] where no system can be made or driven.
     pub fn replay(&self, replay: &Replay<M>, origin: &str) -> Result<Execution<M>, SystemError> {
-        let course = replay.failure.course.as_ref().filter(|_| replay.in_order);
-        let order = course.and_then(|course| Order::of(course, &replay.case, &replay.case, REPLAY_PATIENCE));
-        self.run_one(&replay.case, origin, order.as_ref())
+        self.run_one(&replay.case, origin, replay.order().as_ref())
     }
 
     pub(crate) fn run_one(
@@ -214,34 +212,36 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             return Err(SystemError::Stopped.into());
         }
         let model = self.executor.model;
-        let (found, named) = match origin {
-            Origin::Saved { file, replay } => (Found::saved(file.clone(), *replay), Named::File(file)),
-            Origin::Example { name, case } => (Found::fresh(Seed::named(&name), *case), Named::Example(name)),
-            Origin::Seed(seed) => {
-                (Found::fresh(seed, origin::case_of(model, self.config, seed)?), Named::Seed(seed))
-            }
+        let fresh = match &origin {
+            Origin::Seed(seed) => Some(origin::case_of(model, self.config, *seed)?),
+            Origin::Saved { .. } | Origin::Example { .. } => None,
+        };
+        let (case, order) = match (&origin, &fresh) {
+            (Origin::Saved { replay, .. }, _) => (&replay.case, replay.order()),
+            (Origin::Example { case, .. }, _) => (case.as_ref(), None),
+            (Origin::Seed(_), fresh) => (fresh.as_ref().expect(GENERATED), None),
         };
         if let Some(watch) = &self.executor.watch {
-            watch.seed(found.seed);
+            watch.seed(origin.seed());
         }
-        self.announce(number, total, &named, &found.case);
-        let execution = self.executor.run(&found.case, found.order().as_ref())?;
+        self.announce(number, total, &origin, case);
+        let execution = self.executor.run(case, order.as_ref())?;
         self.finish(number, &execution.verdict, start);
         let covered = &mut *met.covered;
-        let goals = covered.goals(&model.choices(&found.case.initial));
+        let goals = covered.goals(&model.choices(&case.initial));
         match &execution.verdict {
             Verdict::Inconclusive(_) => return Ok(CaseEnd::Inconclusive),
             Verdict::Excluded(_) => {
                 // A command may have led there, such as an Upgrade to what cannot be built.
-                let states = found.case.states(model);
-                let there = states.get(execution.history.len() + 1).unwrap_or(&found.case.initial);
+                let states = case.states(model);
+                let there = states.get(execution.history.len() + 1).unwrap_or(&case.initial);
                 let goals = covered.goals(&model.choices(there));
                 covered.exclude(&goals);
                 return Ok(CaseEnd::Excluded);
             }
             Verdict::Holds | Verdict::Falsified(_) => {
                 covered.cover(&goals);
-                let mut counted = || met.counts.add(model, &found.case, &execution.history);
+                let mut counted = || met.counts.add(model, case, &execution.history);
                 if execution.evidence().is_none() {
                     counted();
                 } else if let Err(panicked) = caught(counted) {
@@ -250,19 +250,21 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
                 }
             }
         }
-        let found = match named {
-            Named::Seed(seed) if matches!(execution.verdict, Verdict::Falsified(_)) => {
+        let Some(evidence) = execution.evidence().cloned() else {
+            self.executor.recycle(execution.history);
+            return Ok(CaseEnd::Held);
+        };
+        let found = match (origin, fresh) {
+            (Origin::Saved { file, replay }, _) => Found::saved(file, *replay),
+            (Origin::Example { name, case }, _) => Found::fresh(Seed::named(&name), *case),
+            (Origin::Seed(seed), fresh) => {
+                let found = Found::fresh(seed, fresh.expect(GENERATED));
                 match origin::generated(model, self.config, seed) {
                     Ok(generated) => found.with_trees(generated),
                     // A model that is no function of the seed: what failed did fail.
                     Err(_) => found,
                 }
             }
-            _ => found,
-        };
-        let Some(evidence) = execution.evidence().cloned() else {
-            self.executor.recycle(execution.history);
-            return Ok(CaseEnd::Held);
         };
         Ok(CaseEnd::Failed(Box::new(self.pursue(found, evidence, &execution))))
     }
@@ -332,6 +334,9 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         self.executor.observer.event(event);
     }
 }
+
+/// Why there is a case for each seed.
+const GENERATED: &str = "the case of a seed was generated";
 
 /// So many times the cases that were asked for are generated at most to be sure of shares.
 const MOST_TIMES: u32 = 100;

@@ -101,6 +101,9 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
         place: impl Fn(usize) -> Place,
         first: usize,
     ) -> Result<Option<Verdict>, SystemError> {
+        if commands.is_empty() {
+            return Ok(None);
+        }
         let at = Cell::new(0);
         // One look for panics of the model, rather than one for each of its parts.
         let judged = in_parts(&Current { commands, at: &at }, || {

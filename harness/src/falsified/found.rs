@@ -82,10 +82,12 @@ impl<M: Model> Found<M> {
             file: Some(file),
         }
     }
+}
 
+impl<M: Model> Replay<M> {
     /// What its lanes are to follow when it is run.
     pub(crate) fn order(&self) -> Option<Order> {
-        let course = self.course.as_ref()?;
+        let course = self.failure.course.as_ref().filter(|_| self.in_order)?;
         Order::of(course, &self.case, &self.case, REPLAY_PATIENCE)
     }
 }

@@ -9,7 +9,7 @@ use proptest::prelude::RngExt as _;
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
-use super::{GenerateError, Swarm, TRIES, Tree};
+use super::{GenerateError, Keep, Swarm, TRIES, Tree};
 use crate::panics::{asking, caught_part};
 use crate::specification::Model;
 use crate::step::predict_in_place;
@@ -17,7 +17,7 @@ use crate::text;
 
 /// How often a command of a kind that is left out is drawn again, before the kind is let in since
 /// there seems to be nothing else to do.
-const KIND_TRIES: u32 = 20;
+const KIND_TRIES: u32 = 10;
 
 /// How many bytes of text a state may have.
 const MOST_BYTES: usize = 64 << 20;
@@ -25,15 +25,14 @@ const MOST_BYTES: usize = 64 << 20;
 /// What of a model makes commands.
 const COMMANDS: &str = "gen_command";
 const STRATEGY: &str = "the strategy of gen_command";
+/// Why there is a command.
+const DRAWN: &str = "drawing ends with a command or an error";
 /// What of a model predicts.
 const NEXT_STATE: &str = "next_state";
 
 /// A strategy for each state.
 pub(crate) type Commands<'a, M> =
     dyn Fn(&M, &<M as Model>::State) -> BoxedStrategy<<M as Model>::Command> + 'a;
-
-/// A command with its tree.
-pub(crate) type Drawn<M> = (Tree<<M as Model>::Command>, <M as Model>::Command);
 
 /// Draws the commands of one case.
 pub(crate) struct Draw<'a, M: Model> {
@@ -58,50 +57,52 @@ impl<'a, M: Model> Draw<'a, M> {
         commands: &Commands<'_, M>,
         state: &M::State,
         runner: &mut TestRunner,
-    ) -> Result<Drawn<M>, GenerateError> {
+    ) -> Result<(Tree<M::Command>, M::Command), GenerateError> {
         let mut drawn = None;
         let asked = caught_part(COMMANDS, || self.draw(commands, state, runner, &mut drawn));
-        asked.unwrap_or_else(|panicked| Err(panicked_at::<M>(panicked, state, drawn.as_ref(), None)))?;
-        Ok(drawn.expect("it ends with a command or an error"))
+        let tree =
+            asked.unwrap_or_else(|panicked| Err(panicked_at::<M>(panicked, state, drawn.as_ref(), None)))?;
+        Ok((tree, drawn.expect(DRAWN)))
     }
 
-    /// A command for this state, which is then changed as predicted. `number` is the command's
-    /// place, counted from 1.
+    /// A command for this state, which is then changed as predicted; `keep` takes its tree.
+    /// `number` is the command's place, counted from 1.
     pub(crate) fn next(
         &mut self,
         commands: &Commands<'_, M>,
         state: &mut M::State,
         number: usize,
         runner: &mut TestRunner,
-    ) -> Result<Drawn<M>, GenerateError> {
+        keep: &mut Keep<'_, M>,
+    ) -> Result<M::Command, GenerateError> {
         let mut drawn = None;
         let asked = caught_part(COMMANDS, || {
-            self.draw(commands, state, runner, &mut drawn)?;
-            drawn.as_ref().map_or(Ok(()), |(_, command)| self.advance(state, command, number))
+            keep(self.draw(commands, state, runner, &mut drawn)?);
+            self.advance(state, drawn.as_ref().expect(DRAWN), number)
         });
         asked.unwrap_or_else(|panicked| {
             Err(panicked_at::<M>(panicked, state, drawn.as_ref(), Some(number)))
         })?;
-        Ok(drawn.expect("it ends with a command or an error"))
+        Ok(drawn.expect(DRAWN))
     }
 
-    /// Draws until a command may be given; what was drawn last is in `drawn` whatever happens.
+    /// Draws until a command may be given, and gives its tree; what was drawn last is in `drawn`,
+    /// whatever happens.
     fn draw(
         &mut self,
         commands: &Commands<'_, M>,
         state: &M::State,
         runner: &mut TestRunner,
-        drawn: &mut Option<Drawn<M>>,
-    ) -> Result<(), GenerateError> {
+        drawn: &mut Option<M::Command>,
+    ) -> Result<Tree<M::Command>, GenerateError> {
         let (model, strategy) = (self.model, commands(self.model, state));
         let (mut refused, mut left_out) = (0, 0);
         loop {
-            let made = asking(STRATEGY, || strategy.new_tree(runner).map(|tree| (tree.current(), tree)));
-            let (command, tree) = made.map_err(|why| {
+            let tree = asking(STRATEGY, || strategy.new_tree(runner)).map_err(|why| {
                 let state = text::cut(state);
                 GenerateError::Command { state, why: why.to_string() }
             })?;
-            let (_, command) = drawn.insert((tree, command));
+            let command = drawn.insert(asking(STRATEGY, || tree.current()));
             if !asking("pre_condition", || model.pre_condition(state, command)) {
                 refused += 1;
                 if refused == TRIES {
@@ -109,7 +110,7 @@ impl<'a, M: Model> Draw<'a, M> {
                     return Err(GenerateError::CommandRefused { tries: TRIES, state, command });
                 }
             } else if self.kinds.is_none() || asking("kind", || self.admits(command, left_out, runner)) {
-                return Ok(());
+                return Ok(tree);
             } else {
                 left_out += 1;
             }
@@ -151,10 +152,10 @@ impl<'a, M: Model> Draw<'a, M> {
 fn panicked_at<M: Model>(
     (part, why): (&'static str, String),
     state: &M::State,
-    drawn: Option<&Drawn<M>>,
+    drawn: Option<&M::Command>,
     number: Option<usize>,
 ) -> GenerateError {
-    let command = drawn.map(|(_, command)| text::cut(command));
+    let command = drawn.map(text::cut);
     let about = match (command, number) {
         (Some(command), Some(number)) if ![COMMANDS, STRATEGY, "pre_condition", "kind"].contains(&part) => {
             format!(" at command {number} ({command})")

@@ -90,10 +90,7 @@ pub(super) fn add_final<M: Model>(
     start: M::State,
     of: impl FnOnce(&M::State) -> Vec<M::Command>,
 ) {
-    let mut ends = match &case.lanes[..] {
-        [] => vec![start],
-        lanes => end_states(model, start, lanes).unwrap_or_default(),
-    };
+    let Ok(mut ends) = end_states(model, start, &case.lanes) else { return };
     let Some(predicted) = ends.first() else { return };
     for command in of(predicted) {
         case.finally.push(command.clone());

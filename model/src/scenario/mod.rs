@@ -142,9 +142,8 @@ impl<M: Model> Scenario<M> {
             for attempt in 1.. {
                 while case.commands.len() - before < most && !is_so(state) {
                     let number = case.commands.len() + 1;
-                    let (tree, command) = draw.next(phase.mix.as_ref(), state, number, runner)?;
-                    case.commands.push(command);
-                    trees.push(tree);
+                    let keep = &mut |tree| trees.push(tree);
+                    case.commands.push(draw.next(phase.mix.as_ref(), state, number, runner, keep)?);
                 }
                 if until.is_none() || is_so(state) {
                     break;
