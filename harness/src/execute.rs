@@ -20,7 +20,7 @@ mod watch;
 pub use evidence::{Course, Evidence, Given, Obstacle};
 pub use record::Recorded;
 pub(crate) use record::{Panic, Recorder, Spot};
-pub(crate) use watch::Watch;
+pub(crate) use watch::{Step, Watch};
 
 /// What running a case has shown.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -145,15 +145,22 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         history: &mut Vec<Recorded<M>>,
     ) -> Result<Verdict, SystemError> {
         self.stopped()?;
+        let watched = self.watch.as_ref().map(|watch| watch.step(Step::Creating));
         let created = caught(|| {
             self.system.can_create_new_sut(&case.initial)?;
             self.system.new_sut(&case.initial)
         });
+        drop(watched);
         let mut sut = created.unwrap_or_else(|panicked| Err(failed("the system was created", panicked)))?;
         // A model that is broken ends the run, but the system is taken down before.
         let driven = no_broken_model(|| self.drive(&mut sut, case, order, history));
         let verdict = driven.unwrap_or_else(|broken| Err(broken.into()));
+        if let (Some(watch), Ok(Verdict::Falsified(evidence))) = (&self.watch, &verdict) {
+            watch.falsified(evidence);
+        }
+        let watched = self.watch.as_ref().map(|watch| watch.step(Step::Destroying));
         let destroyed = caught(|| self.system.destroy_sut(sut));
+        drop(watched);
         match (verdict, destroyed) {
             (verdict, Ok(Ok(()))) => verdict,
             // What holds may not hold where the system cannot even be taken down.

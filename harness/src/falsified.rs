@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use model::panics::no_broken_model;
+use model::panics::{Panicked, caught, no_broken_model};
 use model::{Case, Model};
 
 use crate::execute::{Evidence, Execution, Verdict};
@@ -11,6 +11,7 @@ use crate::observe::Event;
 use crate::origin::regressions_file;
 use crate::regressions;
 use crate::replay::{Replay, ReplayError};
+use crate::report;
 use crate::runner::{Failure, RunError, Runner};
 use crate::shrink::{First, Rate, Shrinker, Trees, Way};
 use crate::system::{System, SystemError};
@@ -33,16 +34,11 @@ pub enum Continued<M: Model> {
 }
 
 impl<M: Model, S: System<M>> Runner<'_, M, S> {
-    /// Keeps a case that failed, makes it smaller, and finds out what matters in it.
-    pub(crate) fn pursue(
-        &self,
-        found: Found<M>,
-        evidence: Evidence,
-        execution: &Execution<M>,
-    ) -> Result<Failure<M>, RunError> {
+    /// Keeps a case that failed, makes it smaller, and finds out what matters in it. Whatever goes
+    /// wrong then, the failure stands.
+    pub(crate) fn pursue(&self, found: Found<M>, evidence: Evidence, execution: &Execution<M>) -> Failure<M> {
         let Found { case, seed, trees, smallest, causes, first_rate, rate, held, course, settings, file } =
             found;
-        let way = Way::of(self.executor.model, &case, &evidence, execution);
         let mut failure = Failure {
             seed,
             commands_at_first: case.len(),
@@ -57,18 +53,44 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
             causes,
             settings: settings.unwrap_or_else(|| self.config.settings.clone()),
             file,
+            unkept: None,
+            warnings: Vec::new(),
         };
         let mut memory = Memory::default();
         memory.recall(&held);
-        self.keep(&mut failure, held)?;
+        self.keep(&mut failure, held);
         if !smallest && self.config.shrink.runs > 0 {
             failure.causes = None;
-            self.shrink(&mut failure, way, trees, &mut memory)?;
+            let shrunk = attempt(|| {
+                let way = Way::of(self.executor.model, &failure.case, &failure.evidence, execution);
+                self.shrink(&mut failure, way, trees, &mut memory)
+            });
+            self.note(&mut failure, "the case was not made smaller to the end", shrunk);
+        }
+        if !smallest {
+            let kept = attempt(|| {
+                self.keep_seed(&failure);
+                Ok(())
+            });
+            self.note(&mut failure, "the seed could not be kept", kept);
         }
         if failure.smallest {
-            self.probe(&mut failure, &mut memory)?;
+            let probed = attempt(|| {
+                self.probe(&mut failure, &mut memory);
+                Ok(())
+            });
+            self.note(&mut failure, "what matters could not be found out to the end", probed);
         }
-        Ok(failure)
+        failure
+    }
+
+    /// Takes note of what went wrong after the failure was found, if anything did.
+    fn note(&self, failure: &mut Failure<M>, what: &str, came: Result<(), String>) {
+        if let Err(why) = came {
+            let text = format!("{what}: {why}");
+            self.tell(&Event::Warning { text: &text });
+            failure.warnings.push(text);
+        }
     }
 
     /// Goes on with making the case of a replay file smaller, from where an earlier run ended, and
@@ -89,8 +111,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
             tries += 1;
             match execution.evidence().cloned() {
                 Some(evidence) => {
-                    let pursued = no_broken_model(|| self.pursue(found, evidence, &execution));
-                    let failure = pursued.unwrap_or_else(|broken| Err(SystemError::from(broken).into()))?;
+                    let failure = self.pursue(found, evidence, &execution);
                     return Ok(Continued::Failed(Box::new(failure)));
                 }
                 // It may be one that does not fail each time.
@@ -113,8 +134,8 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
             Err(error) if !matches!(error, SystemError::Stopped) => return Err(error.into()),
             // There is nothing that a smaller case could be held against.
             Ok(Some(Rate { failed: 0, .. })) | Err(_) => {
-                bench.end()?;
-                return self.keep(failure, memory.held());
+                self.keep(failure, memory.held());
+                return Ok(());
             }
             Ok(rate) => rate,
         };
@@ -122,30 +143,72 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         let (budget, reruns) = (self.config.shrink, self.config.reruns);
         let shrunk =
             Shrinker::new(self.executor.model, first, budget, reruns, memory, &mut bench).search()?;
-        bench.end()?;
         failure.case = shrunk.case;
         failure.evidence = shrunk.evidence;
         failure.shrink_runs = shrunk.runs;
         failure.smallest = shrunk.complete;
         failure.rate = rate.map(|_| shrunk.rate);
         let held = if failure.smallest { Vec::new() } else { memory.held() };
-        self.keep(failure, held)?;
+        self.keep(failure, held);
+        Ok(())
+    }
+
+    /// Keeps the seed where proptest would.
+    fn keep_seed(&self, failure: &Failure<M>) {
         if let Some(directory) = &self.config.regressions {
             let file = regressions_file(self.executor.model, directory);
             regressions::save(&file, failure.seed, &OneLine(self.executor.model, &failure.case));
         }
-        Ok(())
     }
 
-    /// Writes the failing case to its replay file, over what was there.
-    fn keep(&self, failure: &mut Failure<M>, held: Vec<String>) -> Result<(), RunError> {
+    /// Writes the failing case to its replay file, over what was there, and tells of it.
+    fn keep(&self, failure: &mut Failure<M>, held: Vec<String>) {
         let Evidence { number, expected, came, .. } = &failure.evidence;
         self.tell(&Event::Falsified { number: *number, expected, came });
-        if let Some(file) = self.write(failure, held)? {
+        self.save(failure, held);
+        if let (Some(file), None) = (&failure.file, &failure.unkept) {
             self.tell(&Event::Saved { file: &file.display().to_string() });
-            failure.file = Some(file);
         }
-        Ok(())
+        if let Some(watch) = &self.executor.watch {
+            let report = attempt(|| Ok(report::failure(self.executor.model, failure)));
+            let mut report = report.unwrap_or_else(|_| format!("falsified: {}\n", failure.evidence));
+            if let (Some(file), None) = (&failure.file, &failure.unkept) {
+                report.push_str(&format!("saved as {}\n", file.display()));
+            }
+            watch.found(failure.seed, report);
+        }
+    }
+
+    /// Writes the failing case to its replay file, where there is one. That it cannot be written
+    /// is told once, however many smaller cases follow.
+    fn save(&self, failure: &mut Failure<M>, held: Vec<String>) {
+        let why = match attempt(|| self.write(failure, held).map_err(RunError::from)) {
+            Ok(file) => {
+                failure.file = file;
+                failure.unkept = None;
+                return;
+            }
+            Err(why) => why,
+        };
+        let text = format!("{why}; {}", self.way_back(failure));
+        if failure.unkept.is_none() {
+            self.tell(&Event::Warning { text: &text });
+        }
+        failure.unkept = Some(text);
+    }
+
+    /// What brings a failing case back that no file has.
+    fn way_back(&self, failure: &Failure<M>) -> String {
+        let Failure { seed, file, .. } = failure;
+        match (file, &self.config.regressions) {
+            (Some(file), _) => format!("{} has an earlier form of the case", file.display()),
+            (None, _) if seed.is_named() => "every run begins with it, since it is an example".to_owned(),
+            (None, Some(directory)) => {
+                let file = regressions_file(self.executor.model, directory);
+                format!("runs begin with its seed, {seed}, which {} keeps", file.display())
+            }
+            (None, None) => format!("its seed, {seed}, brings it back (Config::seed)"),
+        }
     }
 
     /// Writes the replay file, where there is one, and says which it is.
@@ -162,11 +225,19 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         replay.held = held;
         (replay.first_rate, replay.rate) = (failure.first_rate, failure.rate);
         replay.in_order = failure.in_order;
-        match (&failure.file, &self.config.failures) {
-            (Some(file), _) => replay.write_to(file).map(|()| Some(file.clone())),
-            (None, Some(directory)) => replay.write(directory).map(Some),
-            (None, None) => Ok(None),
-        }
+        let in_directory = || Some(self.config.failures.as_ref()?.join(replay.file_name()));
+        let Some(file) = failure.file.clone().or_else(in_directory) else { return Ok(None) };
+        replay.write_safely(self.executor.model, &file)?;
+        Ok(Some(file))
+    }
+}
+
+/// Does what may go wrong without harm to a failure that was found; says what went wrong.
+fn attempt<T>(call: impl FnOnce() -> Result<T, RunError>) -> Result<T, String> {
+    let called = no_broken_model(|| caught(call));
+    match called.unwrap_or_else(|broken| Err(Panicked::Model(broken))) {
+        Ok(came) => came.map_err(|error| error.to_string()),
+        Err(panicked) => Err(panicked.to_string()),
     }
 }
 

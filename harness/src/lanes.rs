@@ -9,7 +9,7 @@ use std::thread;
 use model::panics::{caught, in_model, no_broken_model};
 use model::{Model, Outcome, Place, Symbol};
 
-use crate::execute::{Panic, Recorded, Recorder, Spot, failed};
+use crate::execute::{Panic, Recorded, Recorder, Spot, Step, failed};
 use crate::stop::Stop;
 use crate::system::SystemError;
 
@@ -122,7 +122,9 @@ where
                 let (open, start, ending) = (&open, &start, &ending);
                 scope.spawn(move || {
                     // The others wait at the barrier, whatever becomes of this session.
+                    let watched = self.recorder.watch.map(|watch| watch.step(Step::Opening(lane)));
                     let session = caught(|| open(lane));
+                    drop(watched);
                     let session =
                         session.unwrap_or_else(|panicked| Err(failed("a session was opened", panicked)));
                     ending.fetch_or(session.is_err(), Ordering::SeqCst);

@@ -57,7 +57,16 @@ pub fn failure<M: Model>(model: &M, failure: &Failure<M>) -> String {
     let Failure { commands_at_first, shrink_runs, seed, .. } = failure;
     let probes = failure.causes.as_ref().map_or(0, |causes| causes.runs);
     let probed = if probes > 0 { format!(", {probes} more to see what matters") } else { String::new() };
-    writeln!(text, "\nfrom {commands_at_first} commands in {shrink_runs} runs{probed}; seed {seed}").ok();
+    if failure.smallest && *shrink_runs == 0 {
+        // It was as small when it was found, or read from its file.
+        let probed = if probes > 0 { format!("{probes} runs to see what matters; ") } else { String::new() };
+        writeln!(text, "\n{probed}seed {seed}").ok();
+    } else {
+        writeln!(text, "\nfrom {commands_at_first} commands in {shrink_runs} runs{probed}; seed {seed}").ok();
+    }
+    for warning in failure.unkept.iter().chain(&failure.warnings) {
+        writeln!(text, "warning: {warning}").ok();
+    }
     text
 }
 

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::time::Instant;
 
-use model::panics::no_broken_model;
+use model::panics::{caught, no_broken_model};
 use model::{Case, Model};
 
 use crate::config::Config;
@@ -19,6 +19,7 @@ use crate::regressions::Seed;
 use crate::replay::{self, Replay};
 use crate::statistics::Counts;
 use crate::stop::Stop;
+use crate::summary::check_name;
 use crate::system::{System, SystemError};
 
 pub use crate::falsified::Continued;
@@ -42,8 +43,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     ) -> Self {
         let attempts = config.attempts.max(1);
         let exclusions = RefCell::default();
-        let limit = config.command_limit.filter(|limit| !limit.is_zero());
-        let watch = limit.map(|limit| Watch::new(model, limit, &config.settings, config.failures.clone()));
+        let watch = Watch::new(model, config);
         let (timed, spare) = (Cell::default(), RefCell::default());
         let executor = Executor { model, system, observer, stop, attempts, exclusions, watch, timed, spare };
         Self { executor, config }
@@ -64,10 +64,14 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     fn all(&self) -> Result<Summary<M>, RunError> {
         let start = Instant::now();
         let first = self.config.seed.unwrap_or_else(Seed::random);
+        let model = self.executor.model;
+        check_name(model)?;
+        if let Some(watch) = &self.executor.watch {
+            watch.forget();
+        }
         if let Some(directory) = &self.config.failures {
             replay::check_directory(directory)?;
         }
-        let model = self.executor.model;
         let mut saved = origin::saved(model, self.config, self.executor.observer)?;
         saved.extend(origin::examples(model)?);
         let total = u32::try_from(saved.len()).unwrap_or(u32::MAX).saturating_add(self.config.cases);
@@ -89,7 +93,9 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             Err(RunError::System(SystemError::Stopped)) => summary.stopped = true,
             // What was found before still stands.
             Err(error) if !summary.once.is_empty() => {
-                self.tell(&Event::Warning { text: &format!("the run ended early: {error}") });
+                let text = format!("the run ended early: {error}");
+                self.tell(&Event::Warning { text: &text });
+                summary.once[0].warnings.push(text);
             }
             ended => ended?,
         }
@@ -125,6 +131,10 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         origin: &str,
         order: Option<&Order>,
     ) -> Result<Execution<M>, SystemError> {
+        check_name(self.executor.model).map_err(|error| SystemError::WrongUse(Box::new(error)))?;
+        if let Some(watch) = &self.executor.watch {
+            watch.forget();
+        }
         let start = Some(Instant::now());
         self.announce(1, 1, &origin, case);
         self.executor.timed.set(true);
@@ -231,7 +241,13 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             }
             Verdict::Holds | Verdict::Falsified(_) => {
                 covered.cover(&goals);
-                met.counts.add(model, case, &execution.history);
+                let mut counted = || met.counts.add(model, case, &execution.history);
+                if execution.evidence().is_none() {
+                    counted();
+                } else if let Err(panicked) = caught(counted) {
+                    // What failed is told all the same.
+                    self.tell(&Event::Warning { text: &format!("the case was not counted: {panicked}") });
+                }
             }
         }
         let Some(evidence) = execution.evidence().cloned() else {
@@ -242,11 +258,15 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             (Origin::Saved { file, replay }, _) => Found::saved(file, *replay),
             (Origin::Example { name, case }, _) => Found::fresh(Seed::named(&name), *case),
             (Origin::Seed(seed), fresh) => {
-                let generated = origin::generated(model, self.config, seed)?;
-                Found::fresh(seed, fresh.expect(GENERATED)).with_trees(generated)
+                let found = Found::fresh(seed, fresh.expect(GENERATED));
+                match origin::generated(model, self.config, seed) {
+                    Ok(generated) => found.with_trees(generated),
+                    // A model that is no function of the seed: what failed did fail.
+                    Err(_) => found,
+                }
             }
         };
-        Ok(CaseEnd::Failed(Box::new(self.pursue(found, evidence, &execution)?)))
+        Ok(CaseEnd::Failed(Box::new(self.pursue(found, evidence, &execution))))
     }
 
     fn announce(&self, number: u32, cases: u32, origin: &dyn Display, case: &Case<M>) {

@@ -27,6 +27,14 @@ pub enum RunError {
     /// A failing case could not be kept or read.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// The model has a name that no file can have.
+    #[error(
+        "{name:?} cannot be a specification's name, since files are named after it: take letters, digits and hyphens"
+    )]
+    Name {
+        /// The name.
+        name: String,
+    },
     /// An example of the specification is none.
     #[error("example {name:?} is impossible: {source}: mend it in the model's examples")]
     Example {
@@ -52,6 +60,13 @@ pub enum RunError {
         /// Each configuration that was met so far, with its reason.
         exclusions: Vec<Exclusion>,
     },
+}
+
+/// Checks that files can be named after a model and found again by its name.
+pub(crate) fn check_name<M: Model>(model: &M) -> Result<(), RunError> {
+    let name = model.name();
+    let fits = |letter: char| letter.is_alphanumeric() || letter == '-';
+    if !name.is_empty() && name.chars().all(fits) { Ok(()) } else { Err(RunError::Name { name }) }
 }
 
 fn listed(exclusions: &[Exclusion]) -> String {
@@ -88,6 +103,11 @@ pub struct Failure<M: Model> {
     pub settings: BTreeMap<String, String>,
     /// The replay file, where one is kept.
     pub file: Option<PathBuf>,
+    /// Why the file has no case, or an earlier one, and what brings the case back then.
+    pub unkept: Option<String>,
+    /// What else went wrong once the first case had failed, a sentence each: the failure stands
+    /// whatever becomes of making it smaller.
+    pub warnings: Vec<String>,
 }
 
 impl<M: Model> Failure<M> {

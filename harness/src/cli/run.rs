@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use model::{KernelVersion, LaneShape, MachineSpec, Mebibytes, NetworkParameters, Shape};
 
@@ -91,10 +90,9 @@ fn config(options: &RunOptions, mut settings: BTreeMap<String, String>) -> Confi
         SystemKind::Simulated => "simulated",
     };
     settings.insert("system".to_owned(), system.to_owned());
-    let defaults = shrink::limited(&options.limits, defaults);
+    let defaults = options.lab.limited(shrink::limited(&options.limits, defaults));
     Config {
         cases: options.cases,
-        command_limit: Some(Duration::from_secs(options.lab.command_limit)),
         shape: shape(options),
         seed: options.seed.or(defaults.seed),
         coverage: match options.coverage {

@@ -10,8 +10,8 @@ use crate::execute::{Evidence, Recorded, Verdict};
 use crate::lanes::Order;
 use crate::memory::Memory;
 use crate::observe::Event;
-use crate::replay::Replay;
-use crate::runner::{Failure, RunError, Runner};
+use crate::replay::{Replay, ReplayError};
+use crate::runner::{Failure, Runner};
 use crate::shrink::{Bench, Rate, Took, Trial, Way};
 use crate::summary::Other;
 use crate::system::{System, SystemError};
@@ -27,13 +27,11 @@ pub(super) struct RunnerBench<'a, 'r, M: Model, S: System<M>> {
     paces: Paces,
     /// What candidates go by.
     pace: Pace,
-    /// The first thing that went wrong with keeping.
-    kept: Result<(), RunError>,
 }
 
 impl<'a, 'r, M: Model, S: System<M>> RunnerBench<'a, 'r, M, S> {
     pub(super) fn new(runner: &'a Runner<'r, M, S>, failure: &'a mut Failure<M>) -> Self {
-        Self { runner, failure, ways: Vec::new(), paces: Paces::default(), pace: Pace::Free, kept: Ok(()) }
+        Self { runner, failure, ways: Vec::new(), paces: Paces::default(), pace: Pace::Free }
     }
 
     /// How often the first failing case fails when it is run again, lanes freely and in the order
@@ -82,23 +80,12 @@ impl<'a, 'r, M: Model, S: System<M>> RunnerBench<'a, 'r, M, S> {
         Order::of(course, &self.failure.case, case, self.paces.patience())
     }
 
-    /// Says what went wrong with keeping, if anything did.
-    pub(super) fn end(self) -> Result<(), RunError> {
-        self.kept
-    }
-
-    fn note(&mut self, result: Result<(), RunError>) {
-        if self.kept.is_ok() {
-            self.kept = result;
-        }
-    }
-
     /// Writes a failure that came up beside the first to a file of its own.
     fn keep_other(
         &self,
         case: &Case<M>,
         evidence: &Evidence,
-    ) -> Result<Option<std::path::PathBuf>, RunError> {
+    ) -> Result<Option<std::path::PathBuf>, ReplayError> {
         let Some(first) = &self.failure.file else { return Ok(None) };
         let model = self.runner.executor.model;
         let Failure { seed, settings, .. } = &*self.failure;
@@ -111,7 +98,7 @@ impl<'a, 'r, M: Model, S: System<M>> RunnerBench<'a, 'r, M, S> {
         }) else {
             return Ok(None);
         };
-        replay.write_to(&file)?;
+        replay.write_safely(model, &file)?;
         Ok(Some(file))
     }
 }
@@ -139,8 +126,7 @@ impl<M: Model, S: System<M>> Bench<M> for RunnerBench<'_, '_, M, S> {
             self.failure.evidence = evidence.clone();
             self.failure.shrink_runs = runs;
             self.failure.rate = Some(rate).filter(|_| self.failure.first_rate.is_some());
-            let kept = self.runner.keep(self.failure, memory.held());
-            self.note(kept);
+            self.runner.keep(self.failure, memory.held());
         }
         self.runner.tell(&Event::ShrinkStep { runs, smaller: better.is_some(), commands: best.len() });
     }
@@ -153,7 +139,9 @@ impl<M: Model, S: System<M>> Bench<M> for RunnerBench<'_, '_, M, S> {
         let file = match self.keep_other(case, evidence) {
             Ok(file) => file,
             Err(error) => {
-                self.note(Err(error));
+                let text = format!("another failure ({way}) is not kept: {error}");
+                self.runner.tell(&Event::Warning { text: &text });
+                self.failure.warnings.push(text);
                 None
             }
         };

@@ -9,27 +9,20 @@ use crate::lanes::Order;
 use crate::memory::Memory;
 use crate::observe::Event;
 use crate::probe::{Prober, Tools};
-use crate::runner::{Failure, RunError, Runner};
+use crate::runner::{Failure, Runner};
 use crate::system::{System, SystemError};
 
 impl<M: Model, S: System<M>> Runner<'_, M, S> {
     /// Probes what of the initial state matters, going on where an earlier run ended, and keeps
     /// each finding in the replay file.
-    pub(super) fn probe(&self, failure: &mut Failure<M>, memory: &mut Memory) -> Result<(), RunError> {
-        let (case, earlier) = (failure.case.clone(), failure.causes.take());
+    pub(super) fn probe(&self, failure: &mut Failure<M>, memory: &mut Memory) {
+        let (case, earlier) = (failure.case.clone(), failure.causes.clone());
         let course = failure.evidence.course.clone().filter(|_| failure.in_order);
-        let mut kept = Ok(());
         let keep = |causes: &Causes| {
             failure.causes = Some(causes.clone());
-            let result = self.write(failure, Vec::new()).map(drop);
-            if kept.is_ok() {
-                kept = result;
-            }
+            self.save(failure, Vec::new());
         };
-        let causes = self.probe_case(&case, course.as_deref(), earlier, memory, keep);
-        kept?;
-        failure.causes = causes;
-        Ok(())
+        failure.causes = self.probe_case(&case, course.as_deref(), earlier, memory, keep);
     }
 
     /// Finds out what of a failing case's initial state matters. Its lanes follow `course`, where

@@ -10,3 +10,4 @@ mod panics;
 mod register;
 mod support;
 mod unheard;
+mod unreturned;
