@@ -222,7 +222,10 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             (Origin::Seed(_), fresh) => (fresh.as_ref().expect(GENERATED), None),
         };
         if let Some(watch) = &self.executor.watch {
-            watch.seed(origin.seed());
+            match &origin {
+                Origin::Seed(seed) => watch.generated(*seed),
+                Origin::Saved { .. } | Origin::Example { .. } => watch.seed(origin.seed()),
+            }
         }
         self.announce(number, total, &origin, case);
         let execution = self.executor.run(case, order.as_ref())?;
