@@ -104,6 +104,13 @@ impl<Pointer> Default for Interner<Pointer> {
     }
 }
 
+impl<Pointer> Interner<Pointer> {
+    /// One without values, that knows already which sequences are sets.
+    pub(crate) fn emptied(&self) -> Self {
+        Self { sets: self.sets.clone(), ..Self::default() }
+    }
+}
+
 impl<Pointer> Interner<Pointer>
 where
     Pointer: Deref,

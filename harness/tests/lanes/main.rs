@@ -9,3 +9,4 @@ mod panics;
 mod register;
 mod support;
 mod unheard;
+mod untold;
