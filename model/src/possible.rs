@@ -44,7 +44,7 @@ enum Known<M: Model> {
     /// The one state, with nothing pending; none once an answer was forbidden.
     Surely(Option<M::State>),
     /// Several worlds, or one with commands pending.
-    Perhaps(Worlds<M>),
+    Perhaps(Box<Worlds<M>>),
 }
 
 /// The worlds with all that pending commands can lead to from them.
@@ -79,7 +79,7 @@ impl<M: Model> Possible<M> {
     pub fn states(&self) -> impl Iterator<Item = &M::State> {
         let (one, several) = match &self.known {
             Known::Surely(state) => (state.as_ref(), None),
-            Known::Perhaps(worlds) => (None, Some(worlds)),
+            Known::Perhaps(worlds) => (None, Some(&**worlds)),
         };
         one.into_iter().chain(several.into_iter().flat_map(Worlds::states))
     }
@@ -111,7 +111,7 @@ impl<M: Model> Possible<M> {
             if let Some(state) = state.take() {
                 worlds.add(state, Vec::new());
             }
-            self.known = Known::Perhaps(worlds);
+            self.known = Known::Perhaps(Box::new(worlds));
         }
         if let Known::Perhaps(worlds) = &mut self.known {
             worlds.pend(command);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Operation;
 use super::datum::Datum;
 use super::edn::Reader;
-use super::read::{Lines, ReadError, Recordable};
+use super::read::{LOOK, Lines, ReadError, Recordable};
 use crate::outcome::Outcome;
 
 /// An event of a client.
@@ -27,11 +27,19 @@ enum Kind {
     Info,
 }
 
-pub(super) fn read<O: Recordable>(text: &str) -> Result<Lines<O>, ReadError> {
+pub(super) fn read<O: Recordable>(
+    text: &str,
+    go_on: &dyn Fn(usize) -> bool,
+) -> Result<Option<Lines<O>>, ReadError> {
     let mut reader = Reader::new(text);
     let bracket = reader.enter()?;
     let mut recording = Recording::<O>::default();
+    let mut values = 0_usize;
     while !reader.leave(bracket)? {
+        if values.is_multiple_of(LOOK) && !go_on(recording.lines.len()) {
+            return Ok(None);
+        }
+        values += 1;
         let line = reader.line();
         let datum = reader.value()?;
         if let Some(event) = event(datum).map_err(|what| ReadError::new(line, what))? {
@@ -44,7 +52,7 @@ pub(super) fn read<O: Recordable>(text: &str) -> Result<Lines<O>, ReadError> {
             "there is more after the history's end; give one history a file",
         ));
     }
-    Ok((recording.operations, recording.lines))
+    Ok(Some((recording.operations, recording.lines)))
 }
 
 /// What a map says, or none for an event of something other than a client.

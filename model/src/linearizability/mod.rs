@@ -21,10 +21,12 @@
 //! - never-answered operations that are alike are taken in one order, and a configuration in
 //!   which more of them took effect than in another that is else the same is not gone into;
 //! - operations that are declared independent are not tried in both orders;
+//! - an answer that tells of what no operation can have made is found before any search;
 //! - states are numbered, and each step is asked for once;
 //! - two orders of trying share one search.
 
 mod limits;
+mod made;
 mod map;
 mod minimal;
 mod object;
@@ -59,11 +61,15 @@ pub fn check<O: Sequential>(
     history: &History<O::Command, O::Response>,
     limits: Limits<'_>,
 ) -> Verdict<O::State> {
-    match parts::search(object, parts::parts(object, history), &Watch::start(limits)) {
+    let (watch, parts) = (Watch::start(limits), parts::parts(object, history));
+    if let Some(evidence) = made::counterexample(object, history, &parts) {
+        return Verdict::NotLinearizable(Box::new(evidence));
+    }
+    match parts::search(object, parts, &watch) {
         Outlook::Ordered(orders) => Verdict::Linearizable { order: parts::merge(history, orders) },
         Outlook::Undecided(why) => Verdict::Undecided(why),
         Outlook::Impossible { items, search } => {
-            let evidence = minimal::counterexample(object, history, items, *search, limits);
+            let evidence = minimal::counterexample(object, history, items, *search, &watch);
             Verdict::NotLinearizable(Box::new(evidence))
         }
     }
@@ -79,7 +85,11 @@ pub fn is_linearizable<O: Sequential>(
     history: &History<O::Command, O::Response>,
     limits: Limits<'_>,
 ) -> Result<bool, Undecided> {
-    match parts::search(object, parts::parts(object, history), &Watch::start(limits)) {
+    let (watch, parts) = (Watch::start(limits), parts::parts(object, history));
+    if parts.iter().any(|items| made::by_nobody(object, items).is_some()) {
+        return Ok(false);
+    }
+    match parts::search(object, parts, &watch) {
         Outlook::Ordered(_) => Ok(true),
         Outlook::Impossible { .. } => Ok(false),
         Outlook::Undecided(why) => Err(why),

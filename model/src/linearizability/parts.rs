@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::limits::{Undecided, Watch};
 use super::object::Sequential;
-use super::plan::{Item, Plan, TooLarge};
+use super::plan::{Item, Plan};
 use super::search::{Progress, Search};
 use crate::history::History;
 use crate::outcome::Outcome;
@@ -63,16 +63,17 @@ pub(super) fn search<'a, O: Sequential>(
         .enumerate()
         .map(|(number, items)| Part { number, items, search: None, memory: 0 })
         .collect();
-    let (mut slice, mut held) = (FIRST_SLICE, 0);
+    let items: usize = open.iter().map(|part| part.items.len()).sum();
+    let (mut slice, mut held) = (FIRST_SLICE, items * size_of::<Item<'a, O>>());
     while !open.is_empty() {
         let mut still = Vec::new();
         for mut part in open {
             held -= part.memory;
             let mut search = match part.search.take() {
                 Some(search) => search,
-                None => match Plan::new(object, &part.items, watch.memory().saturating_sub(held)) {
+                None => match Plan::new(object, &part.items, watch, held) {
                     Ok(plan) => Search::new(object, plan),
-                    Err(TooLarge) => return Outlook::Undecided(Undecided::Memory(watch.memory())),
+                    Err(why) => return Outlook::Undecided(why),
                 },
             };
             match go_on(&mut search, slice, held, watch) {

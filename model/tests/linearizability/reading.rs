@@ -245,6 +245,9 @@ fn hopeless(clients: usize) -> String {
         writeln!(text, "{}", line(id, clients + client, (client as u64, 10_000 + id), &write, "\"ok\""))
             .unwrap();
     }
+    // Something may make what is read, if only it could be set where there is 1000.
+    writeln!(text, "{}", line(9_998, 9_998, (9_998, 20_000), r#"["cas", 1000, 77777]"#, "\"unknown\""))
+        .unwrap();
     text + &line(9_999, 9_999, (9_998, 9_999), r#"["read"]"#, "77777")
 }
 
