@@ -1,8 +1,8 @@
 //! Commands a second that are generated, run and checked in memory, beside those of
 //! proptest-state-machine on the same specification.
 //!
-//! Each side is a whole property as its users write it, with what it does by default. By default
-//! a quarter of our cases lack some kinds of commands ([`Swarm`]), for which commands are drawn
+//! Each side is a whole property as its users write it, with what it does by default, to keep
+//! failures among it. By default a quarter of our cases lack some kinds of commands ([`Swarm`]), for which commands are drawn
 //! and thrown away; theirs have nothing like it, so ours are measured without it as well, where
 //! both make cases that are alike. The three are measured in turn, so that all have the same
 //! machine in the same minute. `cargo bench -p harness --bench beside_proptest` prints medians
@@ -10,11 +10,12 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use harness::{Config, Runner, Shape, Silent, Stop, Swarm, System};
 use model::Model;
-use proptest::test_runner::{Config as ProptestConfig, TestCaseError, TestRunner};
+use proptest::test_runner::{Config as ProptestConfig, FileFailurePersistence, TestCaseError, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 
 #[path = "beside_proptest/specifications.rs"]
@@ -28,13 +29,13 @@ const ROUNDS: usize = 15;
 const COMMANDS: usize = 40_000;
 
 /// Commands a second of ours.
-fn ours<M: Model, S: System<M>>(model: &M, system: &S, length: usize, swarm: Swarm) -> f64 {
+fn ours<M: Model, S: System<M>>(model: &M, system: &S, length: usize, swarm: Swarm, directory: &Path) -> f64 {
     let config = Config {
         cases: u32::try_from(COMMANDS / length).expect("fits"),
         shape: Shape::sequential(length..=length),
         swarm,
-        failures: None,
-        regressions: None,
+        failures: Some(directory.join("failures")),
+        regressions: Some(directory.join("regressions")),
         ..Config::default()
     };
     let start = Instant::now();
@@ -50,7 +51,10 @@ where
     T::Reference: ReferenceStateMachine,
 {
     let cases = u32::try_from(COMMANDS / length).expect("fits");
-    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    // By default it keeps them beside the sources of a library, of which a bench has none.
+    let kept = FileFailurePersistence::Direct("/nonexistent/proptest-regressions.txt");
+    let config =
+        ProptestConfig { cases, failure_persistence: Some(Box::new(kept)), ..ProptestConfig::default() };
     let mut runner = TestRunner::new(config.clone());
     let strategy = <T::Reference as ReferenceStateMachine>::sequential_strategy(length..=length);
     let start = Instant::now();
@@ -85,10 +89,11 @@ fn compare<M, S, T>(
 {
     for &length in lengths {
         let mut rates = [Vec::new(), Vec::new(), Vec::new()];
+        let directory = tempfile::tempdir().expect("there is room");
         for round in 0..=ROUNDS {
             let measured = [
-                ours(model, system, length, Swarm::default()),
-                ours(model, system, length, Swarm::OFF),
+                ours(model, system, length, Swarm::default(), directory.path()),
+                ours(model, system, length, Swarm::OFF, directory.path()),
                 theirs::<T>(length),
             ];
             // The first round warms up.

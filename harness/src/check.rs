@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use model::{Case, Model};
 
-use crate::as_test::TestText;
+use crate::as_test::{Call, TestText};
 use crate::config::Config;
 use crate::execute::{Exclusion, Execution, Verdict};
 use crate::observe::{Event, Observer};
@@ -27,16 +27,28 @@ pub fn check<M: Model, S: System<M>>(model: &M, system: &S) {
 /// # Panics
 /// As [`check`] does.
 pub fn check_with<M: Model, S: System<M>>(config: &Config, model: &M, system: &S) {
+    check_by(config, model, system, Call::Function);
+}
+
+/// [`check_with`] for what is tested by such a call.
+pub(crate) fn check_by<M: Model, S: System<M>>(config: &Config, model: &M, system: &S, call: Call) {
     let stop = Stop::default();
     let printer = Printer::new(config.verbose);
     match Runner::new(model, system, config, &printer, &stop).run() {
         Err(error) => panic!("{} could not be tested: {error}", model.name()),
         Ok(summary) => {
             if let Some(failure) = &summary.failure {
-                let mut text = report::failure(model, failure);
+                let mut text = report::summary(model, &summary);
                 if std::env::var_os("NETPROP_AS_TEST").is_some() {
                     let (name, seed) = (model.name(), failure.seed.to_string());
-                    let test = TestText::by_types::<M, S>(&name, &seed, failure.evidence.to_string());
+                    let about = failure.evidence.to_string();
+                    let mut test = match call {
+                        Call::Function => TestText::by_types::<M, S>(&name, &seed, about),
+                        call => TestText::by_reference(&name, &seed, about, call),
+                    };
+                    if let Some(expressions) = &config.expressions {
+                        test.expressions = expressions.clone();
+                    }
                     text.push_str(&format!("\n{}", test.of(model, &failure.case)));
                 }
                 panic!("{}\n{text}", model.name());
@@ -117,6 +129,17 @@ impl Printer {
             }
             Event::Covered { coverage } => eprintln!("covered: {coverage}"),
             Event::Statistics { statistics } => eprintln!("{statistics}"),
+            Event::ShrinkStep { runs, smaller: true, commands } => {
+                eprintln!("shrunk to {commands} commands after {runs} runs");
+            }
+            event if self.follows_cases() => Self::course(event),
+            _ => {}
+        }
+    }
+
+    /// Each case and each command. A case that is run by itself is told of to any observer.
+    fn course(event: &Event<'_>) {
+        match event {
             Event::CaseStarted { number, cases, origin, initial, commands } => {
                 eprintln!("case {number}/{cases}: {commands} commands, {origin}\n{initial}");
             }
@@ -124,9 +147,6 @@ impl Printer {
                 eprintln!("{number:4}. {command}: {outcome}");
             }
             Event::CaseFinished { number, verdict, .. } => eprintln!("case {number}: {verdict}"),
-            Event::ShrinkStep { runs, smaller: true, commands } => {
-                eprintln!("shrunk to {commands} commands after {runs} runs");
-            }
             _ => {}
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use model::{Shape, Swarm};
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 
+use crate::as_test::Expressions;
 use crate::coverage::Coverage;
 use crate::regressions::Seed;
 use crate::shrink::Budget;
@@ -48,9 +49,15 @@ pub struct Config {
     /// sequence, this is noticed up to a sixteenth of the limit later), its
     /// case is written to `failures` and the process ends with the exit status of what is
     /// inconclusive (3), whatever else runs in it; what the run has made is cleaned up as after
-    /// any other end. A system that gives up by itself and reports an unknown outcome never gets
-    /// there.
+    /// any other end. Where a failure was found before (what does not return may be a smaller
+    /// case of it), its report is printed and the exit status is that of what is falsified (1). A
+    /// system that gives up by itself and reports an unknown outcome never gets there.
     pub command_limit: Option<Duration>,
+    /// How long making a system, taking it down, or opening the session of a lane may take; none
+    /// (or no time at all) for as long as it does. What does not return in time ends the process
+    /// as a command does. It is an hour unless something else is asked for, since making a system
+    /// may download and build it.
+    pub system_limit: Option<Duration>,
     /// How much shrinking may cost (`PROPTEST_MAX_SHRINK_ITERS`, `PROPTEST_MAX_SHRINK_TIME` in
     /// milliseconds).
     pub shrink: Budget,
@@ -68,8 +75,21 @@ pub struct Config {
     /// The directory of seeds that proptest would keep
     /// (`PROPTEST_DISABLE_FAILURE_PERSISTENCE` switches this and `failures` off).
     pub regressions: Option<PathBuf>,
+    /// How a failing case that is printed as a test (`NETPROP_AS_TEST`) makes the model and the
+    /// system. Types without fields say it by their names; for any other, and for a
+    /// [`Reference`](crate::Reference), the test has a comment to be filled in where there is none.
+    pub expressions: Option<Expressions>,
     /// What is written into replay files of how the systems were made.
     pub settings: BTreeMap<String, String>,
+}
+
+impl Config {
+    /// With lanes in half of the cases, unless the shape says already how they are.
+    #[must_use]
+    pub fn with_lanes(mut self) -> Self {
+        self.shape.lanes.get_or_insert_default();
+        self
+    }
 }
 
 impl Default for Config {
@@ -86,7 +106,7 @@ impl Default for Config {
             .then(|| Duration::from_millis(u64::from(proptest.max_shrink_time)));
         Self {
             cases: proptest.cases,
-            shape: Shape::sequential(own("NETPROP_COMMANDS", range).unwrap_or(5..=10)),
+            shape: Shape::sequential(own("NETPROP_COMMANDS", some).unwrap_or(5..=10)),
             swarm: own("NETPROP_SWARM", percent).map_or_else(Swarm::default, Swarm),
             cover: None,
             verbose: proptest.verbose,
@@ -96,6 +116,7 @@ impl Default for Config {
             most_inconclusive: 3,
             most_excluded: 20,
             command_limit: Some(Duration::from_secs(600)),
+            system_limit: Some(Duration::from_secs(3600)),
             shrink: Budget { runs, time },
             reruns: 10,
             steady_after: 1,
@@ -103,6 +124,7 @@ impl Default for Config {
             failures: keep
                 .then(|| env::var_os("NETPROP_FAILURES").unwrap_or("netprop-failures".into()).into()),
             regressions: keep.then(|| PathBuf::from("proptest-regressions")),
+            expressions: None,
             settings: BTreeMap::new(),
         }
     }
@@ -124,6 +146,12 @@ pub(crate) fn range(text: &str) -> Result<RangeInclusive<usize>, String> {
         None => (number(text)?, number(text)?),
     };
     if start <= end { Ok(start..=end) } else { Err(format!("{start} is more than {end}")) }
+}
+
+/// Reads a range that has more than 0 in it.
+pub(crate) fn some(text: &str) -> Result<RangeInclusive<usize>, String> {
+    let range = range(text)?;
+    if *range.end() > 0 { Ok(range) } else { Err("with none there is nothing to run".to_owned()) }
 }
 
 fn percent(text: &str) -> Result<u32, String> {

@@ -99,10 +99,10 @@ impl Covered {
 
     /// What a state with these choices covers. That its factors exist is learnt on the way.
     pub fn goals(&mut self, choices: &[Choice]) -> Goals {
-        let mut goals = HashSet::new();
-        if self.coverage == Coverage::None {
-            return Goals(goals);
+        if self.coverage == Coverage::None || choices.is_empty() {
+            return Goals::default();
         }
+        let mut goals = HashSet::new();
         let items: Vec<_> = choices.iter().map(|choice| (choice.site.as_str(), self.item(choice))).collect();
         goals.extend(items.iter().map(|(_, item)| Goal::Value(*item)));
         if self.coverage == Coverage::Pairs {
@@ -147,6 +147,9 @@ impl Covered {
 
     /// Takes note of a case that had a verdict.
     pub fn cover(&mut self, goals: &Goals) {
+        if goals.0.is_empty() {
+            return;
+        }
         self.covered.extend(&goals.0);
         self.suspicion.clear(goals);
     }
@@ -160,7 +163,7 @@ impl Covered {
     /// Whether nothing is left to be covered, as far as is known.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.covered.len() == self.space().len()
+        self.factors.is_empty() || self.covered.len() == self.space().len()
     }
 
     /// How much is covered, and what is not.

@@ -6,6 +6,7 @@ use model::panics::{Panicked, caught, no_broken_model};
 use model::{Case, Model};
 use serde::{Deserialize, Serialize};
 
+use crate::lanes::Order;
 use crate::observe::{Event, Observer};
 use crate::stop::Stop;
 use crate::system::{System, SystemError, chain};
@@ -19,7 +20,7 @@ mod watch;
 pub use evidence::{Course, Evidence, Given, Obstacle};
 pub use record::Recorded;
 pub(crate) use record::{Panic, Recorder, Spot};
-pub(crate) use watch::Watch;
+pub(crate) use watch::{Step, Watch};
 
 /// What running a case has shown.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -84,11 +85,12 @@ pub(crate) struct Executor<'a, M: Model, S: System<M>> {
 }
 
 impl<M: Model, S: System<M>> Executor<'_, M, S> {
-    /// Runs a case, on a fresh system again where the infrastructure fails.
+    /// Runs a case, on a fresh system again where the infrastructure fails; with lanes that follow
+    /// an order, where there is one.
     ///
     /// # Errors
     /// What no fresh system would mend.
-    pub(crate) fn run(&self, case: &Case<M>) -> Result<Execution<M>, SystemError> {
+    pub(crate) fn run(&self, case: &Case<M>, order: Option<&Order>) -> Result<Execution<M>, SystemError> {
         if let Some(watch) = &self.watch {
             watch.case(case);
         }
@@ -97,7 +99,7 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
             let mut history = self.spare.take();
             history.reserve(case.len());
             let mut attempts = self.attempts;
-            let execution = match self.run_once(case, &mut history) {
+            let execution = match self.run_once(case, order, &mut history) {
                 Ok(verdict) => {
                     // Where the model cannot tell, no fresh system would mend it.
                     attempts = attempt;
@@ -141,17 +143,29 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
     }
 
     /// Runs a case once; what was given is there whatever becomes of it.
-    fn run_once(&self, case: &Case<M>, history: &mut Vec<Recorded<M>>) -> Result<Verdict, SystemError> {
+    fn run_once(
+        &self,
+        case: &Case<M>,
+        order: Option<&Order>,
+        history: &mut Vec<Recorded<M>>,
+    ) -> Result<Verdict, SystemError> {
         self.stopped()?;
+        let watched = self.watch.as_ref().map(|watch| watch.step(Step::Creating));
         let created = caught(|| {
             self.system.can_create_new_sut(&case.initial)?;
             self.system.new_sut(&case.initial)
         });
+        drop(watched);
         let mut sut = created.unwrap_or_else(|panicked| Err(failed("the system was created", panicked)))?;
         // A model that is broken ends the run, but the system is taken down before.
-        let driven = no_broken_model(|| self.drive(&mut sut, case, history));
+        let driven = no_broken_model(|| self.drive(&mut sut, case, order, history));
         let verdict = driven.unwrap_or_else(|broken| Err(broken.into()));
+        if let (Some(watch), Ok(Verdict::Falsified(evidence))) = (&self.watch, &verdict) {
+            watch.falsified(evidence);
+        }
+        let watched = self.watch.as_ref().map(|watch| watch.step(Step::Destroying));
         let destroyed = caught(|| self.system.destroy_sut(sut));
+        drop(watched);
         match (verdict, destroyed) {
             (verdict, Ok(Ok(()))) => verdict,
             // What holds may not hold where the system cannot even be taken down.

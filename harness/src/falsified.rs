@@ -1,27 +1,28 @@
 //! What is done with a failing case: it is kept, made smaller, and asked what matters in it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use model::Tree;
-use model::panics::no_broken_model;
-use model::{Case, GeneratedCase, Model};
+use model::panics::{Panicked, caught, no_broken_model};
+use model::{Case, Model};
 
-use crate::causes::Causes;
 use crate::execute::{Evidence, Execution, Verdict};
 use crate::memory::Memory;
 use crate::observe::Event;
 use crate::origin::regressions_file;
-use crate::probe::{Prober, Tools};
-use crate::regressions::{self, Seed};
+use crate::regressions;
 use crate::replay::{Replay, ReplayError};
+use crate::report;
 use crate::runner::{Failure, RunError, Runner};
-use crate::shrink::{First, Rate, Shrinker, Way};
+use crate::shrink::{First, Rate, Shrinker, Trees, Way};
 use crate::system::{System, SystemError};
 
 mod bench;
+mod found;
+mod pace;
+mod probing;
 
 use bench::RunnerBench;
+pub(crate) use found::{Found, REPLAY_PATIENCE};
 
 /// What going on with a replay file has come to.
 #[derive(Debug)]
@@ -32,79 +33,12 @@ pub enum Continued<M: Model> {
     Passed(Verdict),
 }
 
-/// A case with where it was found.
-pub(crate) struct Found<M: Model> {
-    pub(crate) case: Case<M>,
-    pub(crate) seed: Seed,
-    /// Those of its commands, where it was generated just now.
-    trees: Vec<Tree<M::Command>>,
-    smallest: bool,
-    /// What an earlier run has learnt of it.
-    causes: Option<Causes>,
-    /// How often the first case failed, as an earlier run has measured.
-    first_rate: Option<Rate>,
-    /// How often this one failed.
-    rate: Option<Rate>,
-    /// Marks of smaller cases that hold.
-    held: Vec<String>,
-    /// How that run made its systems.
-    settings: Option<BTreeMap<String, String>>,
-    /// The replay file that it was read from.
-    file: Option<PathBuf>,
-}
-
-impl<M: Model> Found<M> {
-    pub(crate) fn fresh(seed: Seed, case: Case<M>) -> Self {
-        Self {
-            case,
-            seed,
-            trees: Vec::new(),
-            smallest: false,
-            causes: None,
-            first_rate: None,
-            rate: None,
-            held: Vec::new(),
-            settings: None,
-            file: None,
-        }
-    }
-
-    /// The case with the trees of its commands, where these are from the same case.
-    pub(crate) fn with_trees(mut self, generated: GeneratedCase<M>) -> Self {
-        if generated.case == self.case {
-            self.trees = generated.command_trees;
-        }
-        self
-    }
-
-    pub(crate) fn saved(file: PathBuf, replay: Replay<M>) -> Self {
-        let Replay { case, smallest, causes, settings, first_rate, rate, held, .. } = replay;
-        let seed = replay.seed.parse().unwrap_or_else(|_| Seed::from(0));
-        Self {
-            case,
-            seed,
-            trees: Vec::new(),
-            smallest,
-            causes,
-            first_rate,
-            rate,
-            held,
-            settings: Some(settings),
-            file: Some(file),
-        }
-    }
-}
-
 impl<M: Model, S: System<M>> Runner<'_, M, S> {
-    /// Keeps a case that failed, makes it smaller, and finds out what matters in it.
-    pub(crate) fn pursue(
-        &self,
-        found: Found<M>,
-        evidence: Evidence,
-        execution: &Execution<M>,
-    ) -> Result<Failure<M>, RunError> {
-        let Found { case, seed, trees, smallest, causes, first_rate, rate, held, settings, file } = found;
-        let way = Way::of(self.executor.model, &case, &evidence, execution);
+    /// Keeps a case that failed, makes it smaller, and finds out what matters in it. Whatever goes
+    /// wrong then, the failure stands.
+    pub(crate) fn pursue(&self, found: Found<M>, evidence: Evidence, execution: &Execution<M>) -> Failure<M> {
+        let Found { case, seed, trees, smallest, causes, first_rate, rate, held, course, settings, file } =
+            found;
         let mut failure = Failure {
             seed,
             commands_at_first: case.len(),
@@ -114,22 +48,49 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
             smallest,
             first_rate,
             rate,
+            in_order: course.is_some(),
             others: Vec::new(),
             causes,
             settings: settings.unwrap_or_else(|| self.config.settings.clone()),
             file,
+            unkept: None,
+            warnings: Vec::new(),
         };
         let mut memory = Memory::default();
         memory.recall(&held);
-        self.keep(&mut failure, held)?;
+        self.keep(&mut failure, held);
         if !smallest && self.config.shrink.runs > 0 {
             failure.causes = None;
-            self.shrink(&mut failure, way, trees, &mut memory)?;
+            let shrunk = attempt(|| {
+                let way = Way::of(self.executor.model, &failure.case, &failure.evidence, execution);
+                self.shrink(&mut failure, way, trees, &mut memory)
+            });
+            self.note(&mut failure, "the case was not made smaller to the end", shrunk);
+        }
+        if !smallest {
+            let kept = attempt(|| {
+                self.keep_seed(&failure);
+                Ok(())
+            });
+            self.note(&mut failure, "the seed could not be kept", kept);
         }
         if failure.smallest {
-            self.probe(&mut failure, &mut memory)?;
+            let probed = attempt(|| {
+                self.probe(&mut failure, &mut memory);
+                Ok(())
+            });
+            self.note(&mut failure, "what matters could not be found out to the end", probed);
         }
-        Ok(failure)
+        failure
+    }
+
+    /// Takes note of what went wrong after the failure was found, if anything did.
+    fn note(&self, failure: &mut Failure<M>, what: &str, came: Result<(), String>) {
+        if let Err(why) = came {
+            let text = format!("{what}: {why}");
+            self.tell(&Event::Warning { text: &text });
+            failure.warnings.push(text);
+        }
     }
 
     /// Goes on with making the case of a replay file smaller, from where an earlier run ended, and
@@ -139,18 +100,18 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
     /// [`RunError`] where the file cannot be read or written, or no system can be had.
     pub fn shrink_file(&self, file: &Path) -> Result<Continued<M>, RunError> {
         let replay = Replay::read(self.executor.model, file)?;
+        let order = replay.order();
         let found = Found::saved(file.to_owned(), replay);
         if let Some(watch) = &self.executor.watch {
             watch.seed(found.seed);
         }
         let mut tries = 0;
         loop {
-            let execution = self.run_case(&found.case, &file.display().to_string())?;
+            let execution = self.run_one(&found.case, &file.display().to_string(), order.as_ref())?;
             tries += 1;
             match execution.evidence().cloned() {
                 Some(evidence) => {
-                    let pursued = no_broken_model(|| self.pursue(found, evidence, &execution));
-                    let failure = pursued.unwrap_or_else(|broken| Err(SystemError::from(broken).into()))?;
+                    let failure = self.pursue(found, evidence, &execution);
                     return Ok(Continued::Failed(Box::new(failure)));
                 }
                 // It may be one that does not fail each time.
@@ -164,7 +125,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         &self,
         failure: &mut Failure<M>,
         way: Way,
-        trees: Vec<Tree<M::Command>>,
+        trees: Trees<M>,
         memory: &mut Memory,
     ) -> Result<(), RunError> {
         let (case, evidence) = (failure.case.clone(), failure.evidence.clone());
@@ -173,8 +134,8 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
             Err(error) if !matches!(error, SystemError::Stopped) => return Err(error.into()),
             // There is nothing that a smaller case could be held against.
             Ok(Some(Rate { failed: 0, .. })) | Err(_) => {
-                bench.end()?;
-                return self.keep(failure, memory.held());
+                self.keep(failure, memory.held());
+                return Ok(());
             }
             Ok(rate) => rate,
         };
@@ -182,98 +143,72 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         let (budget, reruns) = (self.config.shrink, self.config.reruns);
         let shrunk =
             Shrinker::new(self.executor.model, first, budget, reruns, memory, &mut bench).search()?;
-        bench.end()?;
         failure.case = shrunk.case;
         failure.evidence = shrunk.evidence;
         failure.shrink_runs = shrunk.runs;
         failure.smallest = shrunk.complete;
         failure.rate = rate.map(|_| shrunk.rate);
         let held = if failure.smallest { Vec::new() } else { memory.held() };
-        self.keep(failure, held)?;
+        self.keep(failure, held);
+        Ok(())
+    }
+
+    /// Keeps the seed where proptest would.
+    fn keep_seed(&self, failure: &Failure<M>) {
         if let Some(directory) = &self.config.regressions {
             let file = regressions_file(self.executor.model, directory);
             regressions::save(&file, failure.seed, &OneLine(self.executor.model, &failure.case));
         }
-        Ok(())
     }
 
-    /// Probes what of the initial state matters, going on where an earlier run ended, and keeps
-    /// each finding in the replay file.
-    fn probe(&self, failure: &mut Failure<M>, memory: &mut Memory) -> Result<(), RunError> {
-        let (case, earlier) = (failure.case.clone(), failure.causes.take());
-        let mut kept = Ok(());
-        let keep = |causes: &Causes| {
-            failure.causes = Some(causes.clone());
-            let result = self.write(failure, Vec::new()).map(drop);
-            if kept.is_ok() {
-                kept = result;
-            }
-        };
-        let causes = self.probe_case(&case, earlier, memory, keep);
-        kept?;
-        failure.causes = causes;
-        Ok(())
-    }
-
-    /// Finds out what of a failing case's initial state matters. `earlier` is what is known of it;
-    /// `keep` is given what is known after each run. None where nothing of the state is varied or
-    /// nothing was asked.
-    ///
-    /// It ends early where its budget ends, the run is stopped, or no system can be had.
-    pub fn causes(
-        &self,
-        case: &Case<M>,
-        earlier: Option<Causes>,
-        keep: impl FnMut(&Causes),
-    ) -> Option<Causes> {
-        self.probe_case(case, earlier, &mut Memory::default(), keep)
-    }
-
-    fn probe_case(
-        &self,
-        case: &Case<M>,
-        earlier: Option<Causes>,
-        memory: &mut Memory,
-        mut keep: impl FnMut(&Causes),
-    ) -> Option<Causes> {
-        if self.config.probes.runs == 0 {
-            return earlier;
-        }
-        let executor = &self.executor;
-        let mut judge = |case: &Case<M>| executor.run(case).map(|execution| execution.verdict);
-        let cost = |state: &M::State| executor.system.cost(state);
-        let mut told = |runs, changed: &str, finding: &_, causes: &Causes| {
-            keep(causes);
-            self.tell(&Event::Probed { runs, changed, finding });
-        };
-        let tools = Tools { judge: &mut judge, cost: &cost, told: &mut told };
-        let prober = Prober::new(executor.model, case, memory, earlier, self.config.probes, tools);
-        let (causes, error) = prober.search();
-        match error {
-            // What was found before still stands.
-            Some(error) if !matches!(error, SystemError::Stopped) => {
-                let text = format!("what matters could not be found out to the end: {error}");
-                self.tell(&Event::Warning { text: &text });
-            }
-            _ => {}
-        }
-        if causes.is_empty() {
-            return None;
-        }
-        keep(&causes);
-        self.tell(&Event::Causes { causes: &causes });
-        Some(causes)
-    }
-
-    /// Writes the failing case to its replay file, over what was there.
-    fn keep(&self, failure: &mut Failure<M>, held: Vec<String>) -> Result<(), RunError> {
+    /// Writes the failing case to its replay file, over what was there, and tells of it.
+    fn keep(&self, failure: &mut Failure<M>, held: Vec<String>) {
         let Evidence { number, expected, came, .. } = &failure.evidence;
         self.tell(&Event::Falsified { number: *number, expected, came });
-        if let Some(file) = self.write(failure, held)? {
+        self.save(failure, held);
+        if let (Some(file), None) = (&failure.file, &failure.unkept) {
             self.tell(&Event::Saved { file: &file.display().to_string() });
-            failure.file = Some(file);
         }
-        Ok(())
+        if let Some(watch) = &self.executor.watch {
+            let report = attempt(|| Ok(report::failure(self.executor.model, failure)));
+            let mut report = report.unwrap_or_else(|_| format!("falsified: {}\n", failure.evidence));
+            if let (Some(file), None) = (&failure.file, &failure.unkept) {
+                report.push_str(&format!("saved as {}\n", file.display()));
+            }
+            watch.found(failure.seed, report);
+        }
+    }
+
+    /// Writes the failing case to its replay file, where there is one. That it cannot be written
+    /// is told once, however many smaller cases follow.
+    fn save(&self, failure: &mut Failure<M>, held: Vec<String>) {
+        let why = match attempt(|| self.write(failure, held).map_err(RunError::from)) {
+            Ok(file) => {
+                failure.file = file;
+                failure.unkept = None;
+                return;
+            }
+            Err(why) => why,
+        };
+        let text = format!("{why}; {}", self.way_back(failure));
+        if failure.unkept.is_none() {
+            self.tell(&Event::Warning { text: &text });
+        }
+        failure.unkept = Some(text);
+    }
+
+    /// What brings a failing case back that no file has.
+    fn way_back(&self, failure: &Failure<M>) -> String {
+        let Failure { seed, file, .. } = failure;
+        match (file, &self.config.regressions) {
+            (Some(file), _) => format!("{} has an earlier form of the case", file.display()),
+            (None, _) if seed.is_named() => "every run begins with it, since it is an example".to_owned(),
+            (None, Some(directory)) => {
+                let file = regressions_file(self.executor.model, directory);
+                format!("runs begin with its seed, {seed}, which {} keeps", file.display())
+            }
+            (None, None) => format!("its seed, {seed}, brings it back (Config::seed)"),
+        }
     }
 
     /// Writes the replay file, where there is one, and says which it is.
@@ -289,11 +224,20 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         replay.causes = failure.causes.clone();
         replay.held = held;
         (replay.first_rate, replay.rate) = (failure.first_rate, failure.rate);
-        match (&failure.file, &self.config.failures) {
-            (Some(file), _) => replay.write_to(file).map(|()| Some(file.clone())),
-            (None, Some(directory)) => replay.write(directory).map(Some),
-            (None, None) => Ok(None),
-        }
+        replay.in_order = failure.in_order;
+        let in_directory = || Some(self.config.failures.as_ref()?.join(replay.file_name()));
+        let Some(file) = failure.file.clone().or_else(in_directory) else { return Ok(None) };
+        replay.write_safely(self.executor.model, &file)?;
+        Ok(Some(file))
+    }
+}
+
+/// Does what may go wrong without harm to a failure that was found; says what went wrong.
+fn attempt<T>(call: impl FnOnce() -> Result<T, RunError>) -> Result<T, String> {
+    let called = no_broken_model(|| caught(call));
+    match called.unwrap_or_else(|broken| Err(Panicked::Model(broken))) {
+        Ok(came) => came.map_err(|error| error.to_string()),
+        Err(panicked) => Err(panicked.to_string()),
     }
 }
 

@@ -9,9 +9,14 @@ use std::thread;
 use model::panics::{caught, in_model, no_broken_model};
 use model::{Model, Outcome, Place, Symbol};
 
-use crate::execute::{Panic, Recorded, Recorder, Spot, failed};
+use crate::execute::{Panic, Recorded, Recorder, Spot, Step, failed};
 use crate::stop::Stop;
 use crate::system::SystemError;
+
+mod order;
+
+use order::Follower;
+pub(crate) use order::Order;
 
 /// The lanes of a case, ready to be run by [`System::run_lanes`](crate::System::run_lanes).
 ///
@@ -24,6 +29,8 @@ pub struct Lanes<'a, M: Model> {
     /// What commands before the lanes have given for symbols.
     results: &'a BTreeMap<Symbol, M::Response>,
     stop: &'a Stop,
+    /// What they are to follow, if anything.
+    follower: Option<Follower<'a>>,
     came: Mutex<(Vec<Recorded<M>>, Option<Panic>)>,
 }
 
@@ -34,8 +41,10 @@ impl<'a, M: Model> Lanes<'a, M> {
         first: usize,
         results: &'a BTreeMap<Symbol, M::Response>,
         stop: &'a Stop,
+        order: Option<&'a Order>,
     ) -> Self {
-        Self { recorder, lanes, first, results, stop, came: Mutex::default() }
+        let follower = order.map(Follower::new);
+        Self { recorder, lanes, first, results, stop, follower, came: Mutex::default() }
     }
 
     /// How many lanes there are.
@@ -63,6 +72,14 @@ impl<'a, M: Model> Lanes<'a, M> {
 
     fn came(&self) -> MutexGuard<'_, (Vec<Recorded<M>>, Option<Panic>)> {
         self.came.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets others go on that would wait for a lane which has ended.
+    fn left(&self, lane: usize) {
+        if let Some(follower) = &self.follower {
+            let first = self.spot(lane, 0).number;
+            follower.left(first..first + self.lanes[lane].len());
+        }
     }
 
     /// The command at this place in a lane.
@@ -105,7 +122,9 @@ where
                 let (open, start, ending) = (&open, &start, &ending);
                 scope.spawn(move || {
                     // The others wait at the barrier, whatever becomes of this session.
+                    let watched = self.recorder.watch.map(|watch| watch.step(Step::Opening(lane)));
                     let session = caught(|| open(lane));
+                    drop(watched);
                     let session =
                         session.unwrap_or_else(|panicked| Err(failed("a session was opened", panicked)));
                     ending.fetch_or(session.is_err(), Ordering::SeqCst);
@@ -115,6 +134,7 @@ where
                         session.and_then(|session| self.drive(lane, session, ending, &mut given))
                     });
                     self.came().0.append(&mut given);
+                    self.left(lane);
                     let result = driven.unwrap_or_else(|broken| Err(broken.into()));
                     let result = match result {
                         Err(SystemError::Infrastructure(_)) if self.panicked() => Ok(()),
@@ -146,6 +166,9 @@ where
                 return Err(SystemError::Stopped);
             }
             let spot = self.spot(lane, index);
+            if let Some(follower) = &self.follower {
+                follower.wait(spot.number);
+            }
             let bound = bind(self.recorder.model, command, |symbol| {
                 own.get(&symbol).or_else(|| self.results.get(&symbol)).cloned()
             });
@@ -155,6 +178,9 @@ where
                     self.recorder.give(given, spot, command.clone(), |_| Ok(Outcome::Refused(why)))?
                 }
             };
+            if let Some(follower) = &self.follower {
+                follower.ended(spot.number);
+            }
             let defines = in_model("defines", command, || self.recorder.model.defines(command));
             if let (Some(symbol), Some(recorded)) = (defines, given.last())
                 && let Outcome::Answered(response) = &recorded.operation.outcome

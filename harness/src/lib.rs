@@ -44,7 +44,7 @@ pub mod stop;
 mod summary;
 pub mod system;
 
-pub use as_test::{TestText, from_json};
+pub use as_test::{Expressions, TestText, from_json};
 pub use causes::Causes;
 pub use check::{check, check_case, check_with};
 pub use config::Config;

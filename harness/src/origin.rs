@@ -25,18 +25,22 @@ pub(crate) enum Origin<M: Model> {
     Seed(Seed),
 }
 
-/// What a run calls the origin of a case.
-pub(crate) enum Named {
-    File(PathBuf),
-    Example(String),
-    Seed(Seed),
+impl<M: Model> Origin<M> {
+    /// The seed of the case, or what stands for it.
+    pub(crate) fn seed(&self) -> Seed {
+        match self {
+            Self::Saved { replay, .. } => replay.seed.parse().unwrap_or_else(|_| Seed::from(0)),
+            Self::Example { name, .. } => Seed::named(name),
+            Self::Seed(seed) => *seed,
+        }
+    }
 }
 
-impl fmt::Display for Named {
+impl<M: Model> fmt::Display for Origin<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(file) => write!(f, "{}", file.display()),
-            Self::Example(name) => write!(f, "example {name:?}"),
+            Self::Saved { file, .. } => write!(f, "{}", file.display()),
+            Self::Example { name, .. } => write!(f, "example {name:?}"),
             Self::Seed(seed) => write!(f, "seed {seed}"),
         }
     }

@@ -6,13 +6,14 @@
 
 use std::fmt::Debug;
 
-use model::{Model, Outcome};
+use model::{Case, Model, Outcome};
 use proptest::prelude::Just;
 use proptest::strategy::{BoxedStrategy, Strategy};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::check::check_with;
+use crate::as_test::Call;
+use crate::check::{check_by, check_case};
 use crate::config::Config;
 use crate::lanes::Lanes;
 use crate::system::{System, SystemError};
@@ -111,7 +112,37 @@ impl<State, Commands, Answer> Reference<State, Commands, Answer> {
         New: Fn() -> Sut,
         Run: Fn(&mut Sut, &<Self as Model>::Command) -> <Self as Model>::Response,
     {
-        check_with(config, self, &InMemory { new, run });
+        check_by(config, self, &InMemory { new, run }, Call::Reference);
+    }
+
+    /// Runs one case as it is against a system in memory, for a `#[test]` that stands alone:
+    /// `NETPROP_AS_TEST` prints one for a failing case.
+    ///
+    /// # Panics
+    /// As [`check_case`](crate::check::check_case()) does.
+    pub fn check_case<Sut, New, Run>(&self, case: &Case<Self>, new: New, run: Run)
+    where
+        Self: Model,
+        New: Fn() -> Sut,
+        Run: Fn(&mut Sut, &<Self as Model>::Command) -> <Self as Model>::Response,
+    {
+        check_case(self, &InMemory { new, run }, case);
+    }
+
+    /// [`Reference::check_case`] for a system that threads share.
+    ///
+    /// # Panics
+    /// As [`check_case`](crate::check::check_case()) does.
+    pub fn check_case_shared<Sut, New, Run>(&self, case: &Case<Self>, new: New, run: Run)
+    where
+        Self: Model + Sync,
+        <Self as Model>::Command: Send + Sync,
+        <Self as Model>::Response: Send + Sync,
+        Sut: Sync,
+        New: Fn() -> Sut,
+        Run: Fn(&Sut, &<Self as Model>::Command) -> <Self as Model>::Response + Sync,
+    {
+        check_case(self, &Shared { new, run }, case);
     }
 
     /// Tests a system that threads share, with lanes of commands side by side in half of the
@@ -129,9 +160,7 @@ impl<State, Commands, Answer> Reference<State, Commands, Answer> {
         New: Fn() -> Sut,
         Run: Fn(&Sut, &<Self as Model>::Command) -> <Self as Model>::Response + Sync,
     {
-        let mut config = Config::default();
-        config.shape.lanes.get_or_insert_default();
-        self.check_shared_with(&config, new, run);
+        self.check_shared_with(&Config::default().with_lanes(), new, run);
     }
 
     /// [`Reference::check_shared`] with a configuration of one's own, whose shape says of the
@@ -148,7 +177,7 @@ impl<State, Commands, Answer> Reference<State, Commands, Answer> {
         New: Fn() -> Sut,
         Run: Fn(&Sut, &<Self as Model>::Command) -> <Self as Model>::Response + Sync,
     {
-        check_with(config, self, &Shared { new, run });
+        check_by(config, self, &Shared { new, run }, Call::SharedReference);
     }
 }
 

@@ -37,7 +37,7 @@ impl Seed {
     }
 
     /// Whether it stands for a name, so that nothing can be generated from it.
-    fn is_named(self) -> bool {
+    pub(crate) fn is_named(self) -> bool {
         self.0[..8] != [0; 8] && self.0[8..] == [0; 24]
     }
 
@@ -66,6 +66,17 @@ impl Seed {
         TestRng::from_seed(RngAlgorithm::XorShift, &bytes)
     }
 }
+
+/// The digits of a seed that names of files and tests have. Those of a number begin with zeros, and
+/// have their last ones.
+pub(crate) fn short(seed: &str) -> &str {
+    let first = seed.get(..SHORT).unwrap_or(seed);
+    let last = seed.len().checked_sub(SHORT).and_then(|start| seed.get(start..));
+    if first.bytes().all(|digit| digit == b'0') { last.unwrap_or(first) } else { first }
+}
+
+/// How many digits [`short`] gives.
+pub(crate) const SHORT: usize = 12;
 
 /// One step of SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators",
 /// 2014): each bit of the result depends on each bit of the number.

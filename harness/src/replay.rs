@@ -10,10 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::causes::Causes;
 use crate::execute::Evidence;
+use crate::regressions;
 use crate::shrink::Rate;
 
+mod kept;
 mod unreturned;
 
+pub(crate) use kept::json;
 pub(crate) use unreturned::Unreturned;
 
 /// What is written into `format`, so that other JSON files are not taken for replay files.
@@ -26,7 +29,7 @@ const VERSION: u32 = 1;
 #[non_exhaustive]
 pub enum ReplayError {
     /// The file system said no.
-    #[error("cannot {action} replay file {path}: {source}: check that the directory is there, yours and not full", path = path.display())]
+    #[error("cannot {action} replay file {path}: {source}: check that {check}", path = path.display(), check = to_check(action))]
     File {
         /// `read` or `write`.
         action: &'static str,
@@ -34,6 +37,12 @@ pub enum ReplayError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// JSON has no form for the case, or none that gives it back as it was.
+    #[error("the case cannot be kept in a file: {what}")]
+    Unkept {
+        /// What of it, and why.
+        what: String,
     },
     /// It is not JSON, or not of the right shape.
     #[error("replay file {path} cannot be understood ({source}): it was damaged, or is for another specification", path = path.display())]
@@ -77,6 +86,14 @@ pub enum ReplayError {
     },
 }
 
+/// What to look at where the file system said no.
+fn to_check(action: &str) -> &'static str {
+    match action {
+        "read" => "it is there, and that you may read it",
+        _ => "the directory is there, yours and not full",
+    }
+}
+
 /// A failing case with all that is needed to run it again.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(bound = "", deny_unknown_fields)]
@@ -104,6 +121,10 @@ pub struct Replay<M: Model> {
     /// How often this case failed, where that was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
+    /// Whether lanes are to follow the order of events in `failure`, since the case fails more
+    /// often so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_order: bool,
     /// Marks of smaller cases that hold, for a search that goes on with this one; none once it is
     /// the smallest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -171,21 +192,22 @@ impl<M: Model> Replay<M> {
             case,
             first_rate: None,
             rate: None,
+            in_order: false,
             held: Vec::new(),
             causes: None,
         }
     }
 
-    /// The name of its file: the specification's, and the start of the seed.
+    /// The name of its file: the specification's, and twelve digits of the seed.
     #[must_use]
     pub fn file_name(&self) -> String {
-        format!("{}-{}.json", self.specification, self.seed.get(..12).unwrap_or(&self.seed))
+        format!("{}-{}.json", self.specification, regressions::short(&self.seed))
     }
 
     /// Writes it into a directory, whole or not at all, and says to which file.
     ///
     /// # Errors
-    /// [`ReplayError::File`].
+    /// [`ReplayError::File`], or [`ReplayError::Unkept`] where JSON has no form for the case.
     pub fn write(&self, directory: &Path) -> Result<PathBuf, ReplayError> {
         let path = directory.join(self.file_name());
         self.write_to(&path)?;
@@ -195,15 +217,35 @@ impl<M: Model> Replay<M> {
     /// Writes it to a file, whole or not at all.
     ///
     /// # Errors
-    /// [`ReplayError::File`].
+    /// [`ReplayError::File`], or [`ReplayError::Unkept`] where JSON has no form for the case.
     pub fn write_to(&self, path: &Path) -> Result<(), ReplayError> {
-        let failed = |error: serde_json::Error| ReplayError::File {
-            action: "write",
-            path: path.to_owned(),
-            source: error.into(),
-        };
-        let mut text = serde_json::to_string_pretty(self).map_err(failed)?;
+        write_whole(path, self.text()?.as_bytes())
+    }
+
+    fn text(&self) -> Result<String, ReplayError> {
+        let unkept = |why| ReplayError::Unkept { what: kept::has_no_form("it", &why) };
+        let mut text = serde_json::to_string_pretty(self).map_err(unkept)?;
         text.push('\n');
+        Ok(text)
+    }
+
+    /// Writes it to a file where that gives the case back as it is now, and leaves what was there
+    /// before where it does not.
+    ///
+    /// # Errors
+    /// [`ReplayError::File`], or [`ReplayError::Unkept`] with what of the case would be lost.
+    pub fn write_safely(&self, model: &M, path: &Path) -> Result<(), ReplayError> {
+        if let Some(what) = kept::lost(model, &self.case) {
+            return Err(ReplayError::Unkept { what });
+        }
+        let text = self.text()?;
+        // All parts come back, and so should the whole, read as a replay reads it.
+        let read = Self::parse(model, path, text.as_bytes());
+        let read = read.map_err(|error| ReplayError::Unkept { what: error.to_string() })?;
+        if !kept::is_same(&read.case, &self.case) {
+            let what = "it comes back as another one".to_owned();
+            return Err(ReplayError::Unkept { what });
+        }
         write_whole(path, text.as_bytes())
     }
 
@@ -213,16 +255,21 @@ impl<M: Model> Replay<M> {
     /// A [`ReplayError`] that says what is wrong with the file.
     pub fn read(model: &M, path: &Path) -> Result<Self, ReplayError> {
         let (header, text) = open(path)?;
-        let path_owned = path.to_owned();
         if header.specification != model.name() {
             return Err(ReplayError::Specification {
-                path: path_owned,
+                path: path.to_owned(),
                 found: header.specification,
                 expected: model.name(),
             });
         }
+        Self::parse(model, path, &text)
+    }
+
+    /// Understands the text of a file, and checks that the model takes its case.
+    fn parse(model: &M, path: &Path, text: &[u8]) -> Result<Self, ReplayError> {
+        let path_owned = path.to_owned();
         let shape = |source| ReplayError::Shape { path: path.to_owned(), source };
-        let replay: Self = serde_json::from_slice(&text).map_err(shape)?;
+        let replay: Self = serde_json::from_slice(text).map_err(shape)?;
         let checked = replay.case.validate(model);
         checked.map_err(|source| ReplayError::Impossible { path: path_owned, source })?;
         Ok(replay)
@@ -233,7 +280,7 @@ impl<M: Model> Replay<M> {
     /// # Errors
     /// [`ReplayError::File`]; a directory that is not there has no files.
     pub fn list(model: &M, directory: &Path) -> Result<Vec<PathBuf>, ReplayError> {
-        let prefix = format!("{}-", model.name());
+        let specification = model.name();
         let failed = |source| ReplayError::File { action: "read", path: directory.to_owned(), source };
         let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
@@ -244,7 +291,7 @@ impl<M: Model> Replay<M> {
         for entry in entries {
             let path = entry.map_err(failed)?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.starts_with(&prefix) && name.ends_with(".json") {
+            if is_name_of(&specification, name) {
                 files.push(path);
             }
         }
@@ -252,6 +299,22 @@ impl<M: Model> Replay<M> {
         Ok(files)
     }
 }
+
+/// Whether a file of this specification is named so: with digits of its seed, and a number where it
+/// is not the first of its seed. The name of one specification may be what that of another begins
+/// with.
+fn is_name_of(specification: &str, file: &str) -> bool {
+    let rest = file.strip_prefix(specification).and_then(|rest| rest.strip_prefix('-'));
+    let Some(rest) = rest.and_then(|rest| rest.strip_suffix(".json")) else { return false };
+    let rest = rest.strip_prefix(NEVER_RETURNED).unwrap_or(rest);
+    let (seed, number) = rest.split_once('_').map_or((rest, "0"), |(seed, number)| (seed, number));
+    seed.len() == regressions::SHORT
+        && seed.bytes().all(|digit| digit.is_ascii_hexdigit())
+        && number.parse::<u32>().is_ok()
+}
+
+/// What stands before the seed in the name of a file whose case never came to its end.
+const NEVER_RETURNED: &str = "never-returned-";
 
 /// Writes a file whole or not at all.
 fn write_whole(path: &Path, text: &[u8]) -> Result<(), ReplayError> {
@@ -279,4 +342,26 @@ pub fn check_directory(directory: &Path) -> Result<(), ReplayError> {
     let probe = tempfile::NamedTempFile::new_in(existing).map_err(failed)?;
     let _: &File = probe.as_file();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_name_of;
+
+    #[test]
+    fn files_are_those_of_the_specification_with_just_this_name() {
+        let ours = ["queue-0123456789ab.json", "queue-0123456789ab_2.json"];
+        assert!(ours.iter().all(|file| is_name_of("queue", file)));
+        assert!(is_name_of("queue", "queue-never-returned-0123456789ab.json"));
+        let others = [
+            "queue-bad-0123456789ab.json",
+            "queue-0123456789ab.txt",
+            "queue-0123456789ab_.json",
+            "queue-0123456789.json",
+            "queue0123456789ab.json",
+            "queue-.json",
+        ];
+        others.iter().for_each(|file| assert!(!is_name_of("queue", file), "{file}"));
+        assert!(is_name_of("queue-bad", "queue-bad-0123456789ab.json"));
+    }
 }

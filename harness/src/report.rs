@@ -7,10 +7,31 @@ use model::step::predict;
 use model::{Case, Model, Place};
 
 use crate::execute::{Course, Evidence, Given, Obstacle};
-use crate::runner::{Failure, Other};
+use crate::runner::{Failure, Other, Summary};
 use crate::shrink::Rate;
 
 mod lanes;
+
+/// So many failures that came once are told in full.
+const MOST_IN_FULL: usize = 3;
+
+/// Tells of all failures of a run: of the one that ended it, and of those that came once.
+#[must_use]
+pub fn summary<M: Model>(model: &M, summary: &Summary<M>) -> String {
+    let mut text = summary.failure.as_ref().map(|first| failure(model, first)).unwrap_or_default();
+    for (index, once) in summary.once.iter().enumerate() {
+        text.push_str("\nanother case failed");
+        if index < MOST_IN_FULL {
+            write!(text, "\n\n{}", failure(model, once)).ok();
+        } else {
+            writeln!(text, " ({}); seed {}", once.evidence, once.seed).ok();
+        }
+        if let Some(file) = &once.file {
+            writeln!(text, "kept in {}", file.display()).ok();
+        }
+    }
+    text
+}
 
 /// Tells what failed: the smallest case, the model's state at each step of a sequence, what lanes
 /// did side by side, what was expected and what came.
@@ -36,7 +57,16 @@ pub fn failure<M: Model>(model: &M, failure: &Failure<M>) -> String {
     let Failure { commands_at_first, shrink_runs, seed, .. } = failure;
     let probes = failure.causes.as_ref().map_or(0, |causes| causes.runs);
     let probed = if probes > 0 { format!(", {probes} more to see what matters") } else { String::new() };
-    writeln!(text, "\nfrom {commands_at_first} commands in {shrink_runs} runs{probed}; seed {seed}").ok();
+    if failure.smallest && *shrink_runs == 0 {
+        // It was as small when it was found, or read from its file.
+        let probed = if probes > 0 { format!("{probes} runs to see what matters; ") } else { String::new() };
+        writeln!(text, "\n{probed}seed {seed}").ok();
+    } else {
+        writeln!(text, "\nfrom {commands_at_first} commands in {shrink_runs} runs{probed}; seed {seed}").ok();
+    }
+    for warning in failure.unkept.iter().chain(&failure.warnings) {
+        writeln!(text, "warning: {warning}").ok();
+    }
     text
 }
 
@@ -108,8 +138,12 @@ fn rates<M: Model>(failure: &Failure<M>) -> String {
     if let (Some(first), Some(rate)) = (failure.first_rate, failure.rate)
         && !(always(&failure.first_rate) && always(&failure.rate))
     {
-        let hint = if first.failed == 0 { ", so it was not made smaller" } else { "" };
-        writeln!(text, "\nfails in {rate}; the first case failed again in {first}{hint}").ok();
+        let hint = match first.failed {
+            0 => ", so it was not made smaller; what is shown here did happen",
+            _ => "",
+        };
+        let pace = if failure.in_order { " with lanes in the order that was recorded" } else { "" };
+        writeln!(text, "\nfails in {rate}{pace}; the first case failed again in {first}{hint}").ok();
     }
     for Other { way, file } in &failure.others {
         let kept = file.as_ref().map(|file| format!("; kept in {}", file.display())).unwrap_or_default();

@@ -1,22 +1,25 @@
-//! The runner: saved failures first, then examples, then generated cases; the first failure shrinks.
+//! The runner: saved failures first, then examples, then generated cases. The first failure that
+//! comes again shrinks and ends the run; one that does not is kept while others are looked for.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::time::Instant;
 
-use model::panics::no_broken_model;
+use model::panics::{caught, no_broken_model};
 use model::{Case, Model};
 
 use crate::config::Config;
 use crate::coverage::{Coverage, Covered};
 use crate::execute::{Execution, Executor, Verdict, Watch};
 use crate::falsified::Found;
+use crate::lanes::Order;
 use crate::observe::{Event, Observer};
-use crate::origin::{self, Named, Origin, Seeds};
+use crate::origin::{self, Origin, Seeds};
 use crate::regressions::Seed;
-use crate::replay;
+use crate::replay::{self, Replay};
 use crate::statistics::Counts;
 use crate::stop::Stop;
+use crate::summary::check_name;
 use crate::system::{System, SystemError};
 
 pub use crate::falsified::Continued;
@@ -40,14 +43,14 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     ) -> Self {
         let attempts = config.attempts.max(1);
         let exclusions = RefCell::default();
-        let limit = config.command_limit.filter(|limit| !limit.is_zero());
-        let watch = limit.map(|limit| Watch::new(model, limit, &config.settings, config.failures.clone()));
+        let watch = Watch::new(model, config);
         let (timed, spare) = (Cell::default(), RefCell::default());
         let executor = Executor { model, system, observer, stop, attempts, exclusions, watch, timed, spare };
         Self { executor, config }
     }
 
-    /// Runs saved failures, examples, then generated cases, until one fails or all have run.
+    /// Runs saved failures, examples, then generated cases, until one fails and fails again when it
+    /// is run again, or all have run.
     ///
     /// # Errors
     /// [`RunError`] where no verdict can be had at all. A system that fails now and then is no
@@ -61,10 +64,14 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     fn all(&self) -> Result<Summary<M>, RunError> {
         let start = Instant::now();
         let first = self.config.seed.unwrap_or_else(Seed::random);
+        let model = self.executor.model;
+        check_name(model)?;
+        if let Some(watch) = &self.executor.watch {
+            watch.forget();
+        }
         if let Some(directory) = &self.config.failures {
             replay::check_directory(directory)?;
         }
-        let model = self.executor.model;
         let mut saved = origin::saved(model, self.config, self.executor.observer)?;
         saved.extend(origin::examples(model)?);
         let total = u32::try_from(saved.len()).unwrap_or(u32::MAX).saturating_add(self.config.cases);
@@ -81,10 +88,18 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         let mut summary = Summary::default();
         let (mut counts, confidence) = (Counts::default(), self.config.cover.unwrap_or_default());
         let mut met = Met { covered: &mut covered, counts: &mut counts };
-        match self.cases(saved, total, seeds, &mut met, &mut summary) {
+        let ended = no_broken_model(|| self.cases(saved, total, seeds, &mut met, &mut summary));
+        match ended.unwrap_or_else(|broken| Err(SystemError::from(broken).into())) {
             Err(RunError::System(SystemError::Stopped)) => summary.stopped = true,
+            // What was found before still stands.
+            Err(error) if !summary.once.is_empty() => {
+                let text = format!("the run ended early: {error}");
+                self.tell(&Event::Warning { text: &text });
+                summary.once[0].warnings.push(text);
+            }
             ended => ended?,
         }
+        summary.settle();
         summary.stopped |= self.executor.stop.requested();
         summary.exclusions = self.executor.exclusions.take();
         summary.statistics = counts.report(&confidence);
@@ -98,10 +113,32 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     /// # Errors
     /// [`SystemError`] where no system can be made or driven.
     pub fn run_case(&self, case: &Case<M>, origin: &str) -> Result<Execution<M>, SystemError> {
+        self.run_one(case, origin, None)
+    }
+
+    /// Runs the case of a replay file, without shrinking it; with lanes in the order in which it
+    /// failed, where it fails more often so.
+    ///
+    /// # Errors
+    /// [`SystemError`] where no system can be made or driven.
+    pub fn replay(&self, replay: &Replay<M>, origin: &str) -> Result<Execution<M>, SystemError> {
+        self.run_one(&replay.case, origin, replay.order().as_ref())
+    }
+
+    pub(crate) fn run_one(
+        &self,
+        case: &Case<M>,
+        origin: &str,
+        order: Option<&Order>,
+    ) -> Result<Execution<M>, SystemError> {
+        check_name(self.executor.model).map_err(|error| SystemError::WrongUse(Box::new(error)))?;
+        if let Some(watch) = &self.executor.watch {
+            watch.forget();
+        }
         let start = Some(Instant::now());
         self.announce(1, 1, &origin, case);
         self.executor.timed.set(true);
-        let execution = self.executor.run(case)?;
+        let execution = self.executor.run(case, order)?;
         self.finish(1, &execution.verdict, start);
         Ok(execution)
     }
@@ -145,9 +182,13 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
                     // Another is generated in its place.
                     number -= u32::from(generated);
                 }
-                CaseEnd::Failed(failure) => {
+                CaseEnd::Failed(failure) if failure.came_again() => {
                     summary.failure = Some(*failure);
                     return Ok(());
+                }
+                CaseEnd::Failed(failure) => {
+                    summary.once.push(*failure);
+                    (inconclusive, excluded) = (0, 0);
                 }
             }
             if number == total && self.config.cover.is_some_and(|cover| met.counts.is_undecided(&cover)) {
@@ -171,47 +212,61 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             return Err(SystemError::Stopped.into());
         }
         let model = self.executor.model;
-        let (found, named) = match origin {
-            Origin::Saved { file, replay } => (Found::saved(file.clone(), *replay), Named::File(file)),
-            Origin::Example { name, case } => (Found::fresh(Seed::named(&name), *case), Named::Example(name)),
-            Origin::Seed(seed) => {
-                (Found::fresh(seed, origin::case_of(model, self.config, seed)?), Named::Seed(seed))
-            }
+        let fresh = match &origin {
+            Origin::Seed(seed) => Some(origin::case_of(model, self.config, *seed)?),
+            Origin::Saved { .. } | Origin::Example { .. } => None,
+        };
+        let (case, order) = match (&origin, &fresh) {
+            (Origin::Saved { replay, .. }, _) => (&replay.case, replay.order()),
+            (Origin::Example { case, .. }, _) => (case.as_ref(), None),
+            (Origin::Seed(_), fresh) => (fresh.as_ref().expect(GENERATED), None),
         };
         if let Some(watch) = &self.executor.watch {
-            watch.seed(found.seed);
+            watch.seed(origin.seed());
         }
-        self.announce(number, total, &named, &found.case);
-        let execution = self.executor.run(&found.case)?;
+        self.announce(number, total, &origin, case);
+        let execution = self.executor.run(case, order.as_ref())?;
         self.finish(number, &execution.verdict, start);
         let covered = &mut *met.covered;
-        let goals = covered.goals(&model.choices(&found.case.initial));
+        let goals = covered.goals(&model.choices(&case.initial));
         match &execution.verdict {
             Verdict::Inconclusive(_) => return Ok(CaseEnd::Inconclusive),
             Verdict::Excluded(_) => {
                 // A command may have led there, such as an Upgrade to what cannot be built.
-                let states = found.case.states(model);
-                let there = states.get(execution.history.len() + 1).unwrap_or(&found.case.initial);
+                let states = case.states(model);
+                let there = states.get(execution.history.len() + 1).unwrap_or(&case.initial);
                 let goals = covered.goals(&model.choices(there));
                 covered.exclude(&goals);
                 return Ok(CaseEnd::Excluded);
             }
             Verdict::Holds | Verdict::Falsified(_) => {
                 covered.cover(&goals);
-                met.counts.add(model, &found.case);
+                let mut counted = || met.counts.add(model, case, &execution.history);
+                if execution.evidence().is_none() {
+                    counted();
+                } else if let Err(panicked) = caught(counted) {
+                    // What failed is told all the same.
+                    self.tell(&Event::Warning { text: &format!("the case was not counted: {panicked}") });
+                }
             }
         }
-        let found = match named {
-            Named::Seed(seed) if matches!(execution.verdict, Verdict::Falsified(_)) => {
-                found.with_trees(origin::generated(model, self.config, seed)?)
-            }
-            _ => found,
-        };
         let Some(evidence) = execution.evidence().cloned() else {
             self.executor.recycle(execution.history);
             return Ok(CaseEnd::Held);
         };
-        Ok(CaseEnd::Failed(Box::new(self.pursue(found, evidence, &execution)?)))
+        let found = match (origin, fresh) {
+            (Origin::Saved { file, replay }, _) => Found::saved(file, *replay),
+            (Origin::Example { name, case }, _) => Found::fresh(Seed::named(&name), *case),
+            (Origin::Seed(seed), fresh) => {
+                let found = Found::fresh(seed, fresh.expect(GENERATED));
+                match origin::generated(model, self.config, seed) {
+                    Ok(generated) => found.with_trees(generated),
+                    // A model that is no function of the seed: what failed did fail.
+                    Err(_) => found,
+                }
+            }
+        };
+        Ok(CaseEnd::Failed(Box::new(self.pursue(found, evidence, &execution))))
     }
 
     fn announce(&self, number: u32, cases: u32, origin: &dyn Display, case: &Case<M>) {
@@ -248,6 +303,10 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         }
         if summary.statistics.cases > 0 {
             self.tell(&Event::Statistics { statistics: &summary.statistics });
+            if summary.statistics.is_void() {
+                let text = "no command was answered, so nothing of the system was tested";
+                self.tell(&Event::Warning { text });
+            }
         }
         self.tell(&Event::RunFinished {
             verdict: summary.verdict(),
@@ -275,6 +334,9 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         self.executor.observer.event(event);
     }
 }
+
+/// Why there is a case for each seed.
+const GENERATED: &str = "the case of a seed was generated";
 
 /// So many times the cases that were asked for are generated at most to be sure of shares.
 const MOST_TIMES: u32 = 100;

@@ -11,7 +11,6 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use model::Tree;
 use model::{Case, Model};
 
 use crate::execute::{Evidence, Verdict};
@@ -28,7 +27,7 @@ mod relevance;
 mod reproduction;
 mod shortcut;
 mod step;
-mod values;
+mod trees;
 mod way;
 
 use alike::{Domain, plainest, renamed};
@@ -38,6 +37,7 @@ use draft::Draft;
 use relevance::Relevance;
 pub use reproduction::Rate;
 use step::{Change, Kind, Rates, Step};
+pub(crate) use trees::Trees;
 pub(crate) use way::Way;
 
 /// How much a search may cost.
@@ -86,8 +86,8 @@ pub(crate) struct First<M: Model> {
     pub(crate) way: Way,
     /// How often it failed when it was run again; none where it was not.
     pub(crate) rate: Option<Rate>,
-    /// The trees of its commands, or none at all for a case that was read from a file.
-    pub(crate) trees: Vec<Tree<M::Command>>,
+    /// What proptest knows of how it becomes simpler.
+    pub(crate) trees: Trees<M>,
 }
 
 /// A search for the smallest failing case.
@@ -95,7 +95,7 @@ pub(crate) struct Shrinker<'a, M: Model, B> {
     model: &'a M,
     bench: &'a mut B,
     memory: &'a mut Memory,
-    trees: Vec<Tree<M::Command>>,
+    trees: Trees<M>,
     best: Draft<M>,
     evidence: Evidence,
     way: Way,
@@ -156,7 +156,7 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
         // One run decides where a sequence of commands has failed each time.
         let steady = rate.is_none_or(|rate| case.lanes.is_empty() && rate.is_always());
         let states = case.states(model);
-        let best = Draft::new(case, trees.len());
+        let best = Draft::new(case, trees.commands.len());
         let new_id = best.len();
         let mut alphabet: Vec<M::Command> = Vec::new();
         for traced in best.commands().filter(|traced| model.defines(&traced.command).is_none()) {
@@ -272,6 +272,7 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
     fn take(&mut self, step: &Step<M>) -> Result<bool, End> {
         let draft = match &step.change {
             Change::Tree(id) => return self.simplify_by_tree(*id),
+            Change::StateTree => return self.simplify_state_by_tree(),
             Change::Hoist(index) => self.best.hoisted(self.model, *index),
             Change::Plainest(ids) => Some(plainest(&self.best, &self.domain, ids)),
             Change::Rename(rename) => Some(renamed(&self.best, &self.domain, rename)),

@@ -27,6 +27,14 @@ pub enum RunError {
     /// A failing case could not be kept or read.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// The model has a name that no file can have.
+    #[error(
+        "{name:?} cannot be a specification's name, since files are named after it: take letters, digits and hyphens"
+    )]
+    Name {
+        /// The name.
+        name: String,
+    },
     /// An example of the specification is none.
     #[error("example {name:?} is impossible: {source}: mend it in the model's examples")]
     Example {
@@ -54,6 +62,13 @@ pub enum RunError {
     },
 }
 
+/// Checks that files can be named after a model and found again by its name.
+pub(crate) fn check_name<M: Model>(model: &M) -> Result<(), RunError> {
+    let name = model.name();
+    let fits = |letter: char| letter.is_alphanumeric() || letter == '-';
+    if !name.is_empty() && name.chars().all(fits) { Ok(()) } else { Err(RunError::Name { name }) }
+}
+
 fn listed(exclusions: &[Exclusion]) -> String {
     let one = |Exclusion { configuration, reason }: &Exclusion| format!("{configuration} ({reason})");
     exclusions.iter().map(one).collect::<Vec<_>>().join("; ")
@@ -78,6 +93,8 @@ pub struct Failure<M: Model> {
     pub first_rate: Option<Rate>,
     /// How often the smallest one failed, where that was measured.
     pub rate: Option<Rate>,
+    /// Whether it fails most often with lanes in the order that was recorded, as replays run it.
+    pub in_order: bool,
     /// Other failures that came up while this one was made smaller, each once.
     pub others: Vec<Other>,
     /// What of its initial state matters, where that was asked.
@@ -86,6 +103,19 @@ pub struct Failure<M: Model> {
     pub settings: BTreeMap<String, String>,
     /// The replay file, where one is kept.
     pub file: Option<PathBuf>,
+    /// Why the file has no case, or an earlier one, and what brings the case back then.
+    pub unkept: Option<String>,
+    /// What else went wrong once the first case had failed, a sentence each: the failure stands
+    /// whatever becomes of making it smaller.
+    pub warnings: Vec<String>,
+}
+
+impl<M: Model> Failure<M> {
+    /// Whether the case failed again when it was run again, or was taken to do so.
+    #[must_use]
+    pub fn came_again(&self) -> bool {
+        self.rate.is_none_or(|rate| rate.failed > 0)
+    }
 }
 
 /// A failure that came up while another was made smaller.
@@ -112,8 +142,12 @@ pub struct Summary<M: Model> {
     pub coverage: Option<CoverageReport>,
     /// What the cases were like.
     pub statistics: Statistics,
-    /// The failure that ended the run, if there was one.
+    /// The failure that ended the run, if there was one; where none came again when its case was
+    /// run again, the first that came at all.
     pub failure: Option<Failure<M>>,
+    /// The other failures that came once and in none of their reruns, in the order in which they
+    /// came: each was seen, so each falsifies.
+    pub once: Vec<Failure<M>>,
     /// Whether it was stopped before its end.
     pub stopped: bool,
 }
@@ -129,12 +163,20 @@ impl<M: Model> Default for Summary<M> {
             coverage: None,
             statistics: Statistics::default(),
             failure: None,
+            once: Vec::new(),
             stopped: false,
         }
     }
 }
 
 impl<M: Model> Summary<M> {
+    /// Makes the first failure that came once the failure of the run, where it has no other.
+    pub(crate) fn settle(&mut self) {
+        if self.failure.is_none() && !self.once.is_empty() {
+            self.failure = Some(self.once.remove(0));
+        }
+    }
+
     /// `falsified`, `stopped`, `inconclusive` (some case had no verdict) or `holds`.
     #[must_use]
     pub fn verdict(&self) -> &'static str {

@@ -8,7 +8,7 @@ mod ring;
 use std::path::Path;
 use std::process::Command;
 
-use harness::{Config, Runner, Silent, Stop, TestText, check};
+use harness::{Config, Expressions, Runner, Silent, Stop, TestText, check};
 use ring::{Buffers, Command as RingCommand, Ring};
 
 // What netprop prints of the planted bug; it holds as it is, since nothing is planted then.
@@ -84,6 +84,9 @@ fn cases_and_verbose() {
     assert!(!failures.passed);
     assert!(failures.count("falsified by command ") > 1, "each failure as it is found: {}", failures.text);
     assert_eq!(failures.count("case 1/"), 0, "not each case: {}", failures.text);
+    let named = "ring_forgets_that_it_is_full";
+    let by_itself = run_test(named, tempfile::tempdir().unwrap().path(), &[("PROPTEST_VERBOSE", "1")]);
+    assert_eq!(by_itself.count("case 1"), 0, "nor one that is run by itself: {}", by_itself.text);
     let report = alone(&[PLANT]);
     assert!(!report.passed && report.count("falsified by command ") == 0, "{}", report.text);
     assert!(
@@ -139,6 +142,8 @@ fn failures_persist_unless_that_is_switched_off() {
     // It is the first case of the next run, and fails without the luck of the first.
     let again = run(kept.path(), &[PLANT, ("PROPTEST_VERBOSE", "2"), ("PROPTEST_CASES", "1")]);
     assert!(!again.passed && again.text.contains("netprop-failures/ring-"), "{}", again.text);
+    assert_eq!(again.count(" in 0 runs"), 0, "nothing was left to make smaller: {}", again.text);
+    assert!(again.text.contains("\nseed "), "{}", again.text);
     let elsewhere = tempfile::tempdir().unwrap();
     run(elsewhere.path(), &[PLANT, ("NETPROP_FAILURES", "found/here")]);
     assert!(elsewhere.path().join("found/here").is_dir());
@@ -165,6 +170,8 @@ fn variables_of_our_own_are_read_and_what_they_cannot_mean_is_said() {
     assert!(wrong.passed);
     assert!(wrong.text.contains("NETPROP_COMMANDS is passed over: 5 is more than 2"), "{}", wrong.text);
     assert!(wrong.text.contains("NETPROP_SWARM is passed over: \"most\" is not a number"), "{}", wrong.text);
+    let none = alone(&[("NETPROP_COMMANDS", "0"), ("PROPTEST_CASES", "1")]);
+    assert!(none.text.contains("NETPROP_COMMANDS is passed over: with none there is"), "{}", none.text);
     assert_eq!(wrong.count("unknown"), 0, "proptest takes none of them for its own: {}", wrong.text);
 }
 
@@ -177,8 +184,12 @@ fn a_failing_case_becomes_a_test_that_stands_alone() {
     let test = TestText {
         name: "ring_forgets_that_it_is_full".to_owned(),
         about: format!("{}.", failure.evidence),
-        system: "&Buffers::of_environment()".to_owned(),
-        ..TestText::by_types::<Ring, Buffers>("ring", "", String::new())
+        expressions: Expressions {
+            model: "&Ring".to_owned(),
+            system: "&Buffers::of_environment()".to_owned(),
+            ..Expressions::default()
+        },
+        ..TestText::default()
     };
     let text = test.of(&Ring, &failure.case).replace("Command::", "RingCommand::");
     assert_eq!(text, include_str!("ring/standing_alone.rs"), "the file is not what is printed now:\n{text}");
@@ -190,6 +201,7 @@ fn a_failing_case_becomes_a_test_that_stands_alone() {
 #[test]
 fn a_report_has_the_test_where_it_is_asked_for() {
     let said = alone(&[PLANT, ("NETPROP_AS_TEST", "1")]);
-    let body = "    harness::check_case(\n        &Ring,\n        &Buffers,\n        &harness::Case {\n";
+    let body =
+        "    let system = /* Buffers */;\n    harness::check_case(\n        &Ring,\n        &system,\n";
     assert!(!said.passed && said.text.contains(body), "{}", said.text);
 }

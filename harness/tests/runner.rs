@@ -178,6 +178,7 @@ fn broken_replay_files_are_refused() {
     }
     let missing = Replay::read(&model, Path::new("nowhere.json")).err().unwrap().to_string();
     assert!(missing.contains("cannot read replay file nowhere.json"), "{missing}");
+    assert!(missing.contains("check that it is there") && !missing.contains("not full"), "{missing}");
 }
 
 /// Asks the run to stop at the n-th candidate of shrinking.

@@ -138,10 +138,7 @@ fn make<M: Model>(
         let commands: &Commands<'_, M> = &|model, state| model.gen_command(state);
         let mut draw = Draw::new(model, swarm, runner);
         for number in 1..=count {
-            let (tree, command) = draw.command(commands, &state, runner)?;
-            draw.advance(&mut state, &command, number)?;
-            case.commands.push(command);
-            keep(tree);
+            case.commands.push(draw.next(commands, &mut state, number, runner, keep)?);
         }
         if let Some(lanes) = &shape.lanes {
             let trees = lanes::add_lanes(&mut draw, (model, commands), lanes, &mut case, &mut state, runner)?;

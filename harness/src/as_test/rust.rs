@@ -45,6 +45,17 @@ impl ser::Error for NoExpression {
 
 type Written = Result<Both, NoExpression>;
 
+/// A number, of which `Debug` tells the infinite ones and those that are none by a word.
+fn float(name: &str, debug: String) -> Both {
+    let constant = match debug.as_str() {
+        "NaN" => "NAN",
+        "inf" => "INFINITY",
+        "-inf" => "NEG_INFINITY",
+        _ => return Both::alike(debug),
+    };
+    Both { rust: format!("{name}::{constant}"), debug }
+}
+
 struct Writer;
 
 /// Several values in one.
@@ -111,11 +122,11 @@ impl ser::Serializer for Writer {
     }
 
     fn serialize_f32(self, value: f32) -> Written {
-        self.serialize_f64(value.into())
+        Ok(float("f32", format!("{value:?}")))
     }
 
     fn serialize_f64(self, value: f64) -> Written {
-        if value.is_finite() { Ok(Both::alike(format_args!("{value:?}"))) } else { Err(NoExpression) }
+        Ok(float("f64", format!("{value:?}")))
     }
 
     fn serialize_str(self, value: &str) -> Written {
@@ -317,6 +328,8 @@ mod tests {
         let send = Command::Send { to: "a\"b".to_owned(), parts: vec![(1, 0.5)] };
         let said = "Command::Send { to: \"a\\\"b\".into(), parts: [(1, 0.5)].into() }";
         assert_eq!(expression(&send).as_deref(), Some(said));
+        assert_eq!(expression(&(f64::NAN, 0.1_f32)).as_deref(), Some("(f64::NAN, 0.1)"));
+        assert_eq!(expression(&f32::NEG_INFINITY).as_deref(), Some("f32::NEG_INFINITY"));
         let map = BTreeMap::from([(1, Point(2)), (3, Point(4))]);
         assert_eq!(expression(&map).as_deref(), Some("[(1, Point(2)), (3, Point(4))].into()"));
     }
@@ -327,6 +340,5 @@ mod tests {
         assert_eq!(expression(&Hidden(1)), None);
         assert_eq!(expression(&vec![Hidden(1)]), None);
         assert_eq!(expression(&[1, 2]), None, "an array is no collection");
-        assert_eq!(expression(&f64::NAN), None);
     }
 }

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::Subnet;
 
 use super::parameters::ParameterOptions;
-use crate::config::range;
+use crate::config::{Config, range, some};
 use crate::exit;
 use crate::regressions::Seed;
 
@@ -57,7 +57,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "MIN..MAX", default_value = "1..4", value_parser = range)]
     pub(crate) machines: RangeInclusive<usize>,
     /// How many commands a case has
-    #[arg(long, value_name = "MIN..MAX", default_value = "5..10", value_parser = range)]
+    #[arg(long, value_name = "MIN..MAX", default_value = "5..10", value_parser = some)]
     pub(crate) commands: RangeInclusive<usize>,
     /// Of how many cases in a hundred lanes run side by side after the first commands; 0 for none
     #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=100))]
@@ -66,7 +66,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "MIN..MAX", default_value = "2", value_parser = range)]
     pub(crate) lanes: RangeInclusive<usize>,
     /// How many commands a lane has
-    #[arg(long, value_name = "MIN..MAX", default_value = "1..4", value_parser = range)]
+    #[arg(long, value_name = "MIN..MAX", default_value = "1..4", value_parser = some)]
     pub(crate) lane_commands: RangeInclusive<usize>,
     /// The seed of the first case: a number, or 64 hexadecimal digits
     #[arg(long)]
@@ -217,11 +217,24 @@ pub(crate) struct LabOptions {
     /// the build of an upgrade; 0 for as long as it does
     #[arg(long, value_name = "SECONDS", default_value_t = 3 * 3600)]
     pub(crate) command_limit: u64,
+    /// How long making a network or taking it down may take before the run ends since it never
+    /// does, in seconds, with the build of its images; 0 for as long as it does
+    #[arg(long, value_name = "SECONDS", default_value_t = 6 * 3600)]
+    pub(crate) system_limit: u64,
     /// Where the directories of runs lie [default: a directory of the user's among temporary files]
     #[arg(long, value_name = "DIR", env = "NETPROP_RUNTIME_DIR")]
     pub(crate) run_directory: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) nixos: super::nixos::Options,
+}
+
+impl LabOptions {
+    /// A configuration with how long commands and systems may take.
+    pub(crate) fn limited(&self, config: Config) -> Config {
+        let command_limit = Some(Duration::from_secs(self.command_limit));
+        let system_limit = Some(Duration::from_secs(self.system_limit));
+        Config { command_limit, system_limit, ..config }
+    }
 }
 
 /// How much is said, and in what form.
@@ -309,6 +322,15 @@ mod tests {
         assert_eq!(range("3"), Ok(3..=3));
         for text in ["", "4..1", "a", "1..", "..2", "-1..2", "1..2..3"] {
             assert!(range(text).is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_run_has_something_to_run() {
+        for option in ["--commands", "--lane-commands"] {
+            let said = Cli::try_parse_from(["netprop", "run", option, "0..0"]).unwrap_err().to_string();
+            assert!(said.contains(option) && said.contains("nothing to run"), "{said}");
+            assert!(Cli::try_parse_from(["netprop", "run", option, "0..1"]).is_ok());
         }
     }
 }

@@ -60,7 +60,7 @@ impl From<RunError> for Fatal {
             RunError::System(error) => error.into(),
             RunError::Generate(error) => Self::usage(&error),
             RunError::Replay(error) => Self::usage(&error),
-            RunError::Example { .. } | RunError::Cover { .. } => Self::usage(&error),
+            RunError::Name { .. } | RunError::Example { .. } | RunError::Cover { .. } => Self::usage(&error),
             RunError::AllExcluded { .. } => Self { exit: Exit::Inconclusive, message: error.to_string() },
         }
     }

@@ -237,7 +237,8 @@ impl Observer for Human {
             }
             Event::Measured { failed, runs } => {
                 if failed < runs {
-                    self.line(&format!("it fails in {failed} of {runs} more runs"));
+                    let kept = if failed == 0 { ", so it is kept as it is" } else { "" };
+                    self.line(&format!("it fails in {failed} of {runs} more runs{kept}"));
                 }
             }
             Event::OtherFailure { way, file } => {

@@ -1,7 +1,6 @@
 //! `netprop replay`: a failing case again, as it was written down.
 
 use std::path::Path;
-use std::time::Duration;
 
 use model::MachineSpec;
 
@@ -10,13 +9,13 @@ use super::args::ReplayOptions;
 use super::lab::{self, Tested};
 use super::run::Session;
 use super::{nixos, parameters};
-use crate::as_test::TestText;
+use crate::as_test::{Call, Expressions, TestText};
 use crate::config::Config;
 use crate::execute::{Exclusion, Verdict};
 use crate::exit::Exit;
 use crate::machines::MachineSystem;
 use crate::observe::Event;
-use crate::replay::{self, Replay};
+use crate::replay::{self, Replay, ReplayError};
 use crate::runner::{Failure, Runner};
 use crate::shrink::Budget;
 use crate::system::System;
@@ -47,15 +46,19 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<Exit, Fatal> {
 
 /// The case as a test for machines of any kind that `Lab::for_test` finds.
 fn as_test(specification: &MachineSpec, replay: &Replay<MachineSpec>) -> String {
-    let test = TestText {
-        name: TestText::name_of(&replay.specification, &replay.seed),
-        about: format!("{}.", replay.failure),
+    let expressions = Expressions {
         before: vec![
             "let Some(lab) = harness::machines::Lab::for_test()? else { return Ok(()) };".to_owned(),
             "let specification = harness::model::MachineSpec::new(lab.bounds()?)?;".to_owned(),
         ],
         model: "&specification".to_owned(),
         system: "&harness::machines::MachineSystem::new(&lab)".to_owned(),
+    };
+    let test = TestText {
+        name: TestText::name_of(&replay.specification, &replay.seed),
+        about: format!("{}.", replay.failure),
+        expressions,
+        call: Call::Function,
     };
     test.of(specification, &replay.case)
 }
@@ -68,11 +71,10 @@ fn run<S: System<MachineSpec>>(
     session: &Session,
 ) -> Result<Exit, Fatal> {
     let probes = Budget { runs: options.probes, time: None };
-    let command_limit = Some(Duration::from_secs(options.lab.command_limit));
-    let config = Config { probes, command_limit, ..Config::default() };
+    let config = options.lab.limited(Config { probes, ..Config::default() });
     let observer = session.observer.as_ref();
     let runner = Runner::new(specification, system, &config, observer, &session.stop);
-    let execution = runner.run_case(&replay.case, &options.file.display().to_string())?;
+    let execution = runner.replay(&replay, &options.file.display().to_string())?;
     let (exit, text) = match execution.verdict {
         Verdict::Holds => (Exit::Holds, "holds: the case does not fail here\n".to_owned()),
         Verdict::Inconclusive(reason) => (Exit::Inconclusive, format!("inconclusive: {reason}\n")),
@@ -81,8 +83,11 @@ fn run<S: System<MachineSpec>>(
             (Exit::Inconclusive, format!("excluded: {configuration} cannot be built or booted: {reason}\n"))
         }
         Verdict::Falsified(evidence) => {
-            if options.probe {
-                probe(&runner, &mut replay, &options.file)?;
+            let mut warnings = Vec::new();
+            if options.probe
+                && let Err(why) = probe(&runner, &mut replay, &options.file)
+            {
+                warnings.push(format!("what matters is not kept in the file: {why}"));
             }
             let failure: Failure<MachineSpec> = Failure {
                 seed: replay.seed.parse().unwrap_or_else(|_| regressions::Seed::from(0)),
@@ -93,10 +98,13 @@ fn run<S: System<MachineSpec>>(
                 smallest: replay.smallest,
                 first_rate: replay.first_rate,
                 rate: replay.rate,
+                in_order: replay.in_order,
                 others: Vec::new(),
                 causes: replay.causes,
                 settings: replay.settings,
                 file: None,
+                unkept: None,
+                warnings,
             };
             (Exit::Falsified, report::failure(specification, &failure))
         }
@@ -110,16 +118,17 @@ fn probe<S: System<MachineSpec>>(
     runner: &Runner<'_, MachineSpec, S>,
     replay: &mut Replay<MachineSpec>,
     file: &Path,
-) -> Result<(), Fatal> {
+) -> Result<(), ReplayError> {
     let (case, earlier) = (replay.case.clone(), replay.causes.take());
     let mut written = Ok(());
-    runner.causes(&case, earlier, |causes| {
+    let course = replay.failure.course.clone().filter(|_| replay.in_order);
+    runner.causes(&case, course.as_deref(), earlier, |causes| {
         replay.causes = Some(causes.clone());
         if written.is_ok() {
             written = replay.write_to(file);
         }
     });
-    written.map_err(|error| Fatal::usage(&error))
+    written
 }
 
 #[cfg(test)]
@@ -222,5 +231,23 @@ mod tests {
         // Two kernels, the greatest memory, two file systems, and both of these at once.
         assert_eq!(causes.runs, 6, "{causes}");
         assert_eq!(replayed(&file, &["--probe"]).causes.unwrap(), causes);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_any_more_leaves_the_report() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = saved(&directory.path().join("failures"));
+        let bounds = parameters::bounds(&replay::settings(&file).unwrap()).unwrap();
+        let specification = MachineSpec::new(bounds).unwrap();
+        let replay = Replay::read(&specification, &file).unwrap();
+        std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file.parent().unwrap(), "").unwrap();
+        let arguments = ["netprop", "replay", file.to_str().unwrap(), "--system", "simulated", "--probe"];
+        let Asked::Replay(options) = Cli::parse_from(arguments).command else {
+            unreachable!("it says replay")
+        };
+        let session = Session { observer: Arc::new(Silent), stop: Stop::default() };
+        let exit = run(&specification, &NeedsOldKernel, replay, &options, &session).unwrap();
+        assert_eq!(exit, Exit::Falsified);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use model::{KernelVersion, LaneShape, MachineSpec, Mebibytes, NetworkParameters, Shape};
 
@@ -91,10 +90,9 @@ fn config(options: &RunOptions, mut settings: BTreeMap<String, String>) -> Confi
         SystemKind::Simulated => "simulated",
     };
     settings.insert("system".to_owned(), system.to_owned());
-    let defaults = shrink::limited(&options.limits, defaults);
+    let defaults = options.lab.limited(shrink::limited(&options.limits, defaults));
     Config {
         cases: options.cases,
-        command_limit: Some(Duration::from_secs(options.lab.command_limit)),
         shape: shape(options),
         seed: options.seed.or(defaults.seed),
         coverage: match options.coverage {
@@ -127,10 +125,13 @@ fn conclude(specification: &MachineSpec, summary: &Summary<MachineSpec>, observe
         |number: &u32, what: &str| format!("{number} case{} {what}", if *number == 1 { "" } else { "s" });
     let mut text = String::new();
     if let Some(failure) = &summary.failure {
-        text.push_str(&report::failure(specification, failure));
+        text.push_str(&report::summary(specification, summary));
         text.push_str(&shrink::next(failure));
     }
     text.push_str(&format!("{}: {}", summary.verdict(), count(held, "held")));
+    if !summary.once.is_empty() {
+        text.push_str(&format!(", {} more failed once", summary.once.len()));
+    }
     if *inconclusive > 0 {
         text.push_str(&format!(", {}", count(inconclusive, "inconclusive")));
     }

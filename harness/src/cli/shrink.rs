@@ -1,7 +1,6 @@
 //! `netprop shrink`: a failing case is made smaller, from where an earlier run ended.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use model::MachineSpec;
 
@@ -47,9 +46,9 @@ fn go_on<S: System<MachineSpec>>(
 ) -> Result<Exit, Fatal> {
     let defaults = Config::default();
     let probes = Budget { runs: options.probes, ..defaults.probes };
-    let command_limit = Some(Duration::from_secs(options.lab.command_limit));
     // The run that found the failure has kept its seed.
-    let config = limited(&options.limits, Config { probes, command_limit, regressions: None, ..defaults });
+    let config = limited(&options.limits, Config { probes, regressions: None, ..defaults });
+    let config = options.lab.limited(config);
     let runner = Runner::new(specification, system, &config, session.observer.as_ref(), &session.stop);
     let (exit, text) = match runner.shrink_file(&options.file)? {
         Continued::Failed(failure) => {

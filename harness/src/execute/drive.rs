@@ -12,7 +12,7 @@ use model::{Case, Judgement, Model, Outcome, Place, Possible, Symbol};
 
 use super::record::{show_command, show_outcome};
 use super::{Evidence, Executor, Panic, Recorded, Recorder, Spot, Verdict, failed, judge};
-use crate::lanes::{self, Lanes};
+use crate::lanes::{self, Lanes, Order};
 use crate::system::{System, SystemError};
 
 /// A case on its way.
@@ -20,6 +20,8 @@ struct Drive<'a, 'e, M: Model, S: System<M>> {
     executor: &'a Executor<'e, M, S>,
     sut: &'a mut S::Sut,
     recorder: Recorder<'a, M>,
+    /// What its lanes are to follow.
+    order: Option<&'a Order>,
     /// What was given for symbols, in lanes only for the final commands.
     results: BTreeMap<Symbol, M::Response>,
     history: &'a mut Vec<Recorded<M>>,
@@ -50,6 +52,7 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         &self,
         sut: &mut S::Sut,
         case: &Case<M>,
+        order: Option<&Order>,
         history: &mut Vec<Recorded<M>>,
     ) -> Result<Verdict, SystemError> {
         let recorder = Recorder {
@@ -60,7 +63,7 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
             timed: self.timed.get(),
             clock: AtomicU64::new(0),
         };
-        Drive { executor: self, sut, recorder, results: BTreeMap::new(), history }.case(case)
+        Drive { executor: self, sut, recorder, order, results: BTreeMap::new(), history }.case(case)
     }
 }
 
@@ -98,6 +101,9 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
         place: impl Fn(usize) -> Place,
         first: usize,
     ) -> Result<Option<Verdict>, SystemError> {
+        if commands.is_empty() {
+            return Ok(None);
+        }
         let at = Cell::new(0);
         // One look for panics of the model, rather than one for each of its parts.
         let judged = in_parts(&Current { commands, at: &at }, || {
@@ -170,7 +176,7 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
         ready: Ready<M>,
     ) -> Result<Option<Panic>, SystemError> {
         self.executor.stopped()?;
-        let Self { executor, sut, recorder, results, history } = self;
+        let Self { executor, sut, recorder, results, history, .. } = self;
         let panic = match ready.bound {
             Ok(bound) => recorder.give(history, spot, bound, |command| executor.system.run(sut, command))?,
             Err(why) => recorder.give(history, spot, command.clone(), |_| Ok(Outcome::Refused(why)))?,
@@ -186,9 +192,9 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
     /// Runs the lanes and records what came; gives what panicked first.
     fn lanes(&mut self, case: &Case<M>) -> Result<Option<Panic>, SystemError> {
         self.executor.stopped()?;
-        let Self { executor, sut, recorder, results, history } = self;
+        let Self { executor, sut, recorder, order, results, history } = self;
         let first = case.commands.len() + 1;
-        let lanes = Lanes::new(recorder, &case.lanes, first, results, executor.stop);
+        let lanes = Lanes::new(recorder, &case.lanes, first, results, executor.stop, *order);
         let run = caught(|| executor.system.run_lanes(sut, &lanes));
         let (mut recorded, panic) = lanes.into_recorded();
         let (given, mut given_in_lanes) = (recorded.len(), BTreeMap::new());

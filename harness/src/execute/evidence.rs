@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Evidence {
     /// The place of the command that got a wrong answer, in the order of `Case::places`, counted
-    /// from 1.
+    /// from 1; 0 where it was none of them, since a system was not made or taken down in time.
     pub number: usize,
     /// What a right answer would have been.
     pub expected: String,

@@ -5,11 +5,13 @@ use std::time::Instant;
 
 use model::{Case, Model};
 
+use super::pace::{Pace, Paces};
 use crate::execute::{Evidence, Recorded, Verdict};
+use crate::lanes::Order;
 use crate::memory::Memory;
 use crate::observe::Event;
-use crate::replay::Replay;
-use crate::runner::{Failure, RunError, Runner};
+use crate::replay::{Replay, ReplayError};
+use crate::runner::{Failure, Runner};
 use crate::shrink::{Bench, Rate, Took, Trial, Way};
 use crate::summary::Other;
 use crate::system::{System, SystemError};
@@ -22,53 +24,60 @@ pub(super) struct RunnerBench<'a, 'r, M: Model, S: System<M>> {
     runner: &'a Runner<'r, M, S>,
     failure: &'a mut Failure<M>,
     ways: Vec<Way>,
-    /// The first thing that went wrong with keeping.
-    kept: Result<(), RunError>,
+    paces: Paces,
+    /// What candidates go by.
+    pace: Pace,
 }
 
 impl<'a, 'r, M: Model, S: System<M>> RunnerBench<'a, 'r, M, S> {
     pub(super) fn new(runner: &'a Runner<'r, M, S>, failure: &'a mut Failure<M>) -> Self {
-        Self { runner, failure, ways: Vec::new(), kept: Ok(()) }
+        Self { runner, failure, ways: Vec::new(), paces: Paces::default(), pace: Pace::Free }
     }
 
-    /// How often the first failing case fails when it is run again; none where that is not asked,
-    /// or cannot be told.
+    /// How often the first failing case fails when it is run again, lanes freely and in the order
+    /// that was recorded in turns; at the pace that candidates will go by. None where that is not
+    /// asked, or cannot be told.
     pub(super) fn measure(&mut self, case: &Case<M>, way: &Way) -> Result<Option<Rate>, SystemError> {
         let config = self.runner.config;
         let always = config.steady_after.max(if case.lanes.is_empty() { 1 } else { LANES_FAIL_ALWAYS });
+        let can_follow = self.order(case).is_some();
         let mut rate = Rate::default();
         while rate.runs < config.reruns && !(rate.runs >= always && rate.is_always()) {
+            self.pace = if can_follow { self.paces.next() } else { Pace::Free };
             let trial = self.run(case)?;
             match (&trial.verdict, &trial.way) {
-                (Verdict::Holds, _) => rate.add(false),
-                (Verdict::Falsified(_), Some(same)) if same.is_same(way) => rate.add(true),
+                (Verdict::Holds, _) => self.paces.add(self.pace, false),
+                (Verdict::Falsified(_), Some(same)) if same.is_same(way) => self.paces.add(self.pace, true),
                 (Verdict::Falsified(evidence), other) => {
-                    rate.add(false);
+                    self.paces.add(self.pace, false);
                     if let Some(other) = other {
                         self.other(case, evidence, other);
                     }
                 }
                 (Verdict::Inconclusive(_) | Verdict::Excluded(_), _) => break,
             }
+            rate = self.paces.rate();
         }
+        let (pace, at_that) = self.paces.best();
+        self.pace = pace;
         if rate.runs == 0 {
             return Ok(None);
         }
         self.runner.tell(&Event::Measured { failed: rate.failed, runs: rate.runs });
-        self.failure.first_rate.get_or_insert(rate);
-        self.failure.rate = Some(rate);
-        Ok(Some(rate))
-    }
-
-    /// Says what went wrong with keeping, if anything did.
-    pub(super) fn end(self) -> Result<(), RunError> {
-        self.kept
-    }
-
-    fn note(&mut self, result: Result<(), RunError>) {
-        if self.kept.is_ok() {
-            self.kept = result;
+        // A case that never came again in an earlier run is still the first one.
+        let first = self.failure.first_rate.get_or_insert_default();
+        if first.failed == 0 {
+            *first = first.with(rate);
         }
+        self.failure.in_order = pace == Pace::Recorded;
+        self.failure.rate = Some(at_that);
+        Ok(Some(at_that))
+    }
+
+    /// The order that the failure was recorded with, for a case with some of its commands.
+    fn order(&self, case: &Case<M>) -> Option<Order> {
+        let course = self.failure.evidence.course.as_ref()?;
+        Order::of(course, &self.failure.case, case, self.paces.patience())
     }
 
     /// Writes a failure that came up beside the first to a file of its own.
@@ -76,7 +85,7 @@ impl<'a, 'r, M: Model, S: System<M>> RunnerBench<'a, 'r, M, S> {
         &self,
         case: &Case<M>,
         evidence: &Evidence,
-    ) -> Result<Option<std::path::PathBuf>, RunError> {
+    ) -> Result<Option<std::path::PathBuf>, ReplayError> {
         let Some(first) = &self.failure.file else { return Ok(None) };
         let model = self.runner.executor.model;
         let Failure { seed, settings, .. } = &*self.failure;
@@ -89,7 +98,7 @@ impl<'a, 'r, M: Model, S: System<M>> RunnerBench<'a, 'r, M, S> {
         }) else {
             return Ok(None);
         };
-        replay.write_to(&file)?;
+        replay.write_safely(model, &file)?;
         Ok(Some(file))
     }
 }
@@ -98,7 +107,9 @@ impl<M: Model, S: System<M>> Bench<M> for RunnerBench<'_, '_, M, S> {
     fn run(&mut self, case: &Case<M>) -> Result<Trial, SystemError> {
         let (start, model) = (Instant::now(), self.runner.executor.model);
         self.runner.executor.timed.set(true);
-        let execution = self.runner.executor.run(case)?;
+        let order = if self.pace == Pace::Recorded { self.order(case) } else { None };
+        let execution = self.runner.executor.run(case, order.as_ref())?;
+        self.paces.took(self.pace, start.elapsed());
         let way = execution.evidence().map(|evidence| Way::of(model, case, evidence, &execution));
         let given = execution.history.iter();
         let seconds = |Recorded { operation, elapsed, .. }: &Recorded<M>| {
@@ -115,8 +126,7 @@ impl<M: Model, S: System<M>> Bench<M> for RunnerBench<'_, '_, M, S> {
             self.failure.evidence = evidence.clone();
             self.failure.shrink_runs = runs;
             self.failure.rate = Some(rate).filter(|_| self.failure.first_rate.is_some());
-            let kept = self.runner.keep(self.failure, memory.held());
-            self.note(kept);
+            self.runner.keep(self.failure, memory.held());
         }
         self.runner.tell(&Event::ShrinkStep { runs, smaller: better.is_some(), commands: best.len() });
     }
@@ -129,7 +139,9 @@ impl<M: Model, S: System<M>> Bench<M> for RunnerBench<'_, '_, M, S> {
         let file = match self.keep_other(case, evidence) {
             Ok(file) => file,
             Err(error) => {
-                self.note(Err(error));
+                let text = format!("another failure ({way}) is not kept: {error}");
+                self.runner.tell(&Event::Warning { text: &text });
+                self.failure.warnings.push(text);
                 None
             }
         };

@@ -7,6 +7,7 @@
 //! - [`simulated`]: the same in memory, to test the runner with.
 
 mod change;
+mod echoes;
 mod errors;
 mod hold;
 pub mod identity;

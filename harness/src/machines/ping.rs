@@ -6,6 +6,7 @@ use model::machines::Response;
 use model::{MachineId, Outcome};
 use remote::{Command, Ending};
 
+use crate::machines::echoes::Witness;
 use crate::machines::live::{LiveNetwork, unknown};
 use crate::machines::status::Power;
 use crate::system::SystemError;
@@ -21,8 +22,9 @@ struct Patience {
 /// A machine that is off cannot be slow: 0.75 s in all.
 const FOR_OFF: Patience = Patience { timeout: 300, retries: 1 };
 /// A machine that is on, or becomes so, may be starved by a busy host: 12 s in all, of which an
-/// answer ends the rest. It is asked anew between them whether it is off by now.
-const FOR_ON: [Patience; 5] = [once(900), once(1350), once(2025), once(3040), once(4560)];
+/// answer ends the rest. It is asked anew between them whether it is off by now, or certain to get
+/// the echo requests and to answer none.
+const FOR_ON: [Patience; 6] = [once(900), FOR_OFF, once(1350), once(2025), once(3040), once(4560)];
 
 const fn once(timeout: u32) -> Patience {
     Patience { timeout, retries: 0 }
@@ -31,8 +33,9 @@ const fn once(timeout: u32) -> Patience {
 /// Pings one machine from another.
 ///
 /// That an echo reply came is true of a moment at which the target was on. That none came is said
-/// once the target was off before the last echo request was sent, or after the whole wait for a
-/// machine that is on. Both moments lie between the call and the answer.
+/// once the target was off before the last echo request was sent, once its kernel has counted echo
+/// requests and no reply, or after the whole wait for a machine that is on. All these moments lie
+/// between the call and the answer.
 pub(super) fn ping(
     live: &LiveNetwork<'_>,
     from: &MachineId,
@@ -41,7 +44,7 @@ pub(super) fn ping(
     let target = &live.live(to)?.status;
     let address = live.network().machine(to).ok_or_else(|| unknown(to))?.address.to_string();
     let begun = target.now();
-    let mut was_sent = false;
+    let (mut was_sent, mut witness) = (false, Witness::new(live, to));
     for patience in FOR_ON {
         let is_off = target.now().power == Power::Off;
         let echo = fping(&address, if is_off { FOR_OFF } else { patience });
@@ -53,7 +56,7 @@ pub(super) fn ping(
         was_sent = true;
         match output.ending {
             Ending::Exited(0) => return Ok(Outcome::Answered(Response::Pinged { answered: true })),
-            Ending::Exited(1) if is_off => break,
+            Ending::Exited(1) if is_off || witness.saw_silence() => break,
             Ending::Exited(1) => {}
             Ending::TimedOut => return Ok(Outcome::Unknown(format!("fping on {from}: {}", output.ending))),
             ending => {
@@ -76,4 +79,58 @@ fn fping(address: &str, Patience { timeout, retries }: Patience) -> Command {
     let (timeout, retries) = (timeout.to_string(), retries.to_string());
     let words = ["fping", "-q", "-B", "1.5", "-t", &timeout, "-r", &retries, address];
     Command::from_words(words).limit(Duration::from_secs(30))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use model::Network;
+    use proptest::strategy::{Strategy as _, ValueTree as _};
+    use proptest::test_runner::TestRunner;
+
+    use super::*;
+    use crate::machines::Lab;
+    use crate::machines::echoes::Echoes;
+
+    fn two_machines(lab: &Lab) -> Network {
+        let bounds = lab.bounds().unwrap().with_machines(2..=2);
+        bounds.strategy().unwrap().new_tree(&mut TestRunner::default()).unwrap().current().all_running()
+    }
+
+    fn said(live: &LiveNetwork<'_>, id: &MachineId, line: &str) -> String {
+        let output = live.run(id, &Command::new(line)).unwrap();
+        assert!(output.ending.is_success(), "{line}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    #[test]
+    fn a_starved_guest_is_waited_for_and_a_deaf_one_is_not() {
+        let Some(lab) = Lab::for_test().unwrap() else { return };
+        let network = two_machines(&lab);
+        let live = LiveNetwork::create(&lab, &network).unwrap();
+        let [from, to] = [0, 1].map(|index| &network.machines()[index].id);
+        let pinged = |answered| Outcome::Answered(Response::Pinged { answered });
+
+        // A guest whose processor stands still gets no echo requests, so nothing is certain of it.
+        live.hold(to).unwrap().hardware.machine.suspend().unwrap();
+        thread::scope(|scope| {
+            let ping = scope.spawn(|| ping(&live, from, to).unwrap());
+            thread::sleep(Duration::from_secs(4));
+            live.hold(to).unwrap().hardware.machine.resume().unwrap();
+            assert_eq!(ping.join().unwrap(), pinged(true));
+        });
+
+        said(&live, to, "echo 1 > /proc/sys/net/ipv4/icmp_echo_ignore_all");
+        let requests = || Echoes::parse(&said(&live, to, "cat /proc/net/snmp")).unwrap().requests;
+        let before = requests();
+        assert_eq!(ping(&live, from, to).unwrap(), pinged(false));
+        let after = requests();
+        // One request, then two between two counts. A host that is busy may lose the second count.
+        assert!((3..=4).contains(&(after - before)), "{} echo requests", after - before);
+
+        said(&live, to, "echo 0 > /proc/sys/net/ipv4/icmp_echo_ignore_all");
+        assert_eq!(ping(&live, from, to).unwrap(), pinged(true));
+    }
 }

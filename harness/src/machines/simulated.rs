@@ -13,30 +13,24 @@ use crate::system::{System, SystemError};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SimulatedSystem;
 
-/// A network in memory: what each machine is, how often it was booted, and whether it is on.
-#[derive(Clone, Debug, Default)]
-pub struct SimulatedNetwork {
-    machines: HashMap<MachineId, Simulated>,
-}
-
-/// One simulated machine, whose `running` says whether it is on.
+/// A network in memory: what each machine is, whether it is on, and how often it was booted.
 #[derive(Clone, Debug)]
-struct Simulated {
-    machine: Machine,
-    boots: u32,
+pub struct SimulatedNetwork {
+    network: Network,
+    boots: HashMap<MachineId, u32>,
 }
 
 impl SimulatedNetwork {
     /// How often a machine was booted so far.
     #[must_use]
     pub fn boots(&self, id: &MachineId) -> u32 {
-        self.machines.get(id).map_or(0, |simulated| simulated.boots)
+        self.boots.get(id).copied().unwrap_or_default()
     }
 
     /// What a machine is by now.
     #[must_use]
     pub fn machine(&self, id: &MachineId) -> Option<&Machine> {
-        self.machines.get(id).map(|simulated| &simulated.machine)
+        self.network.machine(id)
     }
 
     /// Gives the network a command; what makes no sense is refused.
@@ -50,46 +44,39 @@ impl SimulatedNetwork {
     }
 
     fn answer(&mut self, command: &Command) -> Result<Response, String> {
-        match command {
-            Command::Boot(id) => self.switch(id, true).map(|()| Response::Booted),
-            Command::Shutdown(id) => self.switch(id, false).map(|()| Response::ShutDown),
-            Command::Ping { from, to } => {
-                self.on(from)?;
-                Ok(Response::Pinged { answered: self.machine(to).is_some_and(|machine| machine.running) })
+        command.check(&self.network)?;
+        Ok(match command {
+            Command::Boot(id) => {
+                self.change(id, |machine| machine.running = true);
+                *self.boots.entry(id.clone()).or_default() += 1;
+                Response::Booted
             }
-            Command::Inspect(id) => Ok(Response::Inspected(Box::new(Facts::of(&self.on(id)?.machine)))),
+            Command::Shutdown(id) => {
+                self.change(id, |machine| machine.running = false);
+                Response::ShutDown
+            }
+            Command::Ping { to, .. } => Response::Pinged { answered: self.network.is_running(to) },
+            Command::Inspect(id) => {
+                let machine = self.machine(id).ok_or("there is no such machine")?;
+                Response::Inspected(Box::new(Facts::of(machine)))
+            }
             Command::Upgrade { machine, to } | Command::Downgrade { machine, to } => {
-                let simulated = self.on(machine)?;
-                to.apply(&mut simulated.machine);
-                simulated.boots += 1;
-                Ok(Response::Changed { scratch_kept: true })
+                self.change(machine, |machine| to.apply(machine));
+                *self.boots.entry(machine.clone()).or_default() += 1;
+                Response::Changed { scratch_kept: true }
             }
-        }
+        })
     }
 
-    fn switch(&mut self, id: &MachineId, on: bool) -> Result<(), String> {
-        let simulated = self.machines.get_mut(id).ok_or("there is no such machine")?;
-        if simulated.machine.running == on {
-            return Err(format!("{id} is {} already", if on { "on" } else { "off" }));
-        }
-        simulated.machine.running = on;
-        simulated.boots += u32::from(on);
-        Ok(())
-    }
-
-    /// A machine that is on.
-    fn on(&mut self, id: &MachineId) -> Result<&mut Simulated, String> {
-        let machine = self.machines.get_mut(id).filter(|simulated| simulated.machine.running);
-        machine.ok_or_else(|| format!("{id} is off"))
+    fn change(&mut self, id: &MachineId, change: impl FnOnce(&mut Machine)) {
+        self.network = self.network.clone().with_changed(id, change);
     }
 }
 
 impl From<&Network> for SimulatedNetwork {
     fn from(network: &Network) -> Self {
-        let simulated =
-            |machine: &Machine| Simulated { machine: machine.clone(), boots: u32::from(machine.running) };
-        let machines = network.machines().iter();
-        Self { machines: machines.map(|machine| (machine.id.clone(), simulated(machine))).collect() }
+        let on = network.machines().iter().filter(|machine| machine.running);
+        Self { network: network.clone(), boots: on.map(|machine| (machine.id.clone(), 1)).collect() }
     }
 }
 

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{FORMAT, ReplayError, VERSION, write_whole};
+use super::{FORMAT, NEVER_RETURNED, ReplayError, VERSION, write_whole};
 use crate::execute::Evidence;
+use crate::regressions;
 
 /// A case that was written down before it ran, with what is known of it by now.
 pub(crate) struct Unreturned<'a> {
@@ -46,8 +47,8 @@ impl Unreturned<'_> {
             settings,
             failure,
         };
-        let start = seed.get(..12).unwrap_or(seed);
-        let path = directory.join(format!("{specification}-never-returned-{start}.json"));
+        let digits = regressions::short(seed);
+        let path = directory.join(format!("{specification}-{NEVER_RETURNED}{digits}.json"));
         let failed = |error: serde_json::Error| ReplayError::File {
             action: "write",
             path: path.clone(),

@@ -5,12 +5,13 @@
 //! Only values are tried that the model's strategy makes in the same place, so nothing is run that
 //! could not have been generated.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use model::Model;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::draft::Draft;
 
@@ -21,17 +22,18 @@ const SIMPLIFIED: usize = 30;
 /// How often at most.
 const SIMPLIFICATIONS: u32 = 80;
 
-/// A number or a text within a command. Numbers come before texts.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+/// A number or a text within a command, the plainer the less: numbers before texts, those near to
+/// zero and short ones first.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Leaf {
-    Number(u64),
+    Number(i128),
     Text(String),
 }
 
 impl Leaf {
     fn of(value: &Value) -> Option<Self> {
         match value {
-            Value::Number(number) => number.as_u64().map(Self::Number),
+            Value::Number(number) => number.as_i128().map(Self::Number),
             Value::String(text) => Some(Self::Text(text.clone())),
             _ => None,
         }
@@ -39,9 +41,29 @@ impl Leaf {
 
     fn value(&self) -> Value {
         match self {
-            Self::Number(number) => (*number).into(),
+            Self::Number(number) => Number::from_i128(*number).map_or(Value::Null, Value::Number),
             Self::Text(text) => text.clone().into(),
         }
+    }
+
+    /// What it is compared by: its kind, its size, and what tells those of one size apart.
+    fn rank(&self) -> (bool, u128, bool, &str) {
+        match self {
+            Self::Number(number) => (false, number.unsigned_abs(), *number < 0, ""),
+            Self::Text(text) => (true, text.chars().count() as u128, false, text),
+        }
+    }
+}
+
+impl Ord for Leaf {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+impl PartialOrd for Leaf {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -205,5 +227,22 @@ fn each_leaf(value: &mut Value, path: &str, visit: &mut impl FnMut(&str, &mut Va
         }
         _ if path.is_empty() => {}
         _ => visit(path, value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Leaf;
+
+    #[test]
+    fn what_is_near_to_zero_or_short_is_plain() {
+        let leaves =
+            [json!(0), json!(1), json!(-1), json!(2), json!(u64::MAX), json!(""), json!("b"), json!("aa")];
+        let leaves: Vec<_> = leaves.iter().map(|value| Leaf::of(value).unwrap()).collect();
+        assert!(leaves.is_sorted() && leaves.windows(2).all(|pair| pair[0] != pair[1]));
+        assert_eq!((leaves[2].value(), leaves[4].value()), (json!(-1), json!(u64::MAX)));
+        assert_eq!((Leaf::of(&json!(0.5)), Leaf::of(&json!(null))), (None, None));
     }
 }

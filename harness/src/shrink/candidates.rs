@@ -84,6 +84,10 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
     fn state_steps(&self, steps: &mut Vec<Step<M>>) {
         let before = self.model.choices(&self.best.initial);
         let commands = self.command_seconds(|_| true);
+        if self.has_state_tree() {
+            // It can be followed once, so rather when commands are gone that keep it from going on.
+            steps.push(Step::new(Kind::State, Change::StateTree, 0.2, self.seconds()));
+        }
         for state in self.model.simpler_states(&self.best.initial) {
             let after = self.model.choices(&state);
             let gain = state_gain(&before, &after);

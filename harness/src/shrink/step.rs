@@ -78,6 +78,8 @@ pub(super) enum Change<M: Model> {
     Rename(Rename),
     /// The command becomes simpler as proptest's strategy knows.
     Tree(usize),
+    /// The initial state does.
+    StateTree,
 }
 
 /// A change with what is expected of it.
@@ -138,6 +140,7 @@ impl<M: Model> Change<M> {
             Self::State(state) => format!("state {state:?}"),
             Self::Replace(id, command) => format!("replace {id} {command:?}"),
             Self::Tree(id) => format!("tree {id}"),
+            Self::StateTree => "tree of the state".to_owned(),
             Self::Plainest(ids) => format!("plainest {ids:?}"),
             Self::Rename(rename) => format!("{rename:?}"),
         }
@@ -185,7 +188,11 @@ impl<M: Model> Draft<M> {
             }
             Change::State(initial) => Self { initial: initial.as_ref().clone(), ..self.clone() },
             Change::Replace(id, command) => self.replacing(*id, command.clone(), None),
-            Change::Hoist(_) | Change::Plainest(_) | Change::Rename(_) | Change::Tree(_) => self.clone(),
+            Change::Hoist(_)
+            | Change::Plainest(_)
+            | Change::Rename(_)
+            | Change::Tree(_)
+            | Change::StateTree => self.clone(),
         }
     }
 }

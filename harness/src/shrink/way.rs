@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use model::panics::in_model;
 use model::step::{Impossible, predict, step};
 use model::{Case, Model, Outcome};
 
@@ -44,7 +45,8 @@ impl Way {
         execution: &Execution<M>,
     ) -> Self {
         let blamed = case.places().nth(evidence.number.saturating_sub(1)).map(|(_, command)| command);
-        let kind = blamed.map(|command| model.kind(command)).unwrap_or_default();
+        let kind =
+            blamed.map(|command| in_model("kind", command, || model.kind(command))).unwrap_or_default();
         if evidence.is_panic() {
             return Self::Answer { kind, wrong: PANIC };
         }

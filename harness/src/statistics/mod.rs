@@ -1,16 +1,19 @@
 //! What the cases of a run were like: which commands they had, which followed which, which states
 //! of the model they met, and the classes that the specification tells apart.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use model::{Case, Labels, Model};
-use rustc_hash::{FxHashMap, FxHashSet};
+use model::panics::in_model;
+use model::{Case, Labels, Model, Place};
+
+use crate::execute::Recorded;
 
 mod cover;
+mod kinds;
 mod report;
 
 pub use cover::{Confidence, Sufficiency};
+use kinds::{Kinds, Together};
 pub use report::{Class, Kind, Pairs, States, Statistics};
 
 /// More states than this are not told apart.
@@ -20,13 +23,12 @@ const MOST_STATES: usize = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     cases: u32,
-    /// The kinds of commands, each with its place in the others.
-    kinds: FxHashMap<Cow<'static, str>, usize>,
-    given: Vec<u64>,
+    /// The kinds of commands.
+    kinds: Kinds,
     /// Which kind came next after which.
-    sequence: FxHashSet<(usize, usize)>,
+    sequence: Together,
     /// Which kinds were beside each other in two lanes, the one that was met first as the first.
-    across: FxHashSet<(usize, usize)>,
+    across: Together,
     /// How often each state was met.
     states: BTreeMap<String, u64>,
     /// In how many cases each class was, and what share it has to have.
@@ -34,8 +36,8 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Takes in a case.
-    pub(crate) fn add<M: Model>(&mut self, model: &M, case: &Case<M>) {
+    /// Takes in a case and what came of the commands that were given.
+    pub(crate) fn add<M: Model>(&mut self, model: &M, case: &Case<M>, history: &[Recorded<M>]) {
         self.cases += 1;
         let mut labels = Labels::default();
         model.describe(case, &mut labels);
@@ -47,16 +49,21 @@ impl Counts {
                 (one, other) => one.or(other),
             };
         }
-        let prefix = self.row(model, &case.commands, None);
-        let lanes: Vec<Vec<usize>> =
-            case.lanes.iter().map(|lane| self.row(model, lane, prefix.last())).collect();
-        for (index, lane) in lanes.iter().enumerate() {
-            for other in &lanes[index + 1..] {
-                let pairs = lane.iter().flat_map(|one| other.iter().map(move |other| (*one, *other)));
-                self.across.extend(pairs.map(|(one, other)| (one.min(other), one.max(other))));
+        let mut before = None;
+        for recorded in history {
+            let command = &recorded.operation.command;
+            let kind = self.kinds.place(in_model("kind", command, || model.kind(command)));
+            self.kinds.count(kind, &recorded.operation.outcome);
+            let is_alone = !matches!(recorded.place, Place::Lane { .. });
+            if let Some(before) = std::mem::replace(&mut before, is_alone.then_some(kind))
+                && is_alone
+            {
+                self.sequence.meet(before, kind);
             }
         }
-        self.row(model, &case.finally, prefix.last().filter(|_| lanes.is_empty()));
+        if !case.lanes.is_empty() {
+            self.add_lanes(model, case);
+        }
         if model.abstraction(&case.initial).is_some() {
             for state in case.states(model).iter().filter_map(|state| model.abstraction(state)) {
                 if self.states.len() < MOST_STATES || self.states.contains_key(&state) {
@@ -66,28 +73,22 @@ impl Counts {
         }
     }
 
-    /// Counts commands that follow each other, after one of this kind.
-    fn row<M: Model>(&mut self, model: &M, commands: &[M::Command], after: Option<&usize>) -> Vec<usize> {
-        let mut before = after.copied();
-        let mut row = Vec::with_capacity(commands.len());
-        for command in commands {
-            let kind = self.kind(model.kind(command));
-            self.given[kind] += 1;
-            if let Some(before) = before.replace(kind) {
-                self.sequence.insert((before, kind));
+    /// Counts which kinds follow each other in lanes and are beside each other.
+    fn add_lanes<M: Model>(&mut self, model: &M, case: &Case<M>) {
+        let kind = |command: &M::Command| in_model("kind", command, || model.kind(command));
+        let mut kinds = |commands: &[M::Command]| -> Vec<usize> {
+            commands.iter().map(|command| self.kinds.place(kind(command))).collect()
+        };
+        let last = case.commands.last().map(|command| kinds(std::slice::from_ref(command)));
+        let lanes: Vec<Vec<usize>> = case.lanes.iter().map(|lane| kinds(lane)).collect();
+        for (index, lane) in lanes.iter().enumerate() {
+            let row: Vec<_> = last.iter().flatten().chain(lane).collect();
+            row.windows(2).for_each(|pair| self.sequence.meet(*pair[0], *pair[1]));
+            for other in &lanes[index + 1..] {
+                let pairs = lane.iter().flat_map(|one| other.iter().map(move |other| (*one, *other)));
+                pairs.for_each(|(one, other)| self.across.meet(one.min(other), one.max(other)));
             }
-            row.push(kind);
         }
-        row
-    }
-
-    fn kind(&mut self, kind: Cow<'static, str>) -> usize {
-        if let Some(known) = self.kinds.get(&kind) {
-            return *known;
-        }
-        self.kinds.insert(kind, self.given.len());
-        self.given.push(0);
-        self.given.len() - 1
     }
 
     /// Whether some class cannot be judged yet.
@@ -99,27 +100,6 @@ impl Counts {
 
     /// What was counted, in words and numbers.
     pub(crate) fn report(&self, confidence: &Confidence) -> Statistics {
-        let mut names: Vec<&str> = vec![""; self.given.len()];
-        self.kinds.iter().for_each(|(name, kind)| names[*kind] = name);
-        let mut commands: Vec<_> = names
-            .iter()
-            .zip(&self.given)
-            .map(|(kind, given)| Kind { kind: (*kind).to_owned(), given: *given })
-            .collect();
-        commands.sort_by(|one, other| other.given.cmp(&one.given).then_with(|| one.kind.cmp(&other.kind)));
-        let all = 0..names.len();
-        let missing = |met: &FxHashSet<(usize, usize)>, all: Vec<(usize, usize)>, word: &str| Pairs {
-            met: met.len(),
-            of: all.len(),
-            missing: all
-                .into_iter()
-                .filter(|pair| !met.contains(pair))
-                .map(|(one, other)| format!("{} {word} {}", names[one], names[other]))
-                .collect(),
-        };
-        let ordered = all.clone().flat_map(|one| all.clone().map(move |other| (one, other))).collect();
-        let unordered =
-            all.clone().flat_map(|one| (one..names.len()).map(move |other| (one, other))).collect();
         let class = |(label, (cases, required)): (&String, &(u32, Option<f64>))| Class {
             label: label.clone(),
             cases: *cases,
@@ -131,9 +111,9 @@ impl Counts {
         states.sort_by_key(|(_, met)| std::cmp::Reverse(*met));
         Statistics {
             cases: self.cases,
-            commands,
-            sequence: missing(&self.sequence, ordered, "then"),
-            across: (!self.across.is_empty()).then(|| missing(&self.across, unordered, "beside")),
+            commands: self.kinds.report(),
+            sequence: self.kinds.pairs(&self.sequence, true, "then"),
+            across: (!self.across.is_empty()).then(|| self.kinds.pairs(&self.across, false, "beside")),
             states: (!states.is_empty()).then(|| States {
                 met: states.len(),
                 complete: states.len() < MOST_STATES,

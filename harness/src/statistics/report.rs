@@ -24,12 +24,24 @@ pub struct Statistics {
 }
 
 /// A kind of commands.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Kind {
     /// Its name.
     pub kind: String,
-    /// How many such commands the cases had.
+    /// How many such commands were given.
     pub given: u64,
+    /// How many of them the system refused.
+    pub refused: u64,
+    /// Of how many of them it is unknown what became of them.
+    pub unknown: u64,
+}
+
+impl Kind {
+    /// How many were answered. Where none was, nothing of them was tested.
+    #[must_use]
+    pub fn answered(&self) -> u64 {
+        self.given.saturating_sub(self.refused + self.unknown)
+    }
 }
 
 /// Pairs of kinds of commands.
@@ -70,6 +82,13 @@ pub struct Class {
 }
 
 impl Statistics {
+    /// Whether commands were given and none was answered, so that a run says nothing of the system.
+    #[must_use]
+    pub fn is_void(&self) -> bool {
+        let mut commands = self.commands.iter().filter(|kind| kind.given > 0).peekable();
+        commands.peek().is_some() && commands.all(|kind| kind.answered() == 0)
+    }
+
     /// The classes that certainly have too few cases.
     pub fn insufficient(&self) -> impl Iterator<Item = &Class> {
         self.classes.iter().filter(|class| class.sufficiency == Some(Sufficiency::Insufficient))
@@ -95,7 +114,10 @@ impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total: u64 = self.commands.iter().map(|kind| kind.given).sum();
         let share = |given: u64| 100.0 * given as f64 / total.max(1) as f64;
-        let kind = |kind: &Kind| format!("{:.0} % {}", share(kind.given), kind.kind);
+        let kind = |kind: &Kind| {
+            let none = if kind.answered() == 0 { " (none was answered)" } else { "" };
+            format!("{:.0} % {}{none}", share(kind.given), kind.kind)
+        };
         let commands: Vec<_> = self.commands.iter().map(kind).collect();
         write!(f, "{total} commands: {}", commands.join(", "))?;
         write!(f, "; {} of {} pairs in sequence", self.sequence.met, self.sequence.of)?;

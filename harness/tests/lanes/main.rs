@@ -4,9 +4,11 @@
 
 mod bank;
 mod bounds;
+mod in_order;
 mod leases;
 mod panics;
 mod register;
 mod support;
 mod unheard;
+mod unreturned;
 mod untold;

@@ -12,7 +12,6 @@ use model::{MachineId, MachineSpec, Network};
 pub(crate) struct DeafAfterSecondBoot;
 
 /// A simulated network, and the Boots that it was asked for.
-#[derive(Default)]
 pub(crate) struct Deaf(SimulatedNetwork, HashMap<MachineId, u32>);
 
 impl System<MachineSpec> for DeafAfterSecondBoot {

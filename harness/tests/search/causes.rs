@@ -161,7 +161,8 @@ fn nothing_ran_twice(system: &Lossy, probes: u32, seed: u64) {
 fn causes(model: &Mixture, system: &Judging, initial: State) -> Causes {
     let case = Case::sequential(initial, vec![true]);
     let config = config(0, 1);
-    let runner = Runner::new(model, system, &config, &Silent, &Stop::default()).causes(&case, None, |_| ());
+    let runner =
+        Runner::new(model, system, &config, &Silent, &Stop::default()).causes(&case, None, None, |_| ());
     let causes = runner.unwrap();
     assert!(causes.complete);
     let made = system.made.borrow();

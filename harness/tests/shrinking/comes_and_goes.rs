@@ -1,9 +1,6 @@
 //! Failures that do not come each time are measured, and shrink all the same.
 
-use std::cell::Cell;
-
-use harness::replay::Replay;
-use harness::{Config, Failure, Outcome, Rate, Runner, Silent, Stop, System, SystemError, report};
+use harness::{Config, Failure, Rate, Runner, Silent, Stop, report};
 
 use super::switchboard::{Answers, Command, Switchboard, config, is};
 
@@ -58,39 +55,4 @@ fn one_that_comes_each_time_costs_one_run_more() {
         assert_eq!((without.first_rate, without.rate), (None, None));
         assert!(!report::failure(&Switchboard, &with).contains("fails in"));
     }
-}
-
-/// Is wrong once, and never again.
-struct Once {
-    answers: Answers,
-    was_wrong: Cell<bool>,
-}
-
-impl System<Switchboard> for Once {
-    type Sut = (Vec<u8>, u64);
-
-    fn new_sut(&self, state: &Vec<u8>) -> Result<Self::Sut, SystemError> {
-        self.answers.new_sut(state)
-    }
-
-    fn run(&self, sut: &mut Self::Sut, command: &Command) -> Result<Outcome<bool>, SystemError> {
-        let wrong = self.answers.run(sut, command)? == Outcome::Answered(false);
-        Ok(Outcome::Answered(!wrong || self.was_wrong.replace(true)))
-    }
-}
-
-#[test]
-fn one_that_never_comes_again_is_kept_as_it_is() {
-    let (system, directory) =
-        (Once { answers: Answers::new(always), was_wrong: Cell::new(false) }, tempfile::tempdir().unwrap());
-    let config = Config { reruns: 5, ..config(3, Some(directory.path())) };
-    let stop = Stop::default();
-    let summary = Runner::new(&Switchboard, &system, &config, &Silent, &stop).run().unwrap();
-    let failure = summary.failure.unwrap();
-    assert_eq!(failure.first_rate, Some(Rate { failed: 0, runs: 5 }));
-    assert!(!failure.smallest && failure.shrink_runs == 0);
-    let text = report::failure(&Switchboard, &failure);
-    assert!(text.contains("failed again in 0 of 5 runs, so it was not made smaller"), "{text}");
-    let replay = Replay::read(&Switchboard, failure.file.as_ref().unwrap()).unwrap();
-    assert_eq!((replay.first_rate, replay.case), (failure.first_rate, failure.case));
 }

@@ -3,13 +3,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
+use coarsetime::Instant;
 use proptest::prelude::RngExt as _;
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
-use proptest::test_runner::{Reason, TestRunner};
+use proptest::test_runner::TestRunner;
 
-use super::{GenerateError, Swarm, TRIES, Tree};
+use super::{GenerateError, Keep, Swarm, TRIES, Tree};
 use crate::panics::{asking, caught_part};
 use crate::specification::Model;
 use crate::step::predict_in_place;
@@ -17,17 +17,18 @@ use crate::text;
 
 /// How often a command of a kind that is left out is drawn again, before the kind is let in since
 /// there seems to be nothing else to do.
-const KIND_TRIES: u32 = 20;
-
-/// States are measured only in cases that take longer than this: measuring a small one costs more
-/// than changing it.
-const SLOW: Duration = Duration::from_millis(100);
+const KIND_TRIES: u32 = 10;
 
 /// How many bytes of text a state may have.
 const MOST_BYTES: usize = 64 << 20;
 
 /// What of a model makes commands.
+const COMMANDS: &str = "gen_command";
 const STRATEGY: &str = "the strategy of gen_command";
+/// Why there is a command.
+const DRAWN: &str = "drawing ends with a command or an error";
+/// What of a model predicts.
+const NEXT_STATE: &str = "next_state";
 
 /// A strategy for each state.
 pub(crate) type Commands<'a, M> =
@@ -39,17 +40,15 @@ pub(crate) struct Draw<'a, M: Model> {
     /// Which kinds were met so far, and whether the case is to have them; none where it is to
     /// have all.
     kinds: Option<BTreeMap<Cow<'static, str>, bool>>,
-    /// When the first look at the clock was, for cases that are long enough to need one.
-    start: Option<Instant>,
-    /// Whether commands take so long that a look at the clock is nothing beside them.
-    dear: bool,
+    /// When the last command changed the state.
+    last: Option<Instant>,
 }
 
 impl<'a, M: Model> Draw<'a, M> {
     /// Draws of all kinds, or of some only, as chance has it.
     pub(crate) fn new(model: &'a M, swarm: Swarm, runner: &mut TestRunner) -> Self {
         let some = swarm.0 > 0 && runner.rng().random_range(0..100) < swarm.0;
-        Self { model, kinds: some.then(BTreeMap::new), start: None, dear: false }
+        Self { model, kinds: some.then(BTreeMap::new), last: None }
     }
 
     /// A command for this state, with its tree.
@@ -59,37 +58,61 @@ impl<'a, M: Model> Draw<'a, M> {
         state: &M::State,
         runner: &mut TestRunner,
     ) -> Result<(Tree<M::Command>, M::Command), GenerateError> {
-        let model = self.model;
-        let (mut refused, mut left_out, mut drawn) = (0, 0, None);
-        // One look for panics, rather than one for each part of the model that is asked.
-        let asked = caught_part("gen_command", || {
-            let strategy = commands(model, state);
-            loop {
-                let tree = asking(STRATEGY, || strategy.new_tree(runner)).map_err(|why: Reason| {
-                    GenerateError::Command { state: text::cut(state), why: why.to_string() }
-                })?;
-                let command = asking(STRATEGY, || tree.current());
-                let (_, command) = drawn.insert((tree, command));
-                if !asking("pre_condition", || model.pre_condition(state, command)) {
-                    refused += 1;
-                    if refused == TRIES {
-                        let (state, command) = (text::cut(state), text::cut(command));
-                        return Err(GenerateError::CommandRefused { tries: TRIES, state, command });
-                    }
-                } else if asking("kind", || self.admits(command, left_out, runner)) {
-                    return Ok(());
-                } else {
-                    left_out += 1;
-                }
-            }
+        let mut drawn = None;
+        let asked = caught_part(COMMANDS, || self.draw(commands, state, runner, &mut drawn));
+        let tree =
+            asked.unwrap_or_else(|panicked| Err(panicked_at::<M>(panicked, state, drawn.as_ref(), None)))?;
+        Ok((tree, drawn.expect(DRAWN)))
+    }
+
+    /// A command for this state, which is then changed as predicted; `keep` takes its tree.
+    /// `number` is the command's place, counted from 1.
+    pub(crate) fn next(
+        &mut self,
+        commands: &Commands<'_, M>,
+        state: &mut M::State,
+        number: usize,
+        runner: &mut TestRunner,
+        keep: &mut Keep<'_, M>,
+    ) -> Result<M::Command, GenerateError> {
+        let mut drawn = None;
+        let asked = caught_part(COMMANDS, || {
+            keep(self.draw(commands, state, runner, &mut drawn)?);
+            self.advance(state, drawn.as_ref().expect(DRAWN), number)
         });
-        match asked {
-            Ok(Ok(())) => Ok(drawn.expect("it ends with a command or an error")),
-            Ok(Err(error)) => Err(error),
-            Err((part, why)) => {
-                let command = drawn.map(|(_, command)| format!(" and command {}", text::cut(&command)));
-                let about = format!(" for state {}{}", text::cut(state), command.unwrap_or_default());
-                Err(GenerateError::Panicked { part, about, why })
+        asked.unwrap_or_else(|panicked| {
+            Err(panicked_at::<M>(panicked, state, drawn.as_ref(), Some(number)))
+        })?;
+        Ok(drawn.expect(DRAWN))
+    }
+
+    /// Draws until a command may be given, and gives its tree; what was drawn last is in `drawn`,
+    /// whatever happens.
+    fn draw(
+        &mut self,
+        commands: &Commands<'_, M>,
+        state: &M::State,
+        runner: &mut TestRunner,
+        drawn: &mut Option<M::Command>,
+    ) -> Result<Tree<M::Command>, GenerateError> {
+        let (model, strategy) = (self.model, commands(self.model, state));
+        let (mut refused, mut left_out) = (0, 0);
+        loop {
+            let tree = asking(STRATEGY, || strategy.new_tree(runner)).map_err(|why| {
+                let state = text::cut(state);
+                GenerateError::Command { state, why: why.to_string() }
+            })?;
+            let command = drawn.insert(asking(STRATEGY, || tree.current()));
+            if !asking("pre_condition", || model.pre_condition(state, command)) {
+                refused += 1;
+                if refused == TRIES {
+                    let (state, command) = (text::cut(state), text::cut(command));
+                    return Err(GenerateError::CommandRefused { tries: TRIES, state, command });
+                }
+            } else if self.kinds.is_none() || asking("kind", || self.admits(command, left_out, runner)) {
+                return Ok(tree);
+            } else {
+                left_out += 1;
             }
         }
     }
@@ -102,34 +125,47 @@ impl<'a, M: Model> Draw<'a, M> {
         *kind
     }
 
-    /// Changes the state as predicted. `number` is the command's place, counted from 1.
-    pub(crate) fn advance(
+    fn advance(
         &mut self,
         state: &mut M::State,
         command: &M::Command,
         number: usize,
     ) -> Result<(), GenerateError> {
-        guarded_for(
-            "next_state",
-            || predict_in_place(self.model, state, command),
-            || format!(" at command {number} ({})", text::cut(command)),
-        )?;
-        if self.is_slow(number) && text::is_longer_than(state, MOST_BYTES) {
+        asking(NEXT_STATE, || predict_in_place(self.model, state, command));
+        if self.is_slow() && text::is_longer_than(state, MOST_BYTES) {
             return Err(GenerateError::Grown { number, command: text::cut(command), most: MOST_BYTES });
         }
         Ok(())
     }
 
-    /// Whether the case has taken so long that its state may have grown large. Asking for the
-    /// time costs as much as changing a small state, so while all is fast it is asked now and then.
-    fn is_slow(&mut self, number: usize) -> bool {
-        if !self.dear && !number.is_multiple_of(4) {
-            return false;
-        }
-        let elapsed = self.start.get_or_insert_with(Instant::now).elapsed();
-        self.dear = elapsed > SLOW / 10;
-        elapsed > SLOW
+    /// Whether the last command took so long that the state may have grown large. Measuring a
+    /// state takes longer than changing it, so only a clock is looked at each time: the coarse
+    /// one, which moves each few milliseconds and costs hardly anything.
+    fn is_slow(&mut self) -> bool {
+        let now = Instant::now_without_cache_update();
+        self.last.replace(now).is_some_and(|last| now != last)
     }
+}
+
+/// The error of a part that panicked: before a command was drawn, on what was drawn last, or, at
+/// this place in the case, on the command that was taken.
+fn panicked_at<M: Model>(
+    (part, why): (&'static str, String),
+    state: &M::State,
+    drawn: Option<&M::Command>,
+    number: Option<usize>,
+) -> GenerateError {
+    let command = drawn.map(text::cut);
+    let about = match (command, number) {
+        (Some(command), Some(number)) if ![COMMANDS, STRATEGY, "pre_condition", "kind"].contains(&part) => {
+            format!(" at command {number} ({command})")
+        }
+        (command, _) => {
+            let command = command.map(|command| format!(" and command {command}")).unwrap_or_default();
+            format!(" for state {}{command}", text::cut(state))
+        }
+    };
+    GenerateError::Panicked { part, about, why }
 }
 
 /// What user code gives, unless it panics.

@@ -141,10 +141,9 @@ impl<M: Model> Scenario<M> {
             let (before, start, first) = (case.commands.len(), state.clone(), trees.len());
             for attempt in 1.. {
                 while case.commands.len() - before < most && !is_so(state) {
-                    let (tree, command) = draw.command(phase.mix.as_ref(), state, runner)?;
-                    draw.advance(state, &command, case.commands.len() + 1)?;
-                    case.commands.push(command);
-                    trees.push(tree);
+                    let number = case.commands.len() + 1;
+                    let keep = &mut |tree| trees.push(tree);
+                    case.commands.push(draw.next(phase.mix.as_ref(), state, number, runner, keep)?);
                 }
                 if until.is_none() || is_so(state) {
                     break;

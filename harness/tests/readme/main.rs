@@ -2,9 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-const README: &str = include_str!("../../README.md");
-const IN_MEMORY: &str = include_str!("in_memory.rs");
-const SPECIFICATION: &str = include_str!("own_specification.rs");
+mod cloakroom;
+mod directories;
+mod numbers;
+
+const README: &str = include_str!("../../../README.md");
+/// A part of each specification that the README shows, its file, and how many lines it may have.
+const SPECIFICATIONS: [(&str, &str, usize); 5] = [
+    ("a_channel_is_a_queue", include_str!("../in_memory.rs"), 15),
+    ("no_number_is_given_out_twice", include_str!("numbers.rs"), 15),
+    ("no_coat_is_lost", include_str!("cloakroom.rs"), 90),
+    ("machines_know_their_names", include_str!("../own_specification.rs"), 40),
+    ("a_directory_is_made_once", include_str!("directories.rs"), 40),
+];
 
 /// The README's block of Rust with this in it.
 fn shown(part: &str) -> &'static str {
@@ -18,7 +28,7 @@ fn lines(text: &str) -> usize {
 
 #[test]
 fn the_specifications_are_those_that_are_tested() {
-    for (part, file) in [("a_channel_is_a_queue", IN_MEMORY), ("machines_know_their_names", SPECIFICATION)] {
+    for (part, file, _) in SPECIFICATIONS {
         let (_, tested) = file.split_once("\n\n").unwrap();
         assert_eq!(shown(part), tested);
     }
@@ -26,8 +36,9 @@ fn the_specifications_are_those_that_are_tested() {
 
 #[test]
 fn the_specifications_are_short() {
-    assert!(lines(shown("a_channel_is_a_queue")) <= 15);
-    assert!(lines(shown("machines_know_their_names")) <= 40);
+    for (part, _, most) in SPECIFICATIONS {
+        assert!(lines(shown(part)) <= most, "{part}: {} lines", lines(shown(part)));
+    }
 }
 
 #[test]
