@@ -98,8 +98,13 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         loop {
             let mut history = self.spare.take();
             history.reserve(case.len());
+            let mut attempts = self.attempts;
             let execution = match self.run_once(case, order, &mut history) {
-                Ok(verdict) => Execution { history, verdict },
+                Ok(verdict) => {
+                    // Where the model cannot tell, no fresh system would mend it.
+                    attempts = attempt;
+                    Execution { history, verdict }
+                }
                 Err(SystemError::Infrastructure(error)) => {
                     let verdict = Verdict::Inconclusive(chain(error.as_ref()));
                     Execution { history: Vec::new(), verdict }
@@ -112,8 +117,8 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
                 Err(error) => return Err(error),
             };
             let Verdict::Inconclusive(reason) = &execution.verdict else { return Ok(execution) };
-            self.observer.event(&Event::Inconclusive { attempt, attempts: self.attempts, reason });
-            if attempt >= self.attempts {
+            self.observer.event(&Event::Inconclusive { attempt, attempts, reason });
+            if attempt >= attempts {
                 return Ok(execution);
             }
             attempt += 1;

@@ -3,9 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use model::{Case, Model};
+use model::{Case, Model, fingerprint};
 use serde::{Deserialize, Serialize};
 
 use crate::execute::Verdict;
@@ -110,9 +109,8 @@ impl Memory {
     }
 }
 
-/// States and commands are only asked to be comparable, so their text stands for them.
+/// States and commands are only asked to be comparable, so what they are written as stands for
+/// them, up to the order of the entries of maps.
 fn key<M: Model>(case: &Case<M>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    format!("{case:?}").hash(&mut hasher);
-    hasher.finish()
+    fingerprint(case)
 }

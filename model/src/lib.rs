@@ -30,6 +30,7 @@ pub mod case;
 mod choices;
 pub mod example;
 pub mod factor;
+mod fingerprint;
 pub mod generate;
 pub mod generation;
 pub mod history;
@@ -53,6 +54,7 @@ pub mod weighted;
 pub use case::{Case, InvalidCase, Place};
 pub use example::Example;
 pub use factor::{Choice, Factor};
+pub use fingerprint::fingerprint;
 pub use generate::{BoundsError, NetworkParameters};
 pub use generation::{
     GenerateError, GeneratedCase, Shape, Swarm, Tree, generate, generate_case, generate_state, generate_swarm,

@@ -122,10 +122,10 @@ pub(crate) struct CheckOptions {
     /// Check all keys of a map together; the verdict is the same, the search is harder
     #[arg(long)]
     pub(crate) whole: bool,
-    /// How long to search for a verdict, in seconds
+    /// How long reading, searching and making evidence may take together, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub(crate) timeout: Duration,
-    /// How much memory to search in, in MiB
+    /// How much memory the history, the search and the evidence may take together, in MiB, about
     #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) memory: u32,
     /// Print the verdict and the evidence as one JSON object

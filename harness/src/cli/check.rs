@@ -4,12 +4,12 @@ mod evidence;
 mod lanes;
 
 use std::collections::BTreeSet;
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::io::Read as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use model::history::{self, History, Recordable};
+use model::history::{self, History, HistoryOf, Operation, Recordable};
 use model::linearizability::{self, Counterexample, Limits, Map, Register, Undecided, Verdict};
 use serde_json::json;
 
@@ -19,6 +19,10 @@ use crate::exit::Exit;
 
 /// Files that are larger are refused, so that the memory for one has a bound.
 const LARGEST: u64 = 1 << 30;
+/// What the texts of an operation take, in bytes, about.
+const TEXT: usize = 64;
+/// More operations of one kind than this are left out of what is printed as JSON.
+const MOST: usize = 10_000;
 
 pub(crate) fn check(options: &CheckOptions) -> Result<Exit, Fatal> {
     match options.model {
@@ -36,31 +40,61 @@ where
     O::Command: Display,
     O::Response: Display,
 {
-    let name = options.history.display();
+    let (since, name) = (Instant::now(), options.history.display());
+    let memory = usize::try_from(options.memory).map_or(usize::MAX, |mebibytes| mebibytes << 20);
     let bytes = bytes(&options.history)?;
-    let history = history::read::<O>(&bytes).map_err(|error| wrong(format!("{name}, {error}")))?;
+    let takes = |operations: usize| bytes.len() + held::<O>(operations);
+    let go_on = |operations| since.elapsed() <= options.timeout && takes(operations) <= memory;
+    let read = history::read_while::<O>(&bytes, &go_on).map_err(|error| wrong(format!("{name}, {error}")))?;
+    let Some(history) = read else {
+        let in_time = since.elapsed() <= options.timeout;
+        let why = if in_time { Undecided::Memory(memory) } else { Undecided::Time(options.timeout) };
+        let verdict = Verdict::<O::State>::Undecided(why);
+        let unread = HistoryOf::<O> { operations: Vec::new() };
+        return Ok(tell(&name.to_string(), &unread, &verdict, options));
+    };
     drop(bytes);
     if history.operations.is_empty() {
         return Err(wrong(format!("{name} has no operation: give a history that was recorded to its end")));
     }
     let limits = Limits {
         time: Some(options.timeout),
-        memory: usize::try_from(options.memory).map_or(usize::MAX, |mebibytes| mebibytes << 20),
+        since: Some(since),
+        memory: memory.saturating_sub(held::<O>(history.operations.len())),
         // A short answer stays short; at best the evidence is there much sooner.
         evidence: options.timeout.min(Duration::from_secs(10)),
         cancel: None,
     };
-    let verdict = linearizability::check(object, &history, limits);
+    let verdict = match linearizability::check(object, &history, limits) {
+        // What was given is what is told, not what the history has left of it.
+        Verdict::Undecided(Undecided::Memory(_)) => Verdict::Undecided(Undecided::Memory(memory)),
+        verdict => verdict,
+    };
+    Ok(tell(&name.to_string(), &history, &verdict, options))
+}
+
+/// Prints a verdict, and gives the exit status for it.
+fn tell<C: Display, R: Display, S: Debug>(
+    name: &str,
+    history: &History<C, R>,
+    verdict: &Verdict<S>,
+    options: &CheckOptions,
+) -> Exit {
     if options.json {
-        anstream::println!("{:#}", machine(&history, &verdict));
+        anstream::println!("{:#}", machine(history, verdict));
     } else {
-        anstream::print!("{}", human(&name.to_string(), &history, &verdict));
+        anstream::print!("{}", human(name, history, verdict));
     }
-    Ok(match verdict {
+    match verdict {
         Verdict::Linearizable { .. } => Exit::Holds,
         Verdict::NotLinearizable(_) => Exit::Falsified,
         Verdict::Undecided(_) => Exit::Inconclusive,
-    })
+    }
+}
+
+/// About how many bytes a history of so many operations takes.
+fn held<O: Recordable>(operations: usize) -> usize {
+    operations * (size_of::<Operation<O::Command, O::Response>>() + TEXT)
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, Fatal> {
@@ -104,23 +138,26 @@ fn human<C: Display, R: Display, S>(name: &str, history: &History<C, R>, verdict
                 Undecided::Memory(_) => "give it more with --memory",
                 Undecided::Cancelled => "run it again",
             };
+            let size = if many == 0 { "not read to its end".to_owned() } else { size };
             format!("undecided: {name}, {size}; {why}, {remedy}\n")
         }
     }
 }
 
-fn machine<C: Display, R: Display, S: std::fmt::Debug>(
+fn machine<C: Display, R: Display, S: Debug>(
     history: &History<C, R>,
     verdict: &Verdict<S>,
 ) -> serde_json::Value {
     let operation = |&index: &usize| evidence::json(history, index);
-    let operations = |indexes: &[usize]| indexes.iter().map(operation).collect::<Vec<_>>();
+    let operations = |indexes: &[usize]| indexes.iter().take(MOST).map(operation).collect::<Vec<_>>();
+    let left_out = |many: usize| many.saturating_sub(MOST);
     match verdict {
         Verdict::Linearizable { order } => json!({"verdict": "linearizable", "order": order}),
         Verdict::Undecided(why) => json!({"verdict": "undecided", "why": why.to_string()}),
         Verdict::NotLinearizable(counterexample) => {
             let Counterexample { part, until, minimal, prefix, state, obstacles, .. } = &**counterexample;
-            let obstacles = obstacles.iter().map(|obstacle| {
+            let all_obstacles = obstacles.len();
+            let obstacles = obstacles.iter().take(MOST).map(|obstacle| {
                 let mut value = operation(&obstacle.operation);
                 value["why"] = evidence::why(&obstacle.why).into();
                 value
@@ -135,6 +172,11 @@ fn machine<C: Display, R: Display, S: std::fmt::Debug>(
                 "prefix": prefix,
                 "state": format!("{state:?}"),
                 "obstacles": obstacles.collect::<Vec<_>>(),
+                "left_out": {
+                    "operations": left_out(counterexample.operations.len()),
+                    "bystanders": left_out(counterexample.bystanders.len()),
+                    "obstacles": left_out(all_obstacles),
+                },
             })
         }
     }

@@ -34,8 +34,13 @@ pub(super) fn whole<M: Model>(
     let operations = given.iter().map(|recorded| recorded.operation.clone()).collect();
     let history = History { operations };
     // What cannot be explained is told of the whole history, so no time goes into making it less.
-    let limits =
-        Limits { time: Some(TIME), evidence: Duration::ZERO, memory: MEMORY, cancel: Some(stop.flag()) };
+    let limits = Limits {
+        time: Some(TIME),
+        evidence: Duration::ZERO,
+        memory: MEMORY,
+        cancel: Some(stop.flag()),
+        since: None,
+    };
     let counterexample = match check_model(model, &case.initial, &history, limits) {
         Order::Linearizable { .. } => return Ok(Verdict::Holds),
         Order::Undecided(Undecided::Cancelled) => return Err(SystemError::Stopped),

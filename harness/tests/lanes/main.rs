@@ -11,3 +11,4 @@ mod register;
 mod support;
 mod unheard;
 mod unreturned;
+mod untold;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Operation;
 use super::datum::Datum;
 use super::edn::Reader;
-use super::read::{Lines, ReadError, Recordable};
+use super::read::{LOOK, Lines, ReadError, Recordable};
 use crate::outcome::Outcome;
 
 /// An event of a client.
@@ -14,7 +14,8 @@ struct Event {
     process: usize,
     name: String,
     key: Option<Datum>,
-    value: Datum,
+    /// None where the event has none; an explicit nil is one.
+    value: Option<Datum>,
     index: Option<i64>,
 }
 
@@ -26,11 +27,19 @@ enum Kind {
     Info,
 }
 
-pub(super) fn read<O: Recordable>(text: &str) -> Result<Lines<O>, ReadError> {
+pub(super) fn read<O: Recordable>(
+    text: &str,
+    go_on: &dyn Fn(usize) -> bool,
+) -> Result<Option<Lines<O>>, ReadError> {
     let mut reader = Reader::new(text);
     let bracket = reader.enter()?;
     let mut recording = Recording::<O>::default();
+    let mut values = 0_usize;
     while !reader.leave(bracket)? {
+        if values.is_multiple_of(LOOK) && !go_on(recording.lines.len()) {
+            return Ok(None);
+        }
+        values += 1;
         let line = reader.line();
         let datum = reader.value()?;
         if let Some(event) = event(datum).map_err(|what| ReadError::new(line, what))? {
@@ -43,7 +52,7 @@ pub(super) fn read<O: Recordable>(text: &str) -> Result<Lines<O>, ReadError> {
             "there is more after the history's end; give one history a file",
         ));
     }
-    Ok((recording.operations, recording.lines))
+    Ok(Some((recording.operations, recording.lines)))
 }
 
 /// What a map says, or none for an event of something other than a client.
@@ -57,14 +66,17 @@ fn event(datum: Datum) -> Result<Option<Event>, String> {
         (None, None, None, None, None, None);
     for (field, datum) in entries {
         let Datum::Word(field) = field else { continue };
-        match &*field {
-            ":type" => kind = Some(datum),
-            ":process" => process = Some(datum),
-            ":f" => name = Some(datum),
-            ":key" => key = Some(datum),
-            ":value" => value = Some(datum),
-            ":index" => index = Some(datum),
-            _ => {}
+        let place = match &*field {
+            ":type" => &mut kind,
+            ":process" => &mut process,
+            ":f" => &mut name,
+            ":key" => &mut key,
+            ":value" => &mut value,
+            ":index" => &mut index,
+            _ => continue,
+        };
+        if place.replace(datum).is_some() {
+            return Err(format!("the event has {field} twice; leave one out"));
         }
     }
     let process = match process {
@@ -93,7 +105,7 @@ fn event(datum: Datum) -> Result<Option<Event>, String> {
         Some(Datum::Number(index)) => Some(index),
         other => return Err(no_field(":index", other.as_ref(), "a number")),
     };
-    Ok(Some(Event { kind, process, name, key, value: value.unwrap_or(Datum::Nil), index }))
+    Ok(Some(Event { kind, process, name, key, value, index }))
 }
 
 fn no_field(name: &str, given: Option<&Datum>, expected: &str) -> String {
@@ -103,12 +115,21 @@ fn no_field(name: &str, given: Option<&Datum>, expected: &str) -> String {
     }
 }
 
+/// A call that waits for its answer, as it was written.
+struct Call {
+    /// The number of its operation.
+    operation: usize,
+    name: String,
+    key: Option<Datum>,
+    arguments: Vec<Datum>,
+}
+
 /// A history as far as it is read.
 struct Recording<O: Recordable> {
     operations: Vec<Operation<O::Command, O::Response>>,
     lines: Vec<usize>,
-    /// For each process that waits, its operation.
-    waiting: HashMap<usize, usize>,
+    /// For each process that waits, its call.
+    waiting: HashMap<usize, Call>,
     events: u64,
     last: Option<i64>,
 }
@@ -131,15 +152,17 @@ impl<O: Recordable> Recording<O> {
         let position = self.events;
         self.events += 1;
         if kind == Kind::Invoke {
-            let command = O::command(&name, &arguments(&name, key, value))?;
-            if let Some(&earlier) = self.waiting.get(&process) {
+            let arguments = arguments(&name, key.clone(), value.unwrap_or(Datum::Nil));
+            let command = O::command(&name, &arguments)?;
+            if let Some(earlier) = self.waiting.get(&process) {
                 return Err(format!(
                     "process {process} calls while its operation of line {} still waits for its answer; \
                      give what goes on a process of its own",
-                    self.lines[earlier]
+                    self.lines[earlier.operation]
                 ));
             }
-            self.waiting.insert(process, self.operations.len());
+            let operation = self.operations.len();
+            self.waiting.insert(process, Call { operation, name, key, arguments });
             let outcome = Outcome::Unknown("never answered".to_owned());
             self.operations.push(Operation {
                 lane: process,
@@ -151,17 +174,79 @@ impl<O: Recordable> Recording<O> {
             self.lines.push(line);
             return Ok(());
         }
-        let Some(number) = self.waiting.remove(&process) else {
+        let Some(call) = self.waiting.remove(&process) else {
             return Err(format!("an answer to process {process} comes before its call; add the :invoke"));
         };
-        let operation = &mut self.operations[number];
+        let called = self.lines[call.operation];
+        if name != call.name {
+            return Err(format!(
+                "process {process} called :{} in line {called}, and this answers :{name}; \
+                 give the call and its answer the same :f",
+                call.name
+            ));
+        }
+        let operation = &mut self.operations[call.operation];
         operation.ended = Some(position);
         operation.outcome = match kind {
             Kind::Info => Outcome::Unknown("the history says :info".to_owned()),
             Kind::Fail => Outcome::Refused("the history says :fail".to_owned()),
-            _ => O::outcome(&operation.command, &answer(&name, key, value))?,
+            _ => {
+                let answer = call.answer(key, value, called)?;
+                match O::outcome(&operation.command, &answer)? {
+                    answered @ Outcome::Answered(_) => answered,
+                    _ => {
+                        return Err(format!("{answer} is no answer of an :ok; write :fail or :info instead"));
+                    }
+                }
+            }
         };
         Ok(())
+    }
+}
+
+impl Call {
+    /// What an event of the type `:ok` answers: what was read, or just that it was done.
+    ///
+    /// What a read answers is in the event alone. Of anything else the event repeats the call's
+    /// value; another one would leave open which of them it was done with.
+    fn answer(&self, key: Option<Datum>, value: Option<Datum>, called: usize) -> Result<Datum, String> {
+        let Self { name, arguments: given, .. } = self;
+        let other = |said: &[Datum]| {
+            let (given, said) = (Datum::List(given.clone()), Datum::List(said.to_vec()));
+            format!(
+                "the call in line {called} is {name} with {given}, and this answers {name} with {said}; \
+                 give both the same :key and :value"
+            )
+        };
+        let reads = matches!(&**name, "read" | "get");
+        let own_key = key.is_some();
+        let key = key.or_else(|| self.key.clone());
+        let Some(value) = value else {
+            if reads {
+                return Err(format!(
+                    "the answer to :{name} has no :value; give it what was read, nil where that was nothing"
+                ));
+            }
+            return match key {
+                Some(key) if given.first() != Some(&key) => Err(other(&[key])),
+                _ => Ok(Datum::Word("ok".into())),
+            };
+        };
+        if !reads {
+            let said = arguments(name, key, value);
+            return if said == *given { Ok(Datum::Word("ok".into())) } else { Err(other(&said)) };
+        }
+        let (key, value) = match value {
+            Datum::List(mut pair) if name == "get" && !own_key && pair.len() == 2 => {
+                let value = pair.swap_remove(1);
+                (pair.pop(), value)
+            }
+            value => (key, value),
+        };
+        match key {
+            Some(key) if given.first() != Some(&key) => Err(other(&[key])),
+            _ => Ok(value),
+        }
     }
 }
 
@@ -174,13 +259,4 @@ fn arguments(name: &str, key: Option<Datum>, value: Datum) -> Vec<Datum> {
         one => vec![one],
     };
     key.into_iter().chain(given).collect()
-}
-
-/// What an event of the type `:ok` answers: what was read, or just that it was done.
-fn answer(name: &str, key: Option<Datum>, value: Datum) -> Datum {
-    match (name, value) {
-        ("get", Datum::List(mut pair)) if key.is_none() && pair.len() == 2 => pair.swap_remove(1),
-        ("read" | "get", value) => value,
-        _ => Datum::Word("ok".into()),
-    }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::Operation;
 use super::datum::Datum;
-use super::read::{Lines, ReadError, Recordable};
+use super::read::{LOOK, Lines, ReadError, Recordable};
 use crate::outcome::Outcome;
 
 /// A line as it is written.
@@ -21,11 +21,17 @@ struct Line {
     out: serde_json::Value,
 }
 
-pub(super) fn read<O: Recordable>(text: &str) -> Result<Lines<O>, ReadError> {
+pub(super) fn read<O: Recordable>(
+    text: &str,
+    go_on: &dyn Fn(usize) -> bool,
+) -> Result<Option<Lines<O>>, ReadError> {
     let (mut operations, mut lines) = (Vec::new(), Vec::new());
     let mut ids = HashMap::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let number = number + 1;
+        if lines.len().is_multiple_of(LOOK) && !go_on(lines.len()) {
+            return Ok(None);
+        }
         let line: Line = serde_json::from_str(line).map_err(|error| {
             // Each line is a text of its own for the parser.
             let said = error.to_string();
@@ -40,7 +46,7 @@ pub(super) fn read<O: Recordable>(text: &str) -> Result<Lines<O>, ReadError> {
         operations.push(operation::<O>(line).map_err(|what| ReadError::new(number, what))?);
         lines.push(number);
     }
-    Ok((operations, lines))
+    Ok(Some((operations, lines)))
 }
 
 fn operation<O: Recordable>(line: Line) -> Result<Operation<O::Command, O::Response>, String> {

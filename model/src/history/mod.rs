@@ -14,7 +14,7 @@ mod read;
 mod value;
 
 pub use datum::Datum;
-pub use read::{Format, ReadError, Recordable, read};
+pub use read::{Format, HistoryOf, ReadError, Recordable, read, read_while};
 pub use value::Value;
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,6 @@
 //! What recorded histories call the operations of the objects that come with the checker.
 
+use super::Value;
 use super::datum::Datum;
 use super::read::Recordable;
 use crate::linearizability::{Map, MapCommand, MapResponse, Register, RegisterCommand, RegisterResponse};
@@ -27,6 +28,25 @@ fn no_command<O: Recordable, T>(name: &str, arguments: &[Datum]) -> Result<T, St
     Err(format!("{name:?} with {given} is none of {}", O::OPERATIONS))
 }
 
+/// What a register can hold, as the argument of a command or as what was read.
+///
+/// # Errors
+/// Where it is a vector, as several registers are recorded, with the key beside each value; or one
+/// of the words that say how an operation ended.
+fn held(datum: &Datum) -> Result<Value, String> {
+    match datum {
+        Datum::List(_) => Err(format!(
+            "{datum} is a vector, as if of one of several registers with its key; split the history by \
+             key, and check each by itself, or write the vector as a string"
+        )),
+        Datum::Word(word) if ["ok", "fail", "unknown"].contains(&&**word) => Err(format!(
+            "{word} is no value of a register, since it says how an operation ended; \
+             write the value, nil where there is none"
+        )),
+        value => Ok(value.value()),
+    }
+}
+
 impl Recordable for Register {
     const OPERATIONS: &'static str = "a register's operations: read, write with a value, cas with two";
 
@@ -37,8 +57,8 @@ impl Recordable for Register {
             ("read", [Datum::List(_)]) => Err("a read with a key is one of several registers; \
                 split the history by key, and check each by itself"
                 .to_owned()),
-            ("write", [value]) => Ok(RegisterCommand::Write(value.value())),
-            ("cas", [from, to]) => Ok(RegisterCommand::CompareAndSet(from.value(), to.value())),
+            ("write", [value]) => Ok(RegisterCommand::Write(held(value)?)),
+            ("cas", [from, to]) => Ok(RegisterCommand::CompareAndSet(held(from)?, held(to)?)),
             _ => no_command::<Self, _>(name, arguments),
         }
     }
@@ -46,7 +66,7 @@ impl Recordable for Register {
     fn outcome(command: &RegisterCommand, answer: &Datum) -> Result<Outcome<RegisterResponse>, String> {
         Ok(match command {
             _ if is(answer, "unknown") => unknown(),
-            RegisterCommand::Read => Outcome::Answered(RegisterResponse::Value(answer.value())),
+            RegisterCommand::Read => Outcome::Answered(RegisterResponse::Value(held(answer)?)),
             _ if is(answer, "ok") => Outcome::Answered(RegisterResponse::Done),
             RegisterCommand::CompareAndSet(..) if is(answer, "fail") => {
                 Outcome::Answered(RegisterResponse::Failed)
@@ -72,13 +92,13 @@ impl Recordable for Map {
 
     fn outcome(command: &MapCommand, answer: &Datum) -> Result<Outcome<MapResponse>, String> {
         Ok(match (command, answer) {
+            _ if is(answer, "unknown") => unknown(),
             (MapCommand::Get(_), Datum::List(_) | Datum::Map(_)) => {
                 return no_answer(command, answer, "a string");
             }
             (MapCommand::Get(_), value) => Outcome::Answered(MapResponse::Value(value.text())),
             _ if is(answer, "ok") => Outcome::Answered(MapResponse::Done),
             _ if is(answer, "fail") => refused(),
-            _ if is(answer, "unknown") => unknown(),
             _ => return no_answer(command, answer, "\"ok\", \"fail\" or \"unknown\""),
         })
     }

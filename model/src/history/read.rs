@@ -60,25 +60,59 @@ impl ReadError {
     }
 }
 
+/// After so many operations or events a reader asks whether to go on.
+pub(super) const LOOK: usize = 1 << 12;
+
+/// The byte order mark of UTF-8, which some editors put at the beginning.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Reads a history of an object's operations.
 ///
 /// One operation a line is a JSON object `{"id", "client", "call", "ret", "op", "out"}`: `call` and
 /// `ret` are positions in the order of events, `ret` is null where no answer came. Of Jepsen's EDN
 /// `:info` is an unknown outcome and `:fail` a refusal, which certainly had no effect; events of
-/// the nemesis are passed over.
+/// the nemesis are passed over. What an operation that is `:ok` has read is in its answer; anything
+/// else has the same value in its call and in its answer. A byte order mark is passed over.
 ///
 /// # Errors
-/// Where the text is neither, not UTF-8, or not a history of these operations.
+/// Where the text is neither, not UTF-8, has bytes that are zero, or is not a history of these operations.
 pub fn read<O: Recordable>(bytes: &[u8]) -> Result<History<O::Command, O::Response>, ReadError> {
+    let history = read_while::<O>(bytes, &|_| true)?;
+    Ok(history.unwrap_or(History { operations: Vec::new() }))
+}
+
+/// [`read`], as long as it is told to go on: it asks now and then, with the number of operations
+/// that it has read. None where it is told not to.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_while<O: Recordable>(
+    bytes: &[u8],
+    go_on: &dyn Fn(usize) -> bool,
+) -> Result<Option<HistoryOf<O>>, ReadError> {
+    let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
+    let line = |place: usize| 1 + bytes[..place].iter().filter(|byte| **byte == b'\n').count();
+    if let Some(place) = bytes.iter().position(|byte| *byte == 0) {
+        return Err(ReadError::new(
+            line(place),
+            "the text has a byte that is zero, as in UTF-16 or in a file that was not written to its end; \
+             give the history whole, in UTF-8",
+        ));
+    }
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
-        ReadError::new(line, "the text is not UTF-8; give the history as it was recorded, not packed")
+        let place = error.valid_up_to();
+        let what = format!(
+            "the text is not UTF-8 (byte {:#04x}); give the history as it was recorded, not packed",
+            bytes[place]
+        );
+        ReadError::new(line(place), what)
     })?;
-    let (operations, lines) = match Format::of(text) {
-        Format::JsonLines => json_lines::read::<O>(text)?,
-        Format::Edn => jepsen::read::<O>(text)?,
+    let read = match Format::of(text) {
+        Format::JsonLines => json_lines::read::<O>(text, go_on)?,
+        Format::Edn => jepsen::read::<O>(text, go_on)?,
     };
-    History::new(operations).map_err(|error| {
+    let Some((operations, lines)) = read else { return Ok(None) };
+    let history = History::new(operations).map_err(|error| {
         let what = match &error {
             HistoryError::EndsBeforeCall { called, ended, .. } => {
                 format!("the answer at {ended} comes before its call at {called}; swap call and ret")
@@ -91,8 +125,12 @@ pub fn read<O: Recordable>(bytes: &[u8]) -> Result<History<O::Command, O::Respon
             ),
         };
         ReadError::new(lines[error.operation()], what)
-    })
+    })?;
+    Ok(Some(history))
 }
+
+/// A history of an object's operations.
+pub type HistoryOf<O> = History<<O as Sequential>::Command, <O as Sequential>::Response>;
 
 /// What a reader has read: operations, and the line of each.
 pub(super) type Lines<O> =

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 /// How much a check may take before it is undecided.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits<'a> {
-    /// The time for the verdict; none for as long as it takes.
+    /// The time for all of it, evidence too; none for as long as it takes.
     pub time: Option<Duration>,
-    /// The time for making evidence small once it is known that no order exists.
+    /// When the time began; none for when the check begins.
+    pub since: Option<Instant>,
+    /// Of that time, what may go into making evidence small once it is known that no order exists.
     pub evidence: Duration,
-    /// The memory for what the search has met, in bytes, about.
+    /// The memory for what the check lays out and has met, in bytes, about; not for the history.
     pub memory: usize,
     /// Ends the check soon once it is set.
     pub cancel: Option<&'a AtomicBool>,
@@ -22,6 +24,7 @@ impl Default for Limits<'_> {
     fn default() -> Self {
         Self {
             time: Some(Duration::from_secs(60)),
+            since: None,
             evidence: Duration::from_secs(5),
             memory: 1 << 30,
             cancel: None,
@@ -58,7 +61,14 @@ pub(super) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     pub(super) fn start(limits: Limits<'a>) -> Self {
-        Self { limits, start: Instant::now() }
+        Self { limits, start: limits.since.unwrap_or_else(Instant::now) }
+    }
+
+    /// The same for making evidence from now on.
+    pub(super) fn for_evidence(&self) -> Self {
+        let left = self.limits.time.map(|time| time.saturating_sub(self.start.elapsed()));
+        let time = Some(left.map_or(self.limits.evidence, |left| left.min(self.limits.evidence)));
+        Self { limits: Limits { time, ..self.limits }, start: Instant::now() }
     }
 
     pub(super) fn memory(&self) -> usize {

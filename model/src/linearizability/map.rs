@@ -109,6 +109,19 @@ impl MapCommand {
     }
 }
 
+/// How a value came to be.
+#[derive(Hash)]
+enum Made {
+    /// As a whole.
+    Put,
+    /// By what is at its end.
+    Append,
+}
+
+fn mark(key: &str, bytes: &[u8], made: Made) -> u64 {
+    FxBuildHasher.hash_one((key, bytes, made))
+}
+
 impl Sequential for Map {
     type State = Entries;
     type Command = MapCommand;
@@ -149,6 +162,23 @@ impl Sequential for Map {
 
     fn independent(&self, one: &MapCommand, other: &MapCommand) -> bool {
         self.whole && one.key() != other.key()
+    }
+
+    fn needs(&self, command: &MapCommand, response: &MapResponse) -> Option<Vec<u64>> {
+        let (MapCommand::Get(key), MapResponse::Value(value)) = (command, response) else { return None };
+        // Either it was put so, or what was appended last is its end.
+        let last = value.as_bytes().last()?;
+        Some(vec![mark(key, value.as_bytes(), Made::Put), mark(key, &[*last], Made::Append)])
+    }
+
+    fn makes(&self, command: &MapCommand, _: Option<&MapResponse>) -> Vec<u64> {
+        match command {
+            MapCommand::Get(_) => Vec::new(),
+            MapCommand::Put(key, value) => vec![mark(key, value.as_bytes(), Made::Put)],
+            MapCommand::Append(key, more) => {
+                more.as_bytes().last().map(|last| mark(key, &[*last], Made::Append)).into_iter().collect()
+            }
+        }
     }
 
     fn size(&self, state: &Entries) -> usize {

@@ -1,6 +1,6 @@
 //! The least of a history that still has no order.
 
-use super::limits::{Limits, Watch};
+use super::limits::Watch;
 use super::object::Sequential;
 use super::parts::go_on;
 use super::plan::{Item, Plan};
@@ -18,10 +18,9 @@ pub(super) fn counterexample<'a, O: Sequential>(
     history: &History<O::Command, O::Response>,
     items: Vec<Item<'a, O>>,
     search: Search<'a, O>,
-    limits: Limits<'_>,
+    watch: &Watch<'_>,
 ) -> Counterexample<O::State> {
-    let watch = Watch::start(Limits { time: Some(limits.evidence), ..limits });
-    let mut least = Least { object, watch, items, search, given_up: false };
+    let mut least = Least { object, watch: watch.for_evidence(), items, search, given_up: false };
     least.cut();
     least.forget();
     least.describe(history)
@@ -40,11 +39,12 @@ struct Least<'a, 'w, O: Sequential> {
 impl<'a, O: Sequential> Least<'a, '_, O> {
     /// Takes the candidate instead if it has no order either.
     fn try_instead(&mut self, items: Vec<Item<'a, O>>) -> bool {
-        let search = Plan::new(self.object, &items, self.watch.memory()).ok();
+        let held = self.search.memory() + (self.items.len() + items.len()) * size_of::<Item<'a, O>>();
+        let search = Plan::new(self.object, &items, &self.watch, held).ok();
         let search = search.map(|plan| Search::new(self.object, plan));
         let Some(mut search) = search else { return self.give_up() };
         let choices = CHOICES.max(CHOICES_EACH * items.len());
-        match go_on(&mut search, choices, self.search.memory(), &self.watch) {
+        match go_on(&mut search, choices, held, &self.watch) {
             Ok(Progress::Exhausted) => {
                 (self.items, self.search) = (items, search);
                 true

@@ -21,10 +21,13 @@
 //! - never-answered operations that are alike are taken in one order, and a configuration in
 //!   which more of them took effect than in another that is else the same is not gone into;
 //! - operations that are declared independent are not tried in both orders;
+//! - an answer that tells of what no operation can have made is found without the
+//!   search, once that has not ended soon;
 //! - states are numbered, and each step is asked for once;
 //! - two orders of trying share one search.
 
 mod limits;
+mod made;
 mod map;
 mod minimal;
 mod object;
@@ -59,11 +62,15 @@ pub fn check<O: Sequential>(
     history: &History<O::Command, O::Response>,
     limits: Limits<'_>,
 ) -> Verdict<O::State> {
-    match parts::search(object, parts::parts(object, history), &Watch::start(limits)) {
+    let watch = Watch::start(limits);
+    match parts::search(object, parts::parts(object, history), &watch) {
         Outlook::Ordered(orders) => Verdict::Linearizable { order: parts::merge(history, orders) },
         Outlook::Undecided(why) => Verdict::Undecided(why),
+        Outlook::Unmade { items, unmade } => {
+            Verdict::NotLinearizable(Box::new(made::counterexample(object, &items, unmade)))
+        }
         Outlook::Impossible { items, search } => {
-            let evidence = minimal::counterexample(object, history, items, *search, limits);
+            let evidence = minimal::counterexample(object, history, items, *search, &watch);
             Verdict::NotLinearizable(Box::new(evidence))
         }
     }
@@ -81,7 +88,7 @@ pub fn is_linearizable<O: Sequential>(
 ) -> Result<bool, Undecided> {
     match parts::search(object, parts::parts(object, history), &Watch::start(limits)) {
         Outlook::Ordered(_) => Ok(true),
-        Outlook::Impossible { .. } => Ok(false),
+        Outlook::Impossible { .. } | Outlook::Unmade { .. } => Ok(false),
         Outlook::Undecided(why) => Err(why),
     }
 }

@@ -65,6 +65,21 @@ pub trait Sequential {
         false
     }
 
+    /// What must have been made before the command can be answered so, as marks of which one
+    /// suffices: it is possible only after some other operation with one of them among what it
+    /// [makes](Self::makes). None where it may be possible without, as in the initial state.
+    ///
+    /// An answer that tells of what nobody made needs no search then.
+    fn needs(&self, _command: &Self::Command, _response: &Self::Response) -> Option<Vec<u64>> {
+        None
+    }
+
+    /// The marks of what the command may make if it takes effect; see [`needs`](Self::needs).
+    /// It does no harm if different things have the same mark.
+    fn makes(&self, _command: &Self::Command, _response: Option<&Self::Response>) -> Vec<u64> {
+        Vec::new()
+    }
+
     /// How much memory a state takes, in bytes.
     fn size(&self, _state: &Self::State) -> usize {
         size_of::<Self::State>()

@@ -1,14 +1,17 @@
 //! Histories of any model's commands.
 
-use std::fmt::{Debug, Write};
+use std::cell::RefCell;
+use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
+use std::rc::Rc;
 
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::limits::Limits;
 use super::object::Sequential;
 use super::verdict::Verdict;
+use crate::fingerprint::{Interner, fingerprint_of_text};
 use crate::history::{History, Operation};
 use crate::outcome::Outcome;
 use crate::specification::Model;
@@ -53,8 +56,9 @@ where
         let command = alike.first(number, command, &history.operations);
         numbered.push(Operation { lane: *lane, command, called: *called, outcome, ended: *ended });
     }
-    let object = Steps { step, initial, operations: &history.operations };
-    super::check(&object, &History { operations: numbered }, limits).map(|state| state.state)
+    let object = Steps { step, initial, operations: &history.operations, states: RefCell::default() };
+    let verdict = super::check(&object, &History { operations: numbered }, limits);
+    verdict.map(|Numbered { state, .. }| State::clone(&state))
 }
 
 /// Steps as an object. Commands and answers are places in the history.
@@ -62,20 +66,29 @@ struct Steps<'a, State, Command, Response, Step> {
     step: Step,
     initial: &'a State,
     operations: &'a [Operation<Command, Response>],
+    /// States of a model can be compared, but they have no hash; numbers have one.
+    states: RefCell<Interner<Rc<State>>>,
 }
 
 impl<State, Command, Response, Step> Steps<'_, State, Command, Response, Step>
 where
+    State: Debug + PartialEq + Serialize,
     Step: Fn(&State, &Command, Option<&Response>) -> Result<State, step::Impossible>,
 {
     fn try_step(
         &self,
-        state: &Fingerprinted<State>,
+        state: &Numbered<State>,
         command: usize,
         response: Option<&usize>,
     ) -> Result<State, step::Impossible> {
         let response = response.and_then(|response| self.operations[*response].outcome.answer());
         (self.step)(&state.state, &self.operations[command].command, response)
+    }
+
+    fn number(&self, state: State) -> Numbered<State> {
+        let mut states = self.states.borrow_mut();
+        let (number, length) = states.number(Rc::new(state));
+        Numbered { number, length, state: states.value(number).clone() }
     }
 }
 
@@ -84,20 +97,20 @@ where
     State: Clone + Debug + PartialEq + Serialize,
     Step: Fn(&State, &Command, Option<&Response>) -> Result<State, step::Impossible>,
 {
-    type State = Fingerprinted<State>;
+    type State = Numbered<State>;
     type Command = usize;
     type Response = usize;
 
     fn initial(&self) -> Self::State {
-        Fingerprinted::new(self.initial.clone())
+        self.number(self.initial.clone())
     }
 
     fn step(&self, state: &Self::State, command: &usize, response: Option<&usize>) -> Option<Self::State> {
-        self.try_step(state, *command, response).ok().map(Fingerprinted::new)
+        self.try_step(state, *command, response).ok().map(|state| self.number(state))
     }
 
     fn size(&self, state: &Self::State) -> usize {
-        size_of::<Self::State>() + state.length
+        size_of::<Self::State>() + size_of::<State>() + state.length + NUMBERED
     }
 
     fn explain(&self, state: &Self::State, command: &usize, response: Option<&usize>) -> String {
@@ -105,68 +118,31 @@ where
     }
 }
 
-/// A state that is told from most others by a number. States of a model can be compared, but they
-/// have no hash; what they are written as has one.
+/// What it takes to number a state, in bytes.
+const NUMBERED: usize = 96;
+
+/// A state with its number; equal states have the same.
 #[derive(Clone, Debug)]
-struct Fingerprinted<State> {
-    fingerprint: u64,
-    /// The bytes that it is written in.
+struct Numbered<State> {
+    number: u32,
+    /// About how many bytes it has.
     length: usize,
-    state: State,
+    state: Rc<State>,
 }
 
-impl<State: Debug + Serialize> Fingerprinted<State> {
-    fn new(state: State) -> Self {
-        let mut sink = Sink::default();
-        // What JSON cannot write, such as a map whose keys are no strings, is written as debug
-        // output; what was written until then does no harm.
-        if serde_json::to_writer(&mut sink, &state).is_err() {
-            let _ = write!(sink, "{state:?}");
-        }
-        Self { fingerprint: sink.hasher.finish(), length: sink.length, state }
-    }
-}
-
-impl<State> Hash for Fingerprinted<State> {
+impl<State> Hash for Numbered<State> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        hasher.write_u64(self.fingerprint);
+        hasher.write_u32(self.number);
     }
 }
 
-impl<State: PartialEq> PartialEq for Fingerprinted<State> {
+impl<State> PartialEq for Numbered<State> {
     fn eq(&self, other: &Self) -> bool {
-        self.fingerprint == other.fingerprint && self.state == other.state
+        self.number == other.number
     }
 }
 
-impl<State: PartialEq> Eq for Fingerprinted<State> {}
-
-/// Hashes and counts what is written to it.
-#[derive(Default)]
-struct Sink {
-    hasher: FxHasher,
-    length: usize,
-}
-
-impl std::io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.hasher.write(bytes);
-        self.length += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Write for Sink {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.hasher.write(text.as_bytes());
-        self.length += text.len();
-        Ok(())
-    }
-}
+impl<State> Eq for Numbered<State> {}
 
 /// The first of each commands that are equal.
 #[derive(Default)]
@@ -181,9 +157,7 @@ impl Alike {
         command: &C,
         operations: &[Operation<C, R>],
     ) -> usize {
-        let mut sink = Sink::default();
-        let _ = write!(sink, "{command:?}");
-        let firsts = self.firsts.entry(sink.hasher.finish()).or_default();
+        let firsts = self.firsts.entry(fingerprint_of_text(command).0).or_default();
         let equal = firsts.iter().find(|first| operations[**first].command == *command);
         equal.copied().unwrap_or_else(|| {
             firsts.push(number);

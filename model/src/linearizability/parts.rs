@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::limits::{Undecided, Watch};
+use super::made;
 use super::object::Sequential;
-use super::plan::{Item, Plan, TooLarge};
+use super::plan::{Item, Plan};
 use super::search::{Progress, Search};
 use crate::history::History;
 use crate::outcome::Outcome;
@@ -20,6 +21,8 @@ pub(super) enum Outlook<'a, O: Sequential> {
     Ordered(Vec<Vec<usize>>),
     /// One part has none.
     Impossible { items: Vec<Item<'a, O>>, search: Box<Search<'a, O>> },
+    /// One part has an answer that tells of what nobody can have made.
+    Unmade { items: Vec<Item<'a, O>>, unmade: Item<'a, O> },
     /// Nobody knows.
     Undecided(Undecided),
 }
@@ -63,25 +66,30 @@ pub(super) fn search<'a, O: Sequential>(
         .enumerate()
         .map(|(number, items)| Part { number, items, search: None, memory: 0 })
         .collect();
-    let (mut slice, mut held) = (FIRST_SLICE, 0);
+    let items: usize = open.iter().map(|part| part.items.len()).sum();
+    let (mut slice, mut held) = (FIRST_SLICE, items * size_of::<Item<'a, O>>());
     while !open.is_empty() {
         let mut still = Vec::new();
         for mut part in open {
             held -= part.memory;
             let mut search = match part.search.take() {
                 Some(search) => search,
-                None => match Plan::new(object, &part.items, watch.memory().saturating_sub(held)) {
+                None => match Plan::new(object, &part.items, watch, held) {
                     Ok(plan) => Search::new(object, plan),
-                    Err(TooLarge) => return Outlook::Undecided(Undecided::Memory(watch.memory())),
+                    Err(why) => return made_or(object, part.items, Outlook::Undecided(why)),
                 },
             };
+            let first = slice == FIRST_SLICE;
             match go_on(&mut search, slice, held, watch) {
-                Err(why) => return Outlook::Undecided(why),
+                Err(why) => return made_or(object, part.items, Outlook::Undecided(why)),
                 Ok(Progress::Exhausted) => {
                     return Outlook::Impossible { items: part.items, search: Box::new(search) };
                 }
                 Ok(Progress::Found(node)) => orders[part.number] = search.order(node),
                 Ok(Progress::Open) => {
+                    if first && let Some(unmade) = made::by_nobody(object, &part.items) {
+                        return Outlook::Unmade { items: part.items, unmade };
+                    }
                     part.memory = search.memory();
                     held += part.memory;
                     still.push(Part { search: Some(search), ..part });
@@ -92,6 +100,14 @@ pub(super) fn search<'a, O: Sequential>(
         slice = slice.saturating_mul(2);
     }
     Outlook::Ordered(orders)
+}
+
+/// What there is to say of a part that cannot be searched.
+fn made_or<'a, O: Sequential>(object: &O, items: Vec<Item<'a, O>>, other: Outlook<'a, O>) -> Outlook<'a, O> {
+    match made::by_nobody(object, &items) {
+        Some(unmade) => Outlook::Unmade { items, unmade },
+        None => other,
+    }
 }
 
 /// A part that is still searched.

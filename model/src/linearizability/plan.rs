@@ -8,6 +8,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::limits::{Undecided, Watch};
 use super::object::Sequential;
 use super::rows::{Row, Rows};
 
@@ -91,12 +92,19 @@ pub(super) struct Plan<'a, O: Sequential> {
     pub(super) guards: Vec<u64>,
 }
 
-/// The layout alone takes more memory than there may be.
-pub(super) struct TooLarge;
+/// After so many looks at operations the limits are looked at.
+const LOOK: usize = 1 << 18;
+/// What a distinct kind takes, in bytes.
+const KIND: usize = 64;
 
 impl<'a, O: Sequential> Plan<'a, O> {
-    /// Lays the items out in at most so many bytes.
-    pub(super) fn new(object: &O, items: &[Item<'a, O>], memory: usize) -> Result<Self, TooLarge> {
+    /// Lays the items out within the limits, beside so many bytes that are held already.
+    pub(super) fn new(
+        object: &O,
+        items: &[Item<'a, O>],
+        watch: &Watch<'_>,
+        held: usize,
+    ) -> Result<Self, Undecided> {
         let mut kinds = Kinds::<O>::default();
         let mut answered = Vec::new();
         let mut alike: FxHashMap<u32, Vec<(usize, u64)>> = FxHashMap::default();
@@ -128,8 +136,19 @@ impl<'a, O: Sequential> Plan<'a, O> {
             guards: Vec::new(),
         };
         plan.lay_out_unanswered(alike);
-        plan.lay_out_levels(object, memory)?;
+        plan.lay_out_levels(object, watch, held)?;
         Ok(plan)
+    }
+
+    /// About how many bytes it takes.
+    pub(super) fn memory(&self) -> usize {
+        let rows = [&self.changing, &self.taking, &self.reading, &self.newly_reading];
+        let members: usize = self.unanswered.iter().map(|unanswered| unanswered.members.len()).sum();
+        rows.iter().map(|rows| rows.memory()).sum::<usize>()
+            + self.answered.len() * size_of::<Answered>()
+            + self.unanswered.len() * size_of::<Unanswered>()
+            + members * size_of::<(usize, u64)>()
+            + self.kinds.len() * KIND
     }
 
     /// The operations that can come next at a level and may change the state.
@@ -175,11 +194,13 @@ impl<'a, O: Sequential> Plan<'a, O> {
         }
     }
 
-    fn lay_out_levels(&mut self, object: &O, memory: usize) -> Result<(), TooLarge> {
-        let mut calls: Vec<u32> = (0..u32::try_from(self.answered.len()).map_err(|_| TooLarge)?).collect();
+    fn lay_out_levels(&mut self, object: &O, watch: &Watch<'_>, held: usize) -> Result<(), Undecided> {
+        let all = u32::try_from(self.answered.len()).map_err(|_| Undecided::Memory(watch.memory()))?;
+        let mut calls: Vec<u32> = (0..all).collect();
         calls.sort_by_key(|&number| self.answered[number as usize].called);
         let mut calls = calls.into_iter().peekable();
         let (mut open, mut slots) = (Vec::<u32>::new(), Slots::default());
+        let mut looks = LOOK;
         for level in 0..self.answered.len() {
             let moment = self.answered[level].at;
             let mut new = Vec::new();
@@ -196,9 +217,12 @@ impl<'a, O: Sequential> Plan<'a, O> {
             self.newly_reading.push(new.into_iter().filter(reads));
             let taking = self.unanswered.partition_point(|unanswered| unanswered.members[0].1 <= moment);
             self.push_dependent(object, &open, taking);
-            let rows = [&self.changing, &self.taking, &self.reading, &self.newly_reading];
-            if rows.iter().map(|rows| rows.memory()).sum::<usize>() > memory {
-                return Err(TooLarge);
+            looks += open.len() + taking + 1;
+            if looks > LOOK {
+                looks = 0;
+                if let Some(why) = watch.over(held + self.memory()) {
+                    return Err(why);
+                }
             }
             // The level's own operation is the first that is open.
             open.remove(0);

@@ -1,6 +1,9 @@
 //! A register that is read, written, and compared and set.
 
 use std::fmt;
+use std::hash::BuildHasher as _;
+
+use rustc_hash::FxBuildHasher;
 
 use super::object::Sequential;
 use crate::history::Value;
@@ -71,6 +74,25 @@ impl Sequential for Register {
             RegisterCommand::Read => true,
             RegisterCommand::Write(_) => false,
             RegisterCommand::CompareAndSet(..) => response == Some(&RegisterResponse::Failed),
+        }
+    }
+
+    fn needs(&self, command: &RegisterCommand, response: &RegisterResponse) -> Option<Vec<u64>> {
+        let value = match (command, response) {
+            (RegisterCommand::Read, RegisterResponse::Value(value)) => value,
+            (RegisterCommand::CompareAndSet(from, _), RegisterResponse::Done) => from,
+            _ => return None,
+        };
+        (*value != Value::Nil).then(|| vec![FxBuildHasher.hash_one(value)])
+    }
+
+    fn makes(&self, command: &RegisterCommand, response: Option<&RegisterResponse>) -> Vec<u64> {
+        match command {
+            RegisterCommand::Write(value) => vec![FxBuildHasher.hash_one(value)],
+            RegisterCommand::CompareAndSet(_, to) if response != Some(&RegisterResponse::Failed) => {
+                vec![FxBuildHasher.hash_one(to)]
+            }
+            _ => Vec::new(),
         }
     }
 

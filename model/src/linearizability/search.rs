@@ -23,6 +23,8 @@ pub(super) enum Progress {
 /// that is bad luck for one order of trying is found by the other, and nothing is tried twice.
 pub(super) struct Search<'a, O: Sequential> {
     pub(super) plan: Plan<'a, O>,
+    /// The bytes of the plan.
+    laid_out: usize,
     pub(super) states: States<'a, O>,
     pub(super) table: Table,
     paths: [Vec<Frame>; 2],
@@ -61,7 +63,8 @@ impl<'a, O: Sequential> Search<'a, O> {
         let table = Table::new(plan.mask_words, plan.guards.clone());
         let words = vec![0; table.width()];
         let paths = [Vec::new(), Vec::new()];
-        let mut search = Self { plan, states, table, paths, best: (0, (0, 0)), words, found: None };
+        let laid_out = plan.memory();
+        let mut search = Self { plan, laid_out, states, table, paths, best: (0, (0, 0)), words, found: None };
         let mut start = Position { level: 0, state: 0 };
         search.settle(&mut start, true, |_| {});
         search.meet(&start, (NONE, NONE));
@@ -73,7 +76,7 @@ impl<'a, O: Sequential> Search<'a, O> {
     /// About how many bytes all of it takes.
     pub(super) fn memory(&self) -> usize {
         let paths = self.paths.iter().map(|path| path.capacity() * size_of::<Frame>());
-        self.table.memory() + self.states.memory() + paths.sum::<usize>()
+        self.laid_out + self.table.memory() + self.states.memory() + paths.sum::<usize>()
     }
 
     /// The node that explains most answers: the longest row of them without a gap, and then as many

@@ -1,5 +1,7 @@
 //! Histories of any model's commands.
 
+use std::collections::{HashMap, HashSet};
+
 use model::history::{History, Operation};
 use model::linearizability::{Limits, Undecided, Verdict, Why, check_model};
 use model::{Model, Outcome};
@@ -107,4 +109,74 @@ fn a_state_without_bound_ends_at_the_memory() {
     let limits = Limits { memory: 4 << 20, ..Limits::default() };
     let verdict = check_model(&Purse, &5, &History::new(operations).unwrap(), limits);
     assert_eq!(verdict, Verdict::Undecided(Undecided::Memory(4 << 20)));
+}
+
+/// Cells that are set and read, kept in whatever order hashing puts them, and put there anew each
+/// time.
+struct Hashed;
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+struct Cells {
+    values: HashMap<u8, u8>,
+    touched: HashSet<u8>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+enum Cell {
+    Set(u8, u8),
+    Get(u8),
+}
+
+impl Model for Hashed {
+    type State = Cells;
+    type Command = Cell;
+    type Response = Option<u8>;
+
+    fn gen_initial_state(&self) -> BoxedStrategy<Cells> {
+        Just(Cells::default()).boxed()
+    }
+
+    fn gen_command(&self, _: &Cells) -> BoxedStrategy<Cell> {
+        Just(Cell::Get(0)).boxed()
+    }
+
+    fn next_state(&self, state: &Cells, command: &Cell) -> Cells {
+        let mut values: HashMap<u8, u8> = state.values.iter().map(|(key, value)| (*key, *value)).collect();
+        let mut touched: HashSet<u8> = state.touched.iter().copied().collect();
+        if let Cell::Set(key, value) = command {
+            values.insert(*key, *value);
+            touched.insert(*key);
+        }
+        Cells { values, touched }
+    }
+
+    fn post_condition(&self, state: &Cells, command: &Cell, response: &Option<u8>) -> bool {
+        match command {
+            Cell::Set(..) => response.is_none(),
+            Cell::Get(key) => state.values.get(key) == response.as_ref(),
+        }
+    }
+}
+
+#[test]
+fn states_are_equal_whatever_order_they_are_kept_in() {
+    // All set at once, two values each, then read what was set in no order.
+    let mut operations: Vec<Operation<Cell, Option<u8>>> = (0..12)
+        .map(|lane: usize| {
+            let command = Cell::Set(lane as u8 / 2, lane as u8 % 2);
+            let (called, ended) = (lane as u64, Some(100 + lane as u64));
+            Operation { lane, command, called, ended, outcome: Outcome::Answered(None) }
+        })
+        .collect();
+    operations.push(Operation {
+        lane: 12,
+        command: Cell::Get(5),
+        called: 200,
+        ended: Some(201),
+        outcome: Outcome::Answered(Some(2)),
+    });
+    let history = History::new(operations).unwrap();
+    let limits = Limits { memory: 16 << 20, ..Limits::default() };
+    let verdict = check_model(&Hashed, &Cells::default(), &history, limits);
+    assert!(matches!(verdict, Verdict::NotLinearizable(_)), "{verdict:?}");
 }
