@@ -1,12 +1,13 @@
 //! Lanes of commands that run side by side, each over a session of its own.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use model::panics::{caught, in_model, no_broken_model};
+use model::panics::{Method, caught, in_model, no_broken_model};
 use model::{Model, Outcome, Place, Symbol};
 
 use crate::execute::{Panic, Recorded, Recorder, Spot, Step, failed};
@@ -175,13 +176,13 @@ where
             let panic = match bound {
                 Ok(bound) => self.recorder.give(given, spot, bound, &mut session)?,
                 Err(why) => {
-                    self.recorder.give(given, spot, command.clone(), |_| Ok(Outcome::Refused(why)))?
+                    self.recorder.give(given, spot, Cow::Borrowed(command), |_| Ok(Outcome::Refused(why)))?
                 }
             };
             if let Some(follower) = &self.follower {
                 follower.ended(spot.number);
             }
-            let defines = in_model("defines", command, || self.recorder.model.defines(command));
+            let defines = in_model(Method::Defines, command, || self.recorder.model.defines(command));
             if let (Some(symbol), Some(recorded)) = (defines, given.last())
                 && let Outcome::Answered(response) = &recorded.operation.outcome
             {
@@ -200,16 +201,17 @@ where
 ///
 /// # Errors
 /// Which of them has no result.
-pub(crate) fn bind<M: Model>(
+pub(crate) fn bind<'a, M: Model>(
     model: &M,
-    command: &M::Command,
+    command: &'a M::Command,
     result: impl Fn(Symbol) -> Option<M::Response>,
-) -> Result<M::Command, String> {
-    let uses = in_model("uses", command, || model.uses(command));
-    let Some(first) = uses.first() else { return Ok(command.clone()) };
+) -> Result<Cow<'a, M::Command>, String> {
+    let uses = in_model(Method::Uses, command, || model.uses(command));
+    let Some(first) = uses.first() else { return Ok(Cow::Borrowed(command)) };
     let no_result = |symbol: &Symbol| format!("the command that {symbol} stands for gave no result");
     if let Some(missing) = uses.iter().find(|symbol| result(**symbol).is_none()) {
         return Err(no_result(missing));
     }
-    in_model("bind", command, || model.bind(command, &result)).ok_or_else(|| no_result(first))
+    let bound = in_model(Method::Bind, command, || model.bind(command, &result));
+    bound.map(Cow::Owned).ok_or_else(|| no_result(first))
 }

@@ -7,6 +7,7 @@ use proptest::test_runner::TestRunner;
 
 use crate::case::Case;
 use crate::lanes::LaneShape;
+use crate::panics::Method;
 use crate::scenario;
 use crate::specification::Model;
 use crate::symbol::Symbol;
@@ -179,7 +180,7 @@ fn begin<M: Model>(
     runner: &mut TestRunner,
 ) -> Result<(usize, Tree<M::State>), GenerateError> {
     let count = draw_length(length, runner)?;
-    let initial = guarded_for("gen_initial_state", || generate_initial(model, runner), String::new)?;
+    let initial = guarded_for(Method::GenInitialState, || generate_initial(model, runner), String::new)?;
     Ok((count, initial?))
 }
 
@@ -191,6 +192,9 @@ pub(crate) fn draw_length(
     let refuse = || GenerateError::Length(length.clone());
     if length.is_empty() {
         return Err(refuse());
+    }
+    if length.start() == length.end() {
+        return Ok(*length.start());
     }
     Ok(length.clone().new_tree(runner).map_err(|_| refuse())?.current())
 }

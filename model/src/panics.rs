@@ -6,7 +6,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
 use std::sync::Once;
 use std::thread::{self, LocalKey};
@@ -22,6 +22,54 @@ thread_local! {
     static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
+/// A method of a model that a panic can come from. It is a number, so that to say which is being
+/// asked costs next to nothing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "each has the name of its method")]
+pub enum Method {
+    Bind,
+    CanBeRefused,
+    Defines,
+    Expectation,
+    GenCommand,
+    GenInitialState,
+    Kind,
+    MustFail,
+    NextState,
+    NextStateAfter,
+    PreCondition,
+    ShowCommand,
+    ShowResponse,
+    /// Anything that is asked of a state: to be cloned, compared or shown.
+    State,
+    /// What `gen_command` has given.
+    Strategy,
+    Uses,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bind => "bind",
+            Self::CanBeRefused => "can_be_refused",
+            Self::Defines => "defines",
+            Self::Expectation => "expectation",
+            Self::GenCommand => "gen_command",
+            Self::GenInitialState => "gen_initial_state",
+            Self::Kind => "kind",
+            Self::MustFail => "must_fail",
+            Self::NextState => "next_state",
+            Self::NextStateAfter => "next_state_after",
+            Self::PreCondition => "pre_condition",
+            Self::ShowCommand => "show_command",
+            Self::ShowResponse => "show_response",
+            Self::State => "state",
+            Self::Strategy => "the strategy of gen_command",
+            Self::Uses => "uses",
+        })
+    }
+}
+
 /// What a panic would be of.
 #[derive(Clone, Copy, Debug)]
 enum Part {
@@ -30,7 +78,7 @@ enum Part {
     /// Nothing in particular.
     None,
     /// A method that has no right to panic.
-    Model(&'static str),
+    Model(Method),
     /// A check that says no by a panic.
     Check,
 }
@@ -39,8 +87,8 @@ enum Part {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the model's {method} {said} on {command}: mend it so that it takes any state and command")]
 pub struct BrokenModel {
-    /// The method, by its name.
-    pub method: &'static str,
+    /// The method.
+    pub method: Method,
     /// The command that it was asked about, as `Debug` prints it.
     pub command: String,
     /// What it said, with its place.
@@ -73,10 +121,7 @@ pub fn caught<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
 /// # Errors
 /// Which part panicked, and what that said.
 #[inline]
-pub(crate) fn caught_part<T>(
-    method: &'static str,
-    call: impl FnOnce() -> T,
-) -> Result<T, (&'static str, String)> {
+pub(crate) fn caught_part<T>(method: Method, call: impl FnOnce() -> T) -> Result<T, (Method, String)> {
     caught_in(Part::Model(method), call).map_err(|(part, panic)| match (told(panic), part) {
         (Panicked::Model(broken), _) => (broken.method, broken.said),
         (Panicked::Said(said), Part::Model(method)) => (method, said),
@@ -86,7 +131,7 @@ pub(crate) fn caught_part<T>(
 
 /// Calls a part of a model within [`caught_part`] or [`in_parts`].
 #[inline]
-pub(crate) fn asking<T>(method: &'static str, call: impl FnOnce() -> T) -> T {
+pub(crate) fn asking<T>(method: Method, call: impl FnOnce() -> T) -> T {
     within(Part::Model(method), call)
 }
 
@@ -105,7 +150,7 @@ pub fn in_parts<T>(command: &dyn Debug, call: impl FnOnce() -> T) -> Result<T, P
         (Panicked::Model(broken), _) => resume_unwind(Box::new(broken)),
         (said, Part::Check) => said,
         (said, Part::Model(method)) => broken(method, command, said),
-        (said, Part::Alone | Part::None) => broken("state", command, said),
+        (said, Part::Alone | Part::None) => broken(Method::State, command, said),
     })
 }
 
@@ -122,7 +167,7 @@ pub(crate) fn in_check<T>(check: impl FnOnce() -> T) -> Result<T, Panicked> {
 /// panic goes on without noise, with a [`BrokenModel`] to be caught there; else it is like any
 /// other.
 #[inline]
-pub fn in_model<T>(method: &'static str, command: &dyn Debug, call: impl FnOnce() -> T) -> T {
+pub fn in_model<T>(method: Method, command: &dyn Debug, call: impl FnOnce() -> T) -> T {
     if WAITING.get() == 0 {
         call()
     } else if matches!(PART.get(), Part::Alone) {
@@ -180,7 +225,7 @@ fn told(panic: Box<dyn Any + Send>) -> Panicked {
 }
 
 #[cold]
-fn broken(method: &'static str, command: &dyn Debug, panicked: Panicked) -> ! {
+fn broken(method: Method, command: &dyn Debug, panicked: Panicked) -> ! {
     resume_unwind(Box::new(match panicked {
         Panicked::Model(broken) => broken,
         Panicked::Said(said) => BrokenModel { method, command: format!("{command:?}"), said },
@@ -238,7 +283,7 @@ impl Drop for Within {
 
 #[cfg(test)]
 mod tests {
-    use super::{Panicked, caught, in_check, in_model, in_parts, no_broken_model};
+    use super::{Method, Panicked, caught, in_check, in_model, in_parts, no_broken_model};
 
     #[test]
     fn a_panic_is_told_in_one_line_with_its_place() {
@@ -250,40 +295,43 @@ mod tests {
 
     #[test]
     fn a_broken_model_is_named_through_all_that_catches_panics() {
-        let broken = no_broken_model(|| in_model("next_state", &"Read", || panic!("no key")));
+        let broken = no_broken_model(|| in_model(Method::NextState, &"Read", || panic!("no key")));
         let broken = broken.map(|(): ()| ()).expect_err("it panics");
-        assert_eq!((broken.method, broken.command.as_str()), ("next_state", "\"Read\""));
-        let inner = || in_model("must_fail", &1, || panic!("inner"));
-        let outer = no_broken_model(|| caught(|| in_model("predict", &(), inner)).map(|(): ()| ()));
+        assert_eq!((broken.method, broken.command.as_str()), (Method::NextState, "\"Read\""));
+        let inner = || in_model(Method::MustFail, &1, || panic!("inner"));
+        let outer = no_broken_model(|| caught(|| in_model(Method::Uses, &(), inner)).map(|(): ()| ()));
         let method = |outer: &_| match outer {
             Ok(Err(Panicked::Model(broken))) => Some(broken.method),
             _ => None,
         };
-        assert_eq!(method(&outer), Some("must_fail"), "{outer:?}");
+        assert_eq!(method(&outer), Some(Method::MustFail), "{outer:?}");
         let other = caught(|| no_broken_model(|| panic!("something else")));
         assert!(other.map(|_: Result<(), _>| ()).is_err(), "other panics pass");
     }
 
     #[test]
     fn one_look_for_panics_tells_parts_from_checks() {
-        let check = || in_parts(&"Read", || in_check(|| assert!(in_model("is_empty", &"Read", || false))));
+        let check = || in_parts(&"Read", || in_check(|| assert!(in_model(Method::Kind, &"Read", || false))));
         let no = no_broken_model(check).expect("a check may panic").expect_err("it says no");
         assert!(no.to_string().contains("assertion failed"), "{no}");
-        let part = || in_parts(&"Read", || in_check(|| in_model("next_state", &"Read", || panic!("no key"))));
+        let part =
+            || in_parts(&"Read", || in_check(|| in_model(Method::NextState, &"Read", || panic!("no key"))));
         let broken = no_broken_model(part).map(|_| ()).expect_err("a part may not");
-        assert_eq!((broken.method, broken.command.as_str()), ("next_state", "\"Read\""));
+        assert_eq!((broken.method, broken.command.as_str()), (Method::NextState, "\"Read\""));
         // What panics and is caught inside leaves what is asked outside as it was.
         let after = || {
             in_parts(&"Read", || {
-                in_model("advance", &"Read", || {
+                in_model(Method::Defines, &"Read", || {
                     assert!(
-                        caught(|| in_model("inner", &"Read", || panic!("inside"))).map(|(): ()| ()).is_err()
+                        caught(|| in_model(Method::Bind, &"Read", || panic!("inside")))
+                            .map(|(): ()| ())
+                            .is_err()
                     );
                     panic!("outside")
                 })
             })
         };
         let broken = no_broken_model(after).map(|_: Result<(), _>| ()).expect_err("it panics");
-        assert!(broken.method == "advance" && broken.said.ends_with("outside"), "{broken}");
+        assert!(broken.method == Method::Defines && broken.said.ends_with("outside"), "{broken}");
     }
 }

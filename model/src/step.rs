@@ -1,7 +1,7 @@
 //! One command with what came of it: the one place that says what the parts of a model mean
 //! together.
 
-use crate::panics::{in_check, in_model, in_parts};
+use crate::panics::{Method, in_check, in_model, in_parts};
 use crate::specification::Model;
 
 /// Why a command cannot have got this answer in this state.
@@ -45,23 +45,23 @@ impl Impossible {
 /// Whether the command can be given in this state: [`Model::pre_condition`]. Where that panics,
 /// the panic goes on as a [`BrokenModel`](crate::panics::BrokenModel).
 pub fn makes_sense<M: Model>(model: &M, state: &M::State, command: &M::Command) -> bool {
-    in_model("pre_condition", command, || model.pre_condition(state, command))
+    in_model(Method::PreCondition, command, || model.pre_condition(state, command))
 }
 
 /// The state that a command leads to, without its answer: [`Model::next_state`], unless the
 /// command has to fail and so changes nothing. A panic goes on as from [`makes_sense`].
 pub fn predict<M: Model>(model: &M, state: &M::State, command: &M::Command) -> M::State {
-    if in_model("must_fail", command, || model.must_fail(state, command)) {
+    if in_model(Method::MustFail, command, || model.must_fail(state, command)) {
         state.clone()
     } else {
-        in_model("next_state", command, || model.next_state(state, command))
+        in_model(Method::NextState, command, || model.next_state(state, command))
     }
 }
 
 /// Changes the state as [`predict`] says.
 pub fn predict_in_place<M: Model>(model: &M, state: &mut M::State, command: &M::Command) {
-    if !in_model("must_fail", command, || model.must_fail(state, command)) {
-        in_model("next_state", command, || model.advance(state, command, None));
+    if !in_model(Method::MustFail, command, || model.must_fail(state, command)) {
+        in_model(Method::NextState, command, || model.advance(state, command, None));
     }
 }
 
@@ -86,7 +86,7 @@ pub fn step<M: Model>(
         return Ok(state.clone());
     }
     let next = || model.next_state_after(state, command, response);
-    holds(model, in_model("next_state_after", command, next))
+    holds(model, in_model(Method::NextStateAfter, command, next))
 }
 
 /// Changes the state to the one that [`step`] gives for an answer. Where it gives none, the state
@@ -107,7 +107,7 @@ pub fn step_in_place<M: Model>(
         if !changes(model, state, command, response)? {
             return Ok(());
         }
-        in_model("next_state_after", command, || model.advance(state, command, Some(response)));
+        in_model(Method::NextStateAfter, command, || model.advance(state, command, Some(response)));
         allowed(model, state)
     });
     stepped.unwrap_or_else(|panicked| Err(Impossible::Panicked(panicked.to_string())))
@@ -120,12 +120,12 @@ fn changes<M: Model>(
     command: &M::Command,
     response: &M::Response,
 ) -> Result<bool, Impossible> {
-    if in_model("must_fail", command, || model.must_fail(state, command)) {
+    if in_model(Method::MustFail, command, || model.must_fail(state, command)) {
         let failed = asserted(|| model.is_failure(response))?;
         return if failed { Ok(false) } else { Err(Impossible::DidNotFail) };
     }
     if !asserted(|| model.post_condition(state, command, response))? {
-        let expected = in_model("expectation", command, || model.expectation(state, command));
+        let expected = in_model(Method::Expectation, command, || model.expectation(state, command));
         return Err(Impossible::Answer { expected });
     }
     Ok(true)

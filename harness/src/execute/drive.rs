@@ -1,12 +1,13 @@
 //! The course of a case: commands in sequence, judged at once, then lanes and final commands,
 //! judged together.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::sync::atomic::AtomicU64;
 
-use model::panics::{caught, in_model, in_parts};
+use model::panics::{Method, caught, in_model, in_parts};
 use model::step::Impossible;
 use model::{Case, Judgement, Model, Outcome, Place, Possible, Symbol};
 
@@ -28,9 +29,9 @@ struct Drive<'a, 'e, M: Model, S: System<M>> {
 }
 
 /// A command that can be given.
-struct Ready<M: Model> {
+struct Ready<'a, M: Model> {
     /// The command with real results in the place of symbols, or why there are none.
-    bound: Result<M::Command, String>,
+    bound: Result<Cow<'a, M::Command>, String>,
     /// What its answer will be known by.
     defines: Option<Symbol>,
 }
@@ -134,7 +135,7 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
         let ready = self.ready(command);
         if let Ok(command) = &ready.bound
             && !possible.allows_giving(model, command)
-            && !in_model("can_be_refused", command, || model.can_be_refused(command))
+            && !in_model(Method::CanBeRefused, command, || model.can_be_refused(command))
         {
             let (place, shown) = (spot.place, show_command(model, command));
             return Ok(Some(Verdict::Inconclusive(format!(
@@ -160,11 +161,11 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
     }
 
     /// What there is to know of a command before it is given.
-    fn ready(&self, command: &M::Command) -> Ready<M> {
+    fn ready<'c>(&self, command: &'c M::Command) -> Ready<'c, M> {
         let model = self.executor.model;
         Ready {
             bound: lanes::bind(model, command, |symbol| self.results.get(&symbol).cloned()),
-            defines: in_model("defines", command, || model.defines(command)),
+            defines: in_model(Method::Defines, command, || model.defines(command)),
         }
     }
 
@@ -173,13 +174,15 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
         &mut self,
         spot: Spot,
         command: &M::Command,
-        ready: Ready<M>,
+        ready: Ready<'_, M>,
     ) -> Result<Option<Panic>, SystemError> {
         self.executor.stopped()?;
         let Self { executor, sut, recorder, results, history, .. } = self;
         let panic = match ready.bound {
             Ok(bound) => recorder.give(history, spot, bound, |command| executor.system.run(sut, command))?,
-            Err(why) => recorder.give(history, spot, command.clone(), |_| Ok(Outcome::Refused(why)))?,
+            Err(why) => {
+                recorder.give(history, spot, Cow::Borrowed(command), |_| Ok(Outcome::Refused(why)))?
+            }
         };
         if let (Some(symbol), Some(recorded)) = (ready.defines, history.last())
             && let Outcome::Answered(response) = &recorded.operation.outcome
@@ -201,8 +204,9 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
         recorded.sort_by_key(|recorded| recorded.operation.called);
         for Recorded { place, operation, .. } in &recorded {
             let Place::Lane { lane, index } = *place else { continue };
-            let symbol =
-                in_model("defines", &operation.command, || executor.model.defines(&case.lanes[lane][index]));
+            let symbol = in_model(Method::Defines, &operation.command, || {
+                executor.model.defines(&case.lanes[lane][index])
+            });
             if let (Some(symbol), Outcome::Answered(response)) = (symbol, &operation.outcome) {
                 given_in_lanes.insert(symbol, response.clone());
             }

@@ -1,11 +1,12 @@
 //! Giving commands, in sequence or in a lane: each is told of, watched, and recorded with its
 //! place in the one order of events.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use model::history::Operation;
-use model::panics::{caught, in_model};
+use model::panics::{Method, caught, in_model};
 use model::{Model, Outcome, Place};
 
 use super::watch::Watch;
@@ -67,7 +68,7 @@ impl<M: Model> Recorder<'_, M> {
         &self,
         history: &mut Vec<Recorded<M>>,
         spot: Spot,
-        command: M::Command,
+        command: Cow<'_, M::Command>,
         run: impl FnOnce(&M::Command) -> Result<Outcome<M::Response>, SystemError>,
     ) -> Result<Option<Panic>, SystemError> {
         let number = spot.number;
@@ -78,23 +79,45 @@ impl<M: Model> Recorder<'_, M> {
         }
         let watched = self.watch.map(|watch| watch.given(spot));
         let start = (self.timed || shown.is_some()).then(Instant::now);
+        // Command and answer are put where they stay: to move what was just written makes a
+        // processor wait, for longer than many a command in memory takes.
         let called = self.tick(lane);
-        let result = caught(|| run(&command));
-        let ended = self.tick(lane);
-        let elapsed = start.map(|start| start.elapsed());
+        let (lane_index, command) = (spot.lane().unwrap_or(0), command.into_owned());
+        let outcome = Outcome::Unknown(String::new());
+        let operation = Operation { lane: lane_index, command, called, outcome, ended: None };
+        history.push(Recorded { place: spot.place, operation, elapsed: None });
+        let Some(Recorded { operation, elapsed, .. }) = history.last_mut() else { return Ok(None) };
+        let Operation { command, outcome, ended, .. } = operation;
+        let result = caught(|| match run(command) {
+            Ok(Outcome::Answered(response)) => {
+                *outcome = Outcome::Answered(response);
+                Ok(())
+            }
+            Ok(other) => {
+                *outcome = other;
+                Ok(())
+            }
+            Err(error) => Err(Box::new(error)),
+        });
+        *ended = Some(self.tick(lane));
+        *elapsed = start.map(|start| start.elapsed());
         drop(watched);
-        let (outcome, panicked) = match result {
-            Ok(outcome) => (outcome?, None),
-            Err(panicked) => (Outcome::Unknown(panicked.to_string()), Some((spot, panicked.to_string()))),
+        let panicked = match result {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => {
+                history.pop();
+                return Err(*error);
+            }
+            Err(panicked) => {
+                *outcome = Outcome::Unknown(panicked.to_string());
+                Some((spot, panicked.to_string()))
+            }
         };
         if let Some(command) = &shown {
-            let outcome = &show_outcome(self.model, &outcome);
+            let outcome = &show_outcome(self.model, outcome);
             let seconds = elapsed.unwrap_or_default().as_secs_f64();
             self.observer.event(&Event::CommandFinished { number, lane, command, outcome, seconds });
         }
-        let operation =
-            Operation { lane: spot.lane().unwrap_or(0), command, called, outcome, ended: Some(ended) };
-        history.push(Recorded { place: spot.place, operation, elapsed });
         Ok(panicked)
     }
 
@@ -112,13 +135,15 @@ impl<M: Model> Recorder<'_, M> {
 
 /// A command as reports show it.
 pub(crate) fn show_command<M: Model>(model: &M, command: &M::Command) -> String {
-    in_model("show_command", command, || model.show_command(command))
+    in_model(Method::ShowCommand, command, || model.show_command(command))
 }
 
 /// An outcome as reports show it.
 pub(crate) fn show_outcome<M: Model>(model: &M, outcome: &Outcome<M::Response>) -> String {
     match outcome {
-        Outcome::Answered(response) => in_model("show_response", response, || model.show_response(response)),
+        Outcome::Answered(response) => {
+            in_model(Method::ShowResponse, response, || model.show_response(response))
+        }
         Outcome::Refused(why) => format!("refused: {why}"),
         Outcome::Unknown(why) => format!("unknown: {why}"),
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use model::panics::in_model;
+use model::panics::{Method, in_model};
 use model::step::{Impossible, predict, step};
 use model::{Case, Model, Outcome};
 
@@ -46,7 +46,7 @@ impl Way {
     ) -> Self {
         let blamed = case.places().nth(evidence.number.saturating_sub(1)).map(|(_, command)| command);
         let kind =
-            blamed.map(|command| in_model("kind", command, || model.kind(command))).unwrap_or_default();
+            blamed.map(|command| in_model(Method::Kind, command, || model.kind(command))).unwrap_or_default();
         if evidence.is_panic() {
             return Self::Answer { kind, wrong: PANIC };
         }

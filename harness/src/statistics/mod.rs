@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use model::panics::in_model;
+use model::panics::{Method, in_model};
 use model::{Case, Labels, Model, Place};
 
 use crate::execute::Recorded;
@@ -52,7 +52,7 @@ impl Counts {
         let mut before = None;
         for recorded in history {
             let command = &recorded.operation.command;
-            let kind = self.kinds.place(in_model("kind", command, || model.kind(command)));
+            let kind = self.kinds.place(in_model(Method::Kind, command, || model.kind(command)));
             self.kinds.count(kind, &recorded.operation.outcome);
             let is_alone = !matches!(recorded.place, Place::Lane { .. });
             if let Some(before) = std::mem::replace(&mut before, is_alone.then_some(kind))
@@ -75,7 +75,7 @@ impl Counts {
 
     /// Counts which kinds follow each other in lanes and are beside each other.
     fn add_lanes<M: Model>(&mut self, model: &M, case: &Case<M>) {
-        let kind = |command: &M::Command| in_model("kind", command, || model.kind(command));
+        let kind = |command: &M::Command| in_model(Method::Kind, command, || model.kind(command));
         let mut kinds = |commands: &[M::Command]| -> Vec<usize> {
             commands.iter().map(|command| self.kinds.place(kind(command))).collect()
         };

@@ -10,7 +10,7 @@ use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use super::{GenerateError, Keep, Swarm, TRIES, Tree};
-use crate::panics::{asking, caught_part};
+use crate::panics::{Method, asking, caught_part};
 use crate::specification::Model;
 use crate::step::predict_in_place;
 use crate::text;
@@ -22,13 +22,8 @@ const KIND_TRIES: u32 = 10;
 /// How many bytes of text a state may have.
 const MOST_BYTES: usize = 64 << 20;
 
-/// What of a model makes commands.
-const COMMANDS: &str = "gen_command";
-const STRATEGY: &str = "the strategy of gen_command";
 /// Why there is a command.
 const DRAWN: &str = "drawing ends with a command or an error";
-/// What of a model predicts.
-const NEXT_STATE: &str = "next_state";
 
 /// A strategy for each state.
 pub(crate) type Commands<'a, M> =
@@ -59,9 +54,9 @@ impl<'a, M: Model> Draw<'a, M> {
         runner: &mut TestRunner,
     ) -> Result<(Tree<M::Command>, M::Command), GenerateError> {
         let mut drawn = None;
-        let asked = caught_part(COMMANDS, || self.draw(commands, state, runner, &mut drawn));
-        let tree =
-            asked.unwrap_or_else(|panicked| Err(panicked_at::<M>(panicked, state, drawn.as_ref(), None)))?;
+        let asked = caught_part(Method::GenCommand, || self.draw(commands, state, runner, &mut drawn));
+        let asked = asked.map_err(|panicked| panicked_at::<M>(panicked, state, drawn.as_ref(), None))?;
+        let tree = asked.map_err(|error| *error)?;
         Ok((tree, drawn.expect(DRAWN)))
     }
 
@@ -76,40 +71,41 @@ impl<'a, M: Model> Draw<'a, M> {
         keep: &mut Keep<'_, M>,
     ) -> Result<M::Command, GenerateError> {
         let mut drawn = None;
-        let asked = caught_part(COMMANDS, || {
+        let asked = caught_part(Method::GenCommand, || {
             keep(self.draw(commands, state, runner, &mut drawn)?);
             self.advance(state, drawn.as_ref().expect(DRAWN), number)
         });
-        asked.unwrap_or_else(|panicked| {
-            Err(panicked_at::<M>(panicked, state, drawn.as_ref(), Some(number)))
-        })?;
+        let asked =
+            asked.map_err(|panicked| panicked_at::<M>(panicked, state, drawn.as_ref(), Some(number)))?;
+        asked.map_err(|error| *error)?;
         Ok(drawn.expect(DRAWN))
     }
 
     /// Draws until a command may be given, and gives its tree; what was drawn last is in `drawn`,
-    /// whatever happens.
+    /// whatever happens. Errors are boxed since they are seldom and large, and each result is moved.
     fn draw(
         &mut self,
         commands: &Commands<'_, M>,
         state: &M::State,
         runner: &mut TestRunner,
         drawn: &mut Option<M::Command>,
-    ) -> Result<Tree<M::Command>, GenerateError> {
+    ) -> Result<Tree<M::Command>, Box<GenerateError>> {
         let (model, strategy) = (self.model, commands(self.model, state));
         let (mut refused, mut left_out) = (0, 0);
         loop {
-            let tree = asking(STRATEGY, || strategy.new_tree(runner)).map_err(|why| {
+            let tree = asking(Method::Strategy, || strategy.new_tree(runner)).map_err(|why| {
                 let state = text::cut(state);
-                GenerateError::Command { state, why: why.to_string() }
+                Box::new(GenerateError::Command { state, why: why.to_string() })
             })?;
-            let command = drawn.insert(asking(STRATEGY, || tree.current()));
-            if !asking("pre_condition", || model.pre_condition(state, command)) {
+            let command = drawn.insert(asking(Method::Strategy, || tree.current()));
+            if !asking(Method::PreCondition, || model.pre_condition(state, command)) {
                 refused += 1;
                 if refused == TRIES {
                     let (state, command) = (text::cut(state), text::cut(command));
-                    return Err(GenerateError::CommandRefused { tries: TRIES, state, command });
+                    return Err(Box::new(GenerateError::CommandRefused { tries: TRIES, state, command }));
                 }
-            } else if self.kinds.is_none() || asking("kind", || self.admits(command, left_out, runner)) {
+            } else if self.kinds.is_none() || asking(Method::Kind, || self.admits(command, left_out, runner))
+            {
                 return Ok(tree);
             } else {
                 left_out += 1;
@@ -130,10 +126,11 @@ impl<'a, M: Model> Draw<'a, M> {
         state: &mut M::State,
         command: &M::Command,
         number: usize,
-    ) -> Result<(), GenerateError> {
-        asking(NEXT_STATE, || predict_in_place(self.model, state, command));
+    ) -> Result<(), Box<GenerateError>> {
+        asking(Method::NextState, || predict_in_place(self.model, state, command));
         if self.is_slow() && text::is_longer_than(state, MOST_BYTES) {
-            return Err(GenerateError::Grown { number, command: text::cut(command), most: MOST_BYTES });
+            let command = text::cut(command);
+            return Err(Box::new(GenerateError::Grown { number, command, most: MOST_BYTES }));
         }
         Ok(())
     }
@@ -150,14 +147,14 @@ impl<'a, M: Model> Draw<'a, M> {
 /// The error of a part that panicked: before a command was drawn, on what was drawn last, or, at
 /// this place in the case, on the command that was taken.
 fn panicked_at<M: Model>(
-    (part, why): (&'static str, String),
+    (part, why): (Method, String),
     state: &M::State,
     drawn: Option<&M::Command>,
     number: Option<usize>,
 ) -> GenerateError {
     let command = drawn.map(text::cut);
     let about = match (command, number) {
-        (Some(command), Some(number)) if ![COMMANDS, STRATEGY, "pre_condition", "kind"].contains(&part) => {
+        (Some(command), Some(number)) if matches!(part, Method::NextState | Method::MustFail) => {
             format!(" at command {number} ({command})")
         }
         (command, _) => {
@@ -170,7 +167,7 @@ fn panicked_at<M: Model>(
 
 /// What user code gives, unless it panics.
 pub(super) fn guarded_for<T>(
-    part: &'static str,
+    part: Method,
     ask: impl FnOnce() -> T,
     about: impl FnOnce() -> String,
 ) -> Result<T, GenerateError> {

@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::panics::Method;
+
 /// Why no case came out of the model's strategies. States and commands are cut to a length that
 /// can be read.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -42,7 +44,7 @@ pub enum GenerateError {
     #[error("{part} gives nothing{about}, since it {why}: mend it, or no cases can be generated")]
     Panicked {
         /// What panicked, such as `gen_command`.
-        part: &'static str,
+        part: Method,
         /// ` for state …`, or nothing where there is no state yet.
         about: String,
         /// What the panic said, and where.

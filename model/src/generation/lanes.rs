@@ -88,11 +88,16 @@ pub(super) fn add_final<M: Model>(
     model: &M,
     case: &mut Case<M>,
     start: M::State,
-    of: impl FnOnce(&M::State) -> Vec<M::Command>,
+    of: impl Fn(&M::State) -> Vec<M::Command>,
 ) {
+    // Mostly there are no lanes and nothing to add, which takes no list of states to know.
+    let without_lanes = case.lanes.is_empty().then(|| of(&start));
+    if without_lanes.as_ref().is_some_and(Vec::is_empty) {
+        return;
+    }
     let Ok(mut ends) = end_states(model, start, &case.lanes) else { return };
     let Some(predicted) = ends.first() else { return };
-    for command in of(predicted) {
+    for command in without_lanes.unwrap_or_else(|| of(predicted)) {
         case.finally.push(command.clone());
         if case.check_symbols(model).is_err() {
             case.finally.pop();
