@@ -25,6 +25,7 @@ pub mod machine;
 mod program;
 pub mod run;
 pub mod simulated;
+mod snapshot;
 pub mod switch;
 
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ pub use loopback::free_loopback_port;
 pub use machine::{Definition, Endpoints, Event, Hypervisor, Machine, State, Transition};
 pub use run::{Access, Report, RunDirectory, clean};
 pub use simulated::{Behaviour, Simulated};
+pub use snapshot::Snapshot;
 pub use switch::Switch;
 
 /// Where answers that are dear to find are kept between runs: `$XDG_CACHE_HOME/netprop`, else

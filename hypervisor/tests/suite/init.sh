@@ -58,6 +58,8 @@ while read -r word rest <&3; do
         echo "remembered" >&3
         ;;
     recall) echo $(dd if=/dev/vda bs=512 count=1 2>/dev/null) >&3 ;;
+    note) note=$rest && echo "noted" >&3 ;;
+    read) echo "$note" >&3 ;;
     panic) panic ;;
     poweroff) poweroff -f ;;
     esac
