@@ -20,6 +20,7 @@
 //! | line | what the guest does |
 //! | --- | --- |
 //! | `say TEXT` | says `TEXT` on the control port |
+//! | `resumed TEXT` | says `ready` |
 //! | `print TEXT` | says `TEXT` on its console, then `printed` on the control port |
 //! | `flood` | says more than 256 KiB on its console, then `flooded` on the control port |
 //! | `remember TEXT` | writes `TEXT` through to its scratch disk, then says `remembered` |
@@ -33,7 +34,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::boot::{BootError, Booted, boot};
+use crate::boot::{BootError, Booted, boot, resume};
 use crate::machine::{Definition, Event, Hypervisor, Machine, State, Transition};
 use crate::{Error, Snapshot};
 
@@ -414,7 +415,8 @@ impl Subject<'_> {
         machine.revert(snapshot).expect("a machine goes back from what it is");
         expect_state(machine, State::Suspended);
         assert_eq!(machine.next_event(Instant::now()), Event::Timeout, "nothing comes of the life before");
-        machine.resume().expect("a machine that went back can be resumed");
+        let resumed = resume(machine, "0 00", self.limit).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(resumed.hello, Duration::ZERO, "a guest that goes on has no hello to say");
         expect_state(machine, State::Running);
         self.ask(machine, "say back again", "back again");
     }

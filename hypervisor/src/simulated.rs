@@ -163,6 +163,7 @@ impl SimulatedMachine {
         }
         match word {
             "say" => self.say(rest),
+            "resumed" => self.say("ready"),
             "print" => {
                 self.print(rest);
                 self.say("printed");

@@ -44,6 +44,7 @@ echo "ready" >&3
 while read -r word rest <&3; do
     case $word in
     say) echo "$rest" >&3 ;;
+    resumed) echo "ready" >&3 ;;
     print) echo "$rest" && echo "printed" >&3 ;;
     flood)
         # 300 KiB in blocks, which an emulated serial port takes long enough for as it is.
