@@ -136,3 +136,33 @@ fn a_file_that_cannot_be_written_is_named() {
         assert_eq!(heard, format!("failed the file {} cannot be written\n", path.display()), "{shell:?}");
     }
 }
+
+/// What comes of the line that a guest gets which was put back to what it was.
+const RESUME: &str = r#"
+. "$1"
+NETPROP_RUN_DIR=$2
+date() { echo "date $*" >&2; [ "$2" != @0 ]; }
+exec 3>&1
+netprop_resume 1700000000 00ff && echo ready
+netprop_resume 0 00ff || echo "failed $reason"
+"#;
+
+#[test]
+fn a_guest_that_was_put_back_sets_its_clock() {
+    for shell in SHELLS {
+        let directory = tempfile::tempdir().unwrap();
+        let output = Command::new(shell[0])
+            .args(&shell[1..])
+            .args(["-c", RESUME, "driver", SCRIPT])
+            .arg(directory.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said, "ready\nfailed the clock cannot be set to 0\n", "{shell:?}");
+        let asked = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(asked, "date -s @1700000000\ndate -s @0\n", "{shell:?}");
+        // Its 139 bytes are the header's own account of them: p_filesz, at 96.
+        let program = fs::read(directory.path().join("reseed")).unwrap();
+        assert_eq!((&program[..4], program.len()), (&b"\x7fELF"[..], usize::from(program[96])), "{shell:?}");
+    }
+}

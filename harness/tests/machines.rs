@@ -9,12 +9,12 @@ use std::io::Write as _;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness::machines::identity::{self, NetworkKey};
 use harness::machines::simulated::SimulatedSystem;
 use harness::machines::system::give;
-use harness::machines::{Boot, Lab, LabOptions, LiveNetwork, MachineSystem};
+use harness::machines::{Boot, Boots, Lab, LabOptions, LiveNetwork, MachineSystem};
 use harness::regressions::Seed;
 use harness::shrink::Budget;
 use harness::{Config, Failure, Runner, Silent, Stop, Summary, System, SystemError};
@@ -137,6 +137,26 @@ fn a_guest_that_goes_deaf_is_caught_on_machines() {
     assert_eq!(shape(&failure.case), "Boot a, Shutdown a, Boot a, Ping a a");
     assert_eq!(failure.case.initial.machines().len(), 1);
     assert!(failure.smallest);
+}
+
+/// The planted bug's smallest case, how long it took to find, and how many networks were put back.
+fn found_with(boots: Boots) -> Option<(Failure<EverybodyAnswers>, Duration, u64)> {
+    let lab = Lab::for_test_with(LabOptions { boots, ..LabOptions::default() }).unwrap()?;
+    let model = EverybodyAnswers(specification(&lab));
+    let system = Judged(MachineSystem::new(&lab));
+    let begin = Instant::now();
+    let failure = failure(&model, &Judged(SimulatedSystem), &system, 300..320);
+    Some((failure, begin.elapsed(), system.0.put_back()))
+}
+
+#[test]
+fn networks_that_are_put_back_shrink_to_the_same_case() {
+    let Some((cold, cold_time, none)) = found_with(Boots::Cold) else { return };
+    let (warm, warm_time, put_back) = found_with(Boots::Warm).unwrap();
+    eprintln!("{} runs, cold in {cold_time:?}, with {put_back} put back in {warm_time:?}", warm.shrink_runs);
+    assert_eq!(format!("{:?}", warm.case), format!("{:?}", cold.case));
+    assert_eq!((shape(&warm.case).as_str(), warm.smallest), ("Boot a, Ping a b", true));
+    assert_eq!((none, put_back > 0), (0, true));
 }
 
 /// A network of one machine for each kernel and file system, so that all are seen; names are drawn

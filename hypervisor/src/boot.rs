@@ -5,6 +5,9 @@
 //! `end` and is the guest's own business otherwise. The guest then writes `ready`, perhaps with
 //! more words, or `failed` with a reason. A guest that reboots says hello again and gets its
 //! identity again.
+//!
+//! A guest that was put back to what it was ([`Machine::revert`]) is told so by a line that begins
+//! with `resumed`, and says `ready`, or `failed`, in the same way.
 
 use std::time::{Duration, Instant};
 
@@ -111,31 +114,63 @@ impl std::fmt::Display for Console<'_> {
 /// Each variant of [`BootError`].
 pub fn boot(machine: &mut dyn Machine, identity: &str, limit: Duration) -> Result<Booted, BootError> {
     let begin = Instant::now();
-    let deadline = begin + limit;
     if machine.state() == State::Off {
         machine.start()?;
     }
+    await_ready(machine, Told::Identity(identity), begin, limit)
+}
+
+/// Lets a machine that was put back to what it was go on: it is suspended. Its guest is given the
+/// line `resumed` with these `words` first, and is waited for until it says that it is ready.
+///
+/// # Errors
+/// Each variant of [`BootError`], as for [`boot`].
+pub fn resume(machine: &mut dyn Machine, words: &str, limit: Duration) -> Result<Booted, BootError> {
+    let begin = Instant::now();
+    // It lies there when the guest goes on, before anything else can.
+    machine.send(&format!("resumed {words}"))?;
+    machine.resume()?;
+    await_ready(machine, Told::Resumed, begin, limit)
+}
+
+/// What a guest is told, that says `ready` then.
+#[derive(Clone, Copy)]
+enum Told<'a> {
+    /// Who it is, once it has said hello.
+    Identity(&'a str),
+    /// That it was put back, which it knows already.
+    Resumed,
+}
+
+/// Waits until the guest is ready, fails, panics, ends, or the limit since `begin` is over.
+fn await_ready(
+    machine: &mut dyn Machine,
+    told: Told<'_>,
+    begin: Instant,
+    limit: Duration,
+) -> Result<Booted, BootError> {
+    let deadline = begin + limit;
     let name = machine.name().to_owned();
-    let mut hello = None;
+    let mut hello = matches!(told, Told::Resumed).then_some(Duration::ZERO);
     loop {
         match machine.next_event(deadline) {
-            Event::Control(line) if line == HELLO => {
-                hello.get_or_insert_with(|| begin.elapsed());
-                // The end of a machine meanwhile is told by the next event, in better words.
-                match machine.send(identity.trim_end_matches('\n')) {
-                    Err(error @ Error::Control { .. }) => tracing::debug!(%error),
-                    sent => sent?,
+            Event::Control(line) => match (told, line.split_once(' ').unwrap_or((&line, "")), hello) {
+                (Told::Identity(identity), _, _) if line == HELLO => {
+                    hello.get_or_insert_with(|| begin.elapsed());
+                    // The end of a machine meanwhile is told by the next event, in better words.
+                    match machine.send(identity.trim_end_matches('\n')) {
+                        Err(error @ Error::Control { .. }) => tracing::debug!(%error),
+                        sent => sent?,
+                    }
                 }
-            }
-            Event::Control(line) => match (line.split_once(' ').unwrap_or((&line, "")), hello) {
-                (("ready", message), Some(hello)) => {
+                (_, ("ready", message), Some(hello)) => {
                     return Ok(Booted { hello, ready: begin.elapsed(), message: message.to_owned() });
                 }
-                (("failed", reason), _) => {
+                (_, ("failed", reason), _) => {
                     let console = end_of(&machine.console());
                     return Err(BootError::Failed { machine: name, reason: reason.to_owned(), console });
                 }
-                (("hello", _), _) => return Err(BootError::Version { machine: name, line }),
+                (_, ("hello", _), _) => return Err(BootError::Version { machine: name, line }),
                 _ => tracing::debug!(machine = name, line, "not a word of the boot exchange"),
             },
             Event::Panic(text) => {
@@ -146,9 +181,10 @@ pub fn boot(machine: &mut dyn Machine, identity: &str, limit: Duration) -> Resul
                 return Err(BootError::Ended { machine: name, console: end_of(&machine.console()) });
             }
             Event::Timeout => {
-                let progress = match hello {
-                    None => "its guest never spoke on the control port",
-                    Some(_) => "its guest has its identity and is not done with it",
+                let progress = match (told, hello) {
+                    (Told::Resumed, _) => "its guest goes on from a snapshot and has not said so",
+                    (_, None) => "its guest never spoke on the control port",
+                    (_, Some(_)) => "its guest has its identity and is not done with it",
                 };
                 let console = end_of(&machine.console());
                 return Err(BootError::Limit { machine: name, limit, progress, console });

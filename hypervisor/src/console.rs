@@ -43,6 +43,14 @@ impl Console {
         })
     }
 
+    /// Has no text again. What comes next is added to the same file.
+    pub(crate) fn begin_anew(&mut self) {
+        self.text.clear();
+        self.line.clear();
+        self.panic.clear();
+        self.panic_told = false;
+    }
+
     /// Adds what the guest said.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.write_log(bytes);

@@ -20,10 +20,13 @@
 //! | line | what the guest does |
 //! | --- | --- |
 //! | `say TEXT` | says `TEXT` on the control port |
+//! | `resumed TEXT` | says `ready` |
 //! | `print TEXT` | says `TEXT` on its console, then `printed` on the control port |
 //! | `flood` | says more than 256 KiB on its console, then `flooded` on the control port |
 //! | `remember TEXT` | writes `TEXT` through to its scratch disk, then says `remembered` |
 //! | `recall` | says what the scratch disk remembers |
+//! | `note TEXT` | keeps `TEXT` in memory, then says `noted` |
+//! | `read` | says what it has kept in memory |
 //! | `panic` | lets its kernel panic |
 //! | `poweroff` | powers itself off |
 //!
@@ -31,9 +34,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::Error;
-use crate::boot::{BootError, Booted, boot};
+use crate::boot::{BootError, Booted, boot, resume};
 use crate::machine::{Definition, Event, Hypervisor, Machine, State, Transition};
+use crate::{Error, Snapshot};
 
 /// How long nothing must come from a guest before it counts as silent.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -65,6 +68,138 @@ pub fn check(subject: &Subject<'_>) {
     a_guest_that_fails_says_why(subject);
     a_guest_that_never_gets_ready_meets_the_limit(subject);
     a_dropped_machine_is_gone(subject);
+}
+
+/// Holds a backend that has snapshots to what is said of them. The scratch disk of
+/// [`Subject::definition`] has to be one that the backend can save.
+///
+/// # Panics
+/// Where the backend breaks the contract; the message says which clause.
+pub fn check_snapshots(subject: &Subject<'_>) {
+    a_saved_machine_goes_back(subject);
+    a_machine_goes_back_from_anywhere(subject);
+    a_foreign_snapshot_is_refused(subject);
+}
+
+/// Memory and disk go back together, to the one of several snapshots that was asked for; nothing of
+/// the life before comes after; ports, console and disk go on working.
+///
+/// # Panics
+/// Where the backend breaks this.
+pub fn a_saved_machine_goes_back(subject: &Subject<'_>) {
+    let mut machine = subject.define("saved");
+    subject.boot(&mut *machine);
+    subject.ask(&mut *machine, "remember the milk", "remembered");
+    subject.ask(&mut *machine, "note a thought", "noted");
+    let first = machine.save().expect("a running machine can be saved");
+    expect_state(&mut *machine, State::Running);
+    subject.ask(&mut *machine, "read", "a thought");
+
+    subject.ask(&mut *machine, "remember the bread", "remembered");
+    subject.ask(&mut *machine, "note another thought", "noted");
+    machine.suspend().expect("a running machine can be suspended");
+    let second = machine.save().expect("a suspended machine can be saved");
+    expect_state(&mut *machine, State::Suspended);
+    machine.resume().expect("a suspended machine can be resumed");
+    assert_ne!(first, second, "each snapshot is one of its own");
+
+    for round in 0..3 {
+        for (snapshot, disk, note) in
+            [(&first, "the milk", "a thought"), (&second, "the bread", "another thought")]
+        {
+            subject.ask(&mut *machine, "remember nothing", "remembered");
+            subject.ask(&mut *machine, "print of the life before", "printed");
+            machine.send("say of the life before").expect("a ready guest takes lines");
+            subject.go_back(&mut *machine, snapshot);
+            subject.ask(&mut *machine, "recall", disk);
+            subject.ask(&mut *machine, "read", note);
+            subject.ask(&mut *machine, &format!("print round {round}"), "printed");
+            expect_console(&*machine, &format!("round {round}"));
+            let console = machine.console();
+            assert!(!console.contains("life before"), "the console begins afresh: {console:?}");
+        }
+    }
+    machine.power_cut().expect("the power of a running machine can be cut");
+    assert_eq!(machine.next_event(Instant::now()), Event::Ended, "a power cut ends the life at once");
+    subject.boot(&mut *machine);
+    subject.ask(&mut *machine, "recall", "the bread");
+    subject.ask(&mut *machine, "read", "");
+    machine.undefine().expect("a running machine can be undefined");
+}
+
+/// A machine goes back whatever it is doing: suspended with a line to take, crashed, cut off, shut
+/// down, never ready.
+///
+/// # Panics
+/// Where the backend breaks this.
+pub fn a_machine_goes_back_from_anywhere(subject: &Subject<'_>) {
+    let mut machine = subject.define("back");
+    subject.boot(&mut *machine);
+    subject.ask(&mut *machine, "remember the milk", "remembered");
+    let snapshot = machine.save().expect("a running machine can be saved");
+    let go_back = |machine: &mut dyn Machine| {
+        subject.go_back(machine, &snapshot);
+        subject.ask(machine, "recall", "the milk");
+        subject.ask(machine, "remember nothing", "remembered");
+    };
+
+    machine.suspend().expect("a running machine can be suspended");
+    machine.send("say good morning").expect("a suspended machine is sent lines for later");
+    go_back(&mut *machine);
+
+    machine.send("panic").expect("a ready guest takes lines");
+    match subject.next(&mut *machine) {
+        Event::Panic(text) => assert!(text.contains("Kernel panic"), "{text:?}"),
+        other => panic!("a panic of a ready guest is an event, and not this: {other:?}"),
+    }
+    go_back(&mut *machine);
+
+    machine.power_cut().expect("the power of a running machine can be cut");
+    go_back(&mut *machine);
+
+    machine.shut_down(subject.limit).expect("the guest obeys its power button");
+    go_back(&mut *machine);
+
+    machine.power_cut().expect("the power of a running machine can be cut");
+    machine.start().expect("a machine that is off can be started");
+    go_back(&mut *machine);
+
+    // Back without going on: all that a suspended machine permits.
+    machine.revert(&snapshot).expect("a machine goes back from what it is");
+    machine.revert(&snapshot).expect("and once more");
+    machine.send("say good evening").expect("a suspended machine is sent lines for later");
+    machine.resume().expect("a machine that went back can be resumed");
+    assert_eq!(subject.next(&mut *machine), Event::Control("good evening".to_owned()));
+    machine.shut_down(subject.limit).expect("the guest obeys its power button");
+    machine.undefine().expect("a machine that is off can be undefined");
+}
+
+/// A snapshot is of one machine, and of one definition of it.
+///
+/// # Panics
+/// Where the backend breaks this.
+pub fn a_foreign_snapshot_is_refused(subject: &Subject<'_>) {
+    let (mut one, mut other) = (subject.define("one"), subject.define("other"));
+    subject.boot(&mut *one);
+    let snapshot = one.save().expect("a running machine can be saved");
+    expect_foreign(&mut *other, &snapshot);
+    one.undefine().expect("a running machine can be undefined");
+    let mut one = subject.define("one");
+    expect_foreign(&mut *one, &snapshot);
+    subject.boot(&mut *one);
+    expect_foreign(&mut *one, &snapshot);
+    subject.ask(&mut *one, "say still here", "still here");
+}
+
+fn expect_foreign(machine: &mut dyn Machine, snapshot: &Snapshot) {
+    let state = machine.state();
+    match machine.revert(snapshot) {
+        Err(Error::ForeignSnapshot { machine: name, of }) => {
+            assert_eq!((name.as_str(), of.as_str()), (machine.name(), snapshot.machine()));
+        }
+        other => panic!("a snapshot of another machine is refused, and not so: {other:?}"),
+    }
+    expect_state(machine, state);
 }
 
 /// Boot, power cut, boot on the same disk, graceful shutdown, a guest that ends by itself: and
@@ -275,6 +410,17 @@ impl Subject<'_> {
         assert_eq!(event, Event::Control(answer.to_owned()), "the guest's answer to {line:?}");
     }
 
+    /// Puts the machine back, and expects that it says nothing of the life before and then goes on.
+    fn go_back(&self, machine: &mut dyn Machine, snapshot: &Snapshot) {
+        machine.revert(snapshot).expect("a machine goes back from what it is");
+        expect_state(machine, State::Suspended);
+        assert_eq!(machine.next_event(Instant::now()), Event::Timeout, "nothing comes of the life before");
+        let resumed = resume(machine, "0 00", self.limit).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(resumed.hello, Duration::ZERO, "a guest that goes on has no hello to say");
+        expect_state(machine, State::Running);
+        self.ask(machine, "say back again", "back again");
+    }
+
     fn expect_end(&self, machine: &mut dyn Machine) {
         assert_eq!(self.next(machine), Event::Ended, "a machine that is off has ended");
     }
@@ -299,6 +445,8 @@ fn expect_refusal(machine: &mut dyn Machine, transition: Transition, expected: S
         Transition::Suspend => machine.suspend(),
         Transition::Resume => machine.resume(),
         Transition::Send => machine.send("say anything"),
+        Transition::Save => machine.save().map(drop),
+        Transition::Revert => unreachable!("any state permits it"),
     };
     match result {
         Err(Error::WrongState { machine: name, transition: refused, state }) => {

@@ -138,6 +138,22 @@ pub enum Error {
         /// For how long.
         limit: Duration,
     },
+    /// The backend cannot save machines.
+    #[error("could not save machine {machine}: its hypervisor keeps no snapshots")]
+    NoSnapshots {
+        /// The machine.
+        machine: String,
+    },
+    /// A machine cannot be put back to what another one was.
+    #[error(
+        "could not revert machine {machine} to a snapshot that is not its own: it is of machine {of}, so save this one first"
+    )]
+    ForeignSnapshot {
+        /// The machine.
+        machine: String,
+        /// Whose it is; a machine of that name that was defined before is another one.
+        of: String,
+    },
     /// A machine started without connecting one of its ports.
     #[error(
         "machine {machine} did not connect its {port} to {}: its definition needs one that connects there",

@@ -7,7 +7,7 @@
 //! - [`machine`]: the traits [`Hypervisor`] and [`Machine`], and how to write a backend;
 //! - [`run`]: the directory that everything of a run lies in, and its guardian;
 //! - [`libvirt`]: the backend for real machines;
-//! - [`boot()`]: from off to ready, by what the guest says;
+//! - [`boot()`], [`resume()`]: from off, or from a snapshot, to ready, by what the guest says;
 //! - [`switch`]: the network between machines;
 //! - [`disk`], [`loopback`], [`accelerator`]: what a machine's definition is made with;
 //! - [`simulated`]: a backend in memory, and [`contract`]: what every backend has to do;
@@ -25,12 +25,13 @@ pub mod machine;
 mod program;
 pub mod run;
 pub mod simulated;
+mod snapshot;
 pub mod switch;
 
 use std::path::PathBuf;
 
 pub use accelerator::{Accelerator, Choice};
-pub use boot::{BootError, Booted, boot};
+pub use boot::{BootError, Booted, boot, resume};
 pub use disk::create_overlay;
 pub use error::{Error, SOCKET_PATH_MAX};
 pub use guest_ports::GuestPorts;
@@ -39,6 +40,7 @@ pub use loopback::free_loopback_port;
 pub use machine::{Definition, Endpoints, Event, Hypervisor, Machine, State, Transition};
 pub use run::{Access, Report, RunDirectory, clean};
 pub use simulated::{Behaviour, Simulated};
+pub use snapshot::Snapshot;
 pub use switch::Switch;
 
 /// Where answers that are dear to find are kept between runs: `$XDG_CACHE_HOME/netprop`, else

@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::Error;
 use crate::error::check_socket_path;
+use crate::{Error, Snapshot};
 
 /// Something that machines can be defined in: a libvirt connection, a program that starts
 /// processes, a simulation.
@@ -143,6 +143,41 @@ pub trait Machine: Send {
     /// returned even where the deadline has passed.
     fn next_event(&mut self, deadline: Instant) -> Event;
 
+    /// Keeps the machine as it is: its memory, its devices, and the disks that it writes to, for
+    /// [`Machine::revert`]. The machine goes on, or stays suspended, as if nothing had been. What
+    /// is kept lies on the machine's disks, and goes when the machine is undefined or its disks are
+    /// removed.
+    ///
+    /// A backend that cannot do so has what is here: it refuses.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] unless the machine is running or suspended; [`Error::NoSnapshots`]
+    /// where the backend has none; [`Error::DiskFull`] where there is no room, or
+    /// [`Error::Refused`] with what the hypervisor said. After an error the machine is as it was,
+    /// and nothing is kept.
+    fn save(&mut self) -> Result<Snapshot, Error> {
+        Transition::Save.check(self.name(), self.state())?;
+        Err(Error::NoSnapshots { machine: self.name().to_owned() })
+    }
+
+    /// Begins a life in which the machine is as it was saved, whatever it is doing now, and
+    /// suspended, so that several machines can be put back before the first of them goes on.
+    ///
+    /// As in any new life the console's text begins afresh, and neither an event nor a line that was
+    /// sent before comes after. A guest that was saved as it spoke may say the rest of the line.
+    /// What leads out of the machine stays: its ports, its plug in a switch. The guest does not
+    /// notice, so somebody has to tell it what time it is by now.
+    ///
+    /// A backend that cannot do so has what is here: it refuses.
+    ///
+    /// # Errors
+    /// [`Error::ForeignSnapshot`] where this machine has no such snapshot and
+    /// [`Error::NoSnapshots`] where the backend has none; the machine is as it was then.
+    /// [`Error::PortTaken`] and [`Error::Refused`] as for [`Machine::start`]; it is off then.
+    fn revert(&mut self, _snapshot: &Snapshot) -> Result<(), Error> {
+        Err(Error::NoSnapshots { machine: self.name().to_owned() })
+    }
+
     /// Ends the life, if there is one, and forgets the machine; its name is free afterwards.
     ///
     /// # Errors
@@ -205,12 +240,24 @@ pub enum Transition {
     Resume,
     /// [`Machine::send`].
     Send,
+    /// [`Machine::save`].
+    Save,
+    /// [`Machine::revert`].
+    Revert,
 }
 
 impl Transition {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Start, Self::PowerCut, Self::ShutDown, Self::Suspend, Self::Resume, Self::Send];
+    pub const ALL: [Self; 8] = [
+        Self::Start,
+        Self::PowerCut,
+        Self::ShutDown,
+        Self::Suspend,
+        Self::Resume,
+        Self::Send,
+        Self::Save,
+        Self::Revert,
+    ];
 
     /// Whether a machine in `state` takes this request.
     #[must_use]
@@ -220,7 +267,8 @@ impl Transition {
             Self::PowerCut => state != State::Off,
             Self::ShutDown | Self::Suspend => state == State::Running,
             Self::Resume => state == State::Suspended,
-            Self::Send => matches!(state, State::Running | State::Suspended),
+            Self::Send | Self::Save => matches!(state, State::Running | State::Suspended),
+            Self::Revert => true,
         }
     }
 
@@ -246,6 +294,8 @@ impl fmt::Display for Transition {
             Self::Suspend => "suspend",
             Self::Resume => "resume",
             Self::Send => "send a line to",
+            Self::Save => "save",
+            Self::Revert => "revert",
         })
     }
 }

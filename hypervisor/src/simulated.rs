@@ -9,8 +9,8 @@ use std::fmt::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::Error;
 use crate::machine::{Definition, Event, Hypervisor, Machine, State, Transition};
+use crate::{Error, Snapshot};
 
 /// How much of a console is kept, in bytes.
 const KEPT: usize = 256 * 1024;
@@ -63,13 +63,12 @@ impl Hypervisor for Simulated {
         Ok(Box::new(SimulatedMachine {
             name: definition.name.clone(),
             behaviours: Arc::clone(&self.behaviours),
-            disk: String::new(),
+            guest: Guest::default(),
+            saved: Vec::new(),
             state: State::Off,
             console: String::new(),
             said: VecDeque::new(),
             held: VecDeque::new(),
-            identified: false,
-            mute: false,
             never: Never::default(),
         }))
     }
@@ -79,18 +78,27 @@ impl Hypervisor for Simulated {
 struct SimulatedMachine {
     name: String,
     behaviours: Arc<Mutex<HashMap<String, Behaviour>>>,
-    /// What the guest remembers beyond its life.
-    disk: String,
+    guest: Guest,
+    saved: Vec<(Snapshot, Guest)>,
     state: State,
     console: String,
     /// What the guest did and nobody has taken yet.
     said: VecDeque<Event>,
     /// What was sent while the machine was suspended.
     held: VecDeque<String>,
-    identified: bool,
-    /// Whether the guest does nothing any more.
-    mute: bool,
     never: Never,
+}
+
+/// What is kept of a machine when it is saved.
+#[derive(Clone, Debug, Default)]
+struct Guest {
+    /// What it remembers beyond its life.
+    disk: String,
+    /// What it remembers in this life.
+    note: String,
+    identified: bool,
+    /// Whether it does nothing any more.
+    mute: bool,
 }
 
 /// Something to wait on that never comes: no one else can make a simulated machine do anything.
@@ -133,20 +141,20 @@ impl SimulatedMachine {
 
     /// The guest takes a line from its control port.
     fn take(&mut self, line: &str) {
-        if self.mute || self.state != State::Running {
+        if self.guest.mute || self.state != State::Running {
             return;
         }
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-        if !self.identified {
+        if !self.guest.identified {
             match (word, rest.split_once(' ').unwrap_or((rest, ""))) {
-                ("contract", ("never", _)) => self.mute = true,
+                ("contract", ("never", _)) => self.guest.mute = true,
                 ("contract", ("panic", _)) => self.panic(),
                 ("contract", ("fail", reason)) => {
                     self.say(format!("failed {reason}"));
-                    self.mute = true;
+                    self.guest.mute = true;
                 }
                 ("end", _) => {
-                    self.identified = true;
+                    self.guest.identified = true;
                     self.say("ready");
                 }
                 _ => {}
@@ -155,6 +163,7 @@ impl SimulatedMachine {
         }
         match word {
             "say" => self.say(rest),
+            "resumed" => self.say("ready"),
             "print" => {
                 self.print(rest);
                 self.say("printed");
@@ -164,10 +173,15 @@ impl SimulatedMachine {
                 self.say("flooded");
             }
             "remember" => {
-                self.disk = rest.to_owned();
+                self.guest.disk = rest.to_owned();
                 self.say("remembered");
             }
-            "recall" => self.say(self.disk.clone()),
+            "recall" => self.say(self.guest.disk.clone()),
+            "note" => {
+                self.guest.note = rest.to_owned();
+                self.say("noted");
+            }
+            "read" => self.say(self.guest.note.clone()),
             "panic" => self.panic(),
             "poweroff" => self.end(),
             _ => {}
@@ -198,8 +212,9 @@ impl Machine for SimulatedMachine {
         self.console.clear();
         self.said.clear();
         self.held.clear();
-        self.identified = false;
-        self.mute = matches!(behaviour, Behaviour::NeverReady | Behaviour::Mute | Behaviour::Fails(_));
+        self.guest.identified = false;
+        self.guest.note.clear();
+        self.guest.mute = matches!(behaviour, Behaviour::NeverReady | Behaviour::Mute | Behaviour::Fails(_));
         self.print("simulated machine begins");
         match behaviour {
             Behaviour::Panics => self.panic(),
@@ -222,7 +237,7 @@ impl Machine for SimulatedMachine {
 
     fn shut_down(&mut self, limit: Duration) -> Result<(), Error> {
         Transition::ShutDown.check(&self.name, self.state)?;
-        if self.mute || !self.identified {
+        if self.guest.mute || !self.guest.identified {
             self.never.wait(Instant::now() + limit);
             let machine = self.name.clone();
             return Err(Error::Limit { action: Transition::ShutDown, machine, limit });
@@ -277,6 +292,26 @@ impl Machine for SimulatedMachine {
         Event::Timeout
     }
 
+    fn save(&mut self) -> Result<Snapshot, Error> {
+        Transition::Save.check(&self.name, self.state)?;
+        let snapshot = Snapshot::new(&self.name);
+        self.saved.push((snapshot.clone(), self.guest.clone()));
+        Ok(snapshot)
+    }
+
+    fn revert(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        let Some((_, guest)) = self.saved.iter().find(|(saved, _)| saved == snapshot) else {
+            let (machine, of) = (self.name.clone(), snapshot.machine().to_owned());
+            return Err(Error::ForeignSnapshot { machine, of });
+        };
+        self.guest = guest.clone();
+        self.console.clear();
+        self.said.clear();
+        self.held.clear();
+        self.state = State::Suspended;
+        Ok(())
+    }
+
     fn undefine(self: Box<Self>) -> Result<(), Error> {
         Ok(())
     }
@@ -290,7 +325,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::boot::{BootError, boot};
-    use crate::contract::{Subject, check};
+    use crate::contract::{Subject, check, check_snapshots};
     use crate::machine::Endpoints;
     use std::path::Path;
 
@@ -302,7 +337,10 @@ mod tests {
     #[test]
     fn keeps_the_contract() {
         let simulated = Simulated::new();
-        check(&Subject { hypervisor: &simulated, definition: &definition, limit: Duration::from_secs(5) });
+        let limit = Duration::from_secs(5);
+        let subject = Subject { hypervisor: &simulated, definition: &definition, limit };
+        check(&subject);
+        check_snapshots(&subject);
     }
 
     #[test]

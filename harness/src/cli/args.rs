@@ -210,6 +210,10 @@ pub(crate) struct LabOptions {
     /// The private key that guests let in as root [default: netprop's test key]
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
+    /// How machines come to the start of a case: made anew and booted, or put back to what they
+    /// were, where the case before had the same ones
+    #[arg(long, default_value = "cold")]
+    pub(crate) boot: BootKind,
     /// How long a machine may take to boot, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub(crate) boot_limit: Duration,
@@ -277,6 +281,12 @@ pub(crate) enum AccelKind {
     Auto,
     Kvm,
     Tcg,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum BootKind {
+    Cold,
+    Warm,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

@@ -7,10 +7,10 @@ use hypervisor::accelerator::Accelerator;
 use nixgen::BaseChoice;
 
 use super::Fatal;
-use super::args::{self, AccelKind, BaseKind, ReachKind, SystemKind};
+use super::args::{self, AccelKind, BaseKind, BootKind, ReachKind, SystemKind};
 use super::run::Session;
 use crate::machines::simulated::SimulatedSystem;
-use crate::machines::{Lab, LabOptions, Reach};
+use crate::machines::{Boots, Lab, LabOptions, Reach};
 
 /// What cases are run on.
 pub(crate) enum Tested {
@@ -49,6 +49,10 @@ pub(crate) fn lab_options(options: &args::LabOptions) -> Result<LabOptions, Fata
             ReachKind::Direct => Reach::Direct,
         },
         key: options.key.clone().unwrap_or_default(),
+        boots: match options.boot {
+            BootKind::Cold => Boots::Cold,
+            BootKind::Warm => Boots::Warm,
+        },
         boot_limit: options.boot_limit,
         run_directory: options.run_directory.clone(),
     })

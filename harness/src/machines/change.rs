@@ -85,6 +85,7 @@ impl Held<'_> {
             if was_on {
                 held.hardware.machine.shut_down(SHUTDOWN_LIMIT)?;
             }
+            held.shared.blank_stale_disk(&machine, &mut held.hardware)?;
             let Hardware { endpoints, scratch, .. } = &*held.hardware;
             let other = held.shared.define(&machine, image, endpoints.clone(), scratch.clone())?;
             held.replace(other)?;

@@ -47,3 +47,12 @@ impl From<hypervisor::Error> for SystemError {
         }
     }
 }
+
+impl From<hypervisor::BootError> for SystemError {
+    fn from(error: hypervisor::BootError) -> Self {
+        match error {
+            hypervisor::BootError::Machine(error) => error.into(),
+            error => Self::Infrastructure(Box::new(error)),
+        }
+    }
+}

@@ -12,6 +12,7 @@ use nixgen::Image;
 use crate::machines::live::{Boot, LiveMachine, LiveNetwork, unknown};
 use crate::machines::shared::Shared;
 use crate::machines::status::Power;
+use crate::machines::warm::Start;
 use crate::system::SystemError;
 
 /// A machine as the hypervisor has it, and what it was made of.
@@ -21,13 +22,14 @@ pub(super) struct Hardware {
     pub(super) image: Image,
     pub(super) endpoints: Endpoints,
     pub(super) scratch: PathBuf,
+    pub(super) start: Start,
 }
 
 /// A machine whose power nobody else changes while this is held. Commands over SSH go on.
 pub(super) struct Held<'a> {
     pub(super) shared: &'a Shared<'a>,
-    id: &'a MachineId,
-    live: &'a LiveMachine,
+    pub(super) id: &'a MachineId,
+    pub(super) live: &'a LiveMachine,
     pub(super) hardware: MutexGuard<'a, Hardware>,
 }
 
@@ -61,7 +63,7 @@ impl Held<'_> {
         self.shared.check_switch()?;
         let machine = self.described()?;
         self.during(Power::Booting, |held| {
-            let boot = held.shared.boot_machine(&machine, &mut held.hardware);
+            let boot = held.shared.boot_or_put_back(&machine, &mut held.hardware);
             held.found_at_its_address();
             boot
         })

@@ -34,10 +34,20 @@ impl NetworkKey {
     }
 }
 
+/// What a guest is told behind the word `resumed`, by the same contract: the time, and a seed.
+#[must_use]
+pub fn resumed() -> String {
+    format!("{} {}", now(), Uuid::new_v4().simple())
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 /// The lines of the guest contract that give a machine its identity (`nix/guest/README.md`).
 #[must_use]
 pub fn lines(network: &Network, machine: &Machine, key: &NetworkKey) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut text = String::from("netprop-identity 1\n");
     let mut line = |name: &str, value: &dyn Display| {
         writeln!(text, "{name}={value}").ok();
@@ -48,7 +58,7 @@ pub fn lines(network: &Network, machine: &Machine, key: &NetworkKey) -> String {
     line("prefix", &network.subnet().prefix_len());
     line("file_system", &machine.file_system);
     line("host_key", &BASE64.encode(key.private.as_bytes()));
-    line("clock", &now);
+    line("clock", &now());
     line("seed", &Uuid::new_v4().simple());
     for machine in network.machines() {
         line("host", &format_args!("{} {}", machine.address, machine.id));

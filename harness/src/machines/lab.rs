@@ -30,6 +30,17 @@ pub enum Reach {
     Direct,
 }
 
+/// How machines come to the start of a case.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Boots {
+    /// They are made anew and booted, always.
+    #[default]
+    Cold,
+    /// They are put back to what they were when they first were ready, where the case before had the
+    /// same ones; see ARCHITECTURE.md.
+    Warm,
+}
+
 /// What machines are made of and run by.
 #[derive(Clone, Debug)]
 pub struct LabOptions {
@@ -48,6 +59,8 @@ pub struct LabOptions {
     /// The private key that they let in as root, its public half beside it with `.pub` added;
     /// netprop's test key where this is empty.
     pub key: PathBuf,
+    /// How machines come to the start of a case.
+    pub boots: Boots,
     /// How long a machine may take to boot.
     pub boot_limit: Duration,
     /// Where the run's directory is made.
@@ -64,6 +77,7 @@ impl Default for LabOptions {
             switch: None,
             reach: Reach::default(),
             key: PathBuf::new(),
+            boots: Boots::default(),
             boot_limit: Duration::from_secs(120),
             run_directory: None,
         }
@@ -125,10 +139,18 @@ impl Lab {
     /// # Errors
     /// As [`Lab::open`], and [`SystemError::MissingComponent`] with `CI=true`.
     pub fn for_test() -> Result<Option<Self>, SystemError> {
+        Self::for_test_with(LabOptions::default())
+    }
+
+    /// As [`Lab::for_test`], with options of one's own.
+    ///
+    /// # Errors
+    /// As [`Lab::for_test`].
+    pub fn for_test_with(options: LabOptions) -> Result<Option<Self>, SystemError> {
         let stop = Stop::default();
         let opened = match components::check() {
             Err(missing) => Err(SystemError::MissingComponent(Box::new(missing))),
-            Ok(()) => Self::open(LabOptions::default(), Arc::new(Silent), stop),
+            Ok(()) => Self::open(options, Arc::new(Silent), stop),
         };
         match opened {
             Err(error @ SystemError::MissingComponent(_)) if !in_ci() => {
@@ -308,6 +330,11 @@ impl Lab {
         })?;
         hypervisor::disk::create_overlay(template, path)?;
         Ok(path.to_owned())
+    }
+
+    /// Tells whoever watches of something that the run goes on without.
+    pub(super) fn warn(&self, text: &str) {
+        self.observer.event(&Event::Warning { text });
     }
 
     /// What was found out about configurations.

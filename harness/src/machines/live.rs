@@ -52,9 +52,16 @@ impl<'lab> LiveNetwork<'lab> {
     /// # Errors
     /// [`SystemError`] for whatever fails in that.
     pub fn create(lab: &'lab Lab, network: &Network) -> Result<Self, SystemError> {
+        let live = Self::define(lab, network, false)?;
+        live.boot_running()?;
+        Ok(live)
+    }
+
+    /// Builds what the network needs, and defines its machines.
+    pub(super) fn define(lab: &'lab Lab, network: &Network, is_warm: bool) -> Result<Self, SystemError> {
         let images = lab.images(network)?;
         let name = lab.network_name();
-        let shared = Shared::new(lab, network, lab.switch(&name)?)?;
+        let shared = Shared::new(lab, network, lab.switch(&name)?, is_warm)?;
         let prepared = thread::scope(|scope| {
             let machines = network.machines().iter().zip(images);
             let (shared, name) = (&shared, &name);
@@ -68,9 +75,7 @@ impl<'lab> LiveNetwork<'lab> {
             hardware: Mutex::new(hardware),
         };
         let machines = network.ids().into_iter().zip(prepared.into_iter().map(live)).collect();
-        let live = Self { machines, shared };
-        live.boot_running()?;
-        Ok(live)
+        Ok(Self { machines, shared })
     }
 
     /// The network as it was created, but for the software that machines have been given since.
@@ -79,10 +84,10 @@ impl<'lab> LiveNetwork<'lab> {
         self.shared.network()
     }
 
-    /// Boots the machines that the network says are on, side by side.
-    fn boot_running(&self) -> Result<(), SystemError> {
+    /// Boots the machines that the network says are on and that are not, side by side.
+    pub(super) fn boot_running(&self) -> Result<(), SystemError> {
         let network = self.network();
-        let running: Vec<_> = network.machines().iter().filter(|machine| machine.running).collect();
+        let running: Vec<_> = network.machines().iter().filter(|machine| self.is_to_boot(machine)).collect();
         let results: Vec<_> = thread::scope(|scope| {
             let boots: Vec<_> =
                 running.iter().map(|machine| scope.spawn(move || self.boot(&machine.id))).collect();
@@ -97,6 +102,16 @@ impl<'lab> LiveNetwork<'lab> {
             }
         }
         Ok(())
+    }
+
+    fn is_to_boot(&self, machine: &model::Machine) -> bool {
+        let live = self.machines.get(&machine.id);
+        machine.running && live.is_some_and(|live| live.status.now().power != Power::On)
+    }
+
+    /// The names of the machines.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &MachineId> {
+        self.machines.keys()
     }
 
     /// Switches a machine on and waits until it serves SSH.
@@ -224,6 +239,6 @@ pub(super) fn unknown(id: &MachineId) -> SystemError {
     SystemError::WrongUse(format!("the network has no machine {id}: name one of its machines").into())
 }
 
-fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+pub(super) fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

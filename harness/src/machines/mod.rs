@@ -21,7 +21,8 @@ pub mod simulated;
 mod status;
 pub mod system;
 mod unfit;
+mod warm;
 
-pub use lab::{Lab, LabOptions, Reach};
+pub use lab::{Boots, Lab, LabOptions, Reach};
 pub use live::{Boot, LiveNetwork};
 pub use system::MachineSystem;

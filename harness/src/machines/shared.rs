@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hypervisor::{BootError, Definition, Endpoints, Switch, boot, free_loopback_port};
@@ -13,6 +14,7 @@ use crate::machines::hold::Hardware;
 use crate::machines::identity::{self, NetworkKey};
 use crate::machines::lab::{Lab, Reach};
 use crate::machines::live::Boot;
+use crate::machines::warm::Start;
 use crate::system::SystemError;
 
 /// How often a machine is started on another port where its own was taken meanwhile.
@@ -24,20 +26,36 @@ pub(super) struct Shared<'lab> {
     network: RwLock<Arc<Network>>,
     key: NetworkKey,
     switch: Switch,
+    /// Whether machines are saved as they become ready.
+    pub(super) is_warm: bool,
+    /// Whether the network can no longer be put back to its start.
+    pub(super) is_spoiled: AtomicBool,
 }
 
 impl<'lab> Shared<'lab> {
-    pub(super) fn new(lab: &'lab Lab, network: &Network, switch: Switch) -> Result<Self, SystemError> {
+    pub(super) fn new(
+        lab: &'lab Lab,
+        network: &Network,
+        switch: Switch,
+        is_warm: bool,
+    ) -> Result<Self, SystemError> {
         let key = NetworkKey::generate().map_err(SystemError::Infrastructure)?;
-        Ok(Self { lab, network: RwLock::new(Arc::new(network.clone())), key, switch })
+        let network = RwLock::new(Arc::new(network.clone()));
+        Ok(Self { lab, network, key, switch, is_warm, is_spoiled: AtomicBool::new(false) })
     }
 
     pub(super) fn network(&self) -> Arc<Network> {
         Arc::clone(&self.network.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Takes note that the next case begins with other machines on.
+    pub(super) fn set_network(&self, network: &Network) {
+        *self.network.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(network.clone());
+    }
+
     /// Takes note that a machine has other software.
     pub(super) fn set_software(&self, id: &MachineId, to: &Setting) {
+        self.spoil();
         let mut network = self.network.write().unwrap_or_else(PoisonError::into_inner);
         *network = Arc::new(network.as_ref().clone().with_changed(id, |machine| to.apply(machine)));
     }
@@ -65,7 +83,7 @@ impl<'lab> Shared<'lab> {
     ) -> Result<Hardware, SystemError> {
         let endpoints = self.lab.run.endpoints(&format!("{name}-{}", machine.id))?;
         let scratch = self.lab.scratch(&image, machine, &endpoints.console.with_extension("qcow2"))?;
-        self.define(machine, image, endpoints, scratch)
+        Ok(Hardware { start: Start::blank(), ..self.define(machine, image, endpoints, scratch)? })
     }
 
     pub(super) fn define(
@@ -92,7 +110,8 @@ impl<'lab> Shared<'lab> {
         let xml = nixgen::domain_xml(machine, &self.network(), &image, &wiring)?;
         let definition = Definition { name: machine.id.to_string(), xml, endpoints: endpoints.clone() };
         let defined = self.lab.hypervisor.define(&definition)?;
-        Ok(Hardware { machine: defined, address, image, endpoints, scratch })
+        let start = Start::default();
+        Ok(Hardware { machine: defined, address, image, endpoints, scratch, start })
     }
 
     /// Boots a machine; where it does not and none like it ever did, that is no answer.
@@ -122,8 +141,9 @@ impl<'lab> Shared<'lab> {
                 }
                 Err(BootError::Machine(hypervisor::Error::PortTaken { .. })) if tries < PORT_TRIES => {
                     tries += 1;
-                    let Hardware { image, endpoints, scratch, .. } = &*hardware;
-                    *hardware = self.define(machine, image.clone(), endpoints.clone(), scratch.clone())?;
+                    let Hardware { image, endpoints, scratch, start, .. } = &*hardware;
+                    let other = self.define(machine, image.clone(), endpoints.clone(), scratch.clone())?;
+                    *hardware = Hardware { start: start.of_another(), ..other };
                 }
                 // A service that is slow says as little as a machine that is: the host may be busy.
                 Err(error @ BootError::Failed { .. }) if is_late(&error) => {

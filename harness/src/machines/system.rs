@@ -1,27 +1,67 @@
 //! The commands of [`MachineSpec`] on real machines.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use model::machines::{Command, Response};
 use model::{MachineSpec, Network, Outcome};
 
 use crate::lanes::Lanes;
-use crate::machines::lab::Lab;
+use crate::machines::lab::{Boots, Lab};
 use crate::machines::live::{Boot, LiveNetwork};
 use crate::machines::{change, inspect, ping};
 use crate::system::{Cost, System, SystemError};
 
-/// Networks of real machines, made in a [`Lab`].
+/// Networks of real machines, made in a [`Lab`], or put back to their start where the lab says so and
+/// the case before had the same machines.
 pub struct MachineSystem<'lab> {
     lab: &'lab Lab,
+    /// The network of the case before, which rests.
+    kept: Mutex<Option<LiveNetwork<'lab>>>,
+    put_back: AtomicU64,
 }
 
 impl<'lab> MachineSystem<'lab> {
     /// Makes its networks with what the lab has.
     #[must_use]
     pub fn new(lab: &'lab Lab) -> Self {
-        Self { lab }
+        Self { lab, kept: Mutex::default(), put_back: AtomicU64::new(0) }
     }
+
+    /// How many networks were put back so far, and not made.
+    #[must_use]
+    pub fn put_back(&self) -> u64 {
+        self.put_back.load(Ordering::Relaxed)
+    }
+
+    /// The network that is kept, put back to the start of a case on this one, if it can be. It is taken
+    /// down otherwise, since machines of two networks may have the same names.
+    fn take_kept(&self, network: &Network) -> Option<LiveNetwork<'lab>> {
+        let kept = self.kept().take().filter(|kept| kept.can_be(network))?;
+        match kept.put_back(network) {
+            Ok(()) => {
+                self.put_back.fetch_add(1, Ordering::Relaxed);
+                Some(kept)
+            }
+            Err(error) => {
+                self.lab.warn(&format!("a network could not be put back to its start: {error}"));
+                None
+            }
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<LiveNetwork<'lab>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes note of a failure that leaves it open what the network is by now.
+fn noted<T>(live: &LiveNetwork<'_>, result: Result<T, SystemError>) -> Result<T, SystemError> {
+    if result.is_err() {
+        live.shared.spoil();
+    }
+    result
 }
 
 impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
@@ -32,7 +72,20 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
     }
 
     fn new_sut(&self, network: &Network) -> Result<LiveNetwork<'lab>, SystemError> {
-        LiveNetwork::create(self.lab, network)
+        if let Some(live) = self.take_kept(network) {
+            return Ok(live);
+        }
+        match self.lab.options.boots {
+            Boots::Cold => LiveNetwork::create(self.lab, network),
+            Boots::Warm => LiveNetwork::create_warm(self.lab, network),
+        }
+    }
+
+    fn destroy_sut(&self, live: LiveNetwork<'lab>) -> Result<(), SystemError> {
+        if live.is_sound() && live.rest().is_ok() {
+            *self.kept() = Some(live);
+        }
+        Ok(())
     }
 
     fn cost(&self, network: &Network) -> Cost {
@@ -40,7 +93,8 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
     }
 
     fn run(&self, live: &mut LiveNetwork<'lab>, command: &Command) -> Result<Outcome<Response>, SystemError> {
-        give(live, command)
+        let outcome = give(live, command);
+        noted(live, outcome)
     }
 
     fn run_lanes(
@@ -49,11 +103,12 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
         lanes: &Lanes<'_, MachineSpec>,
     ) -> Result<(), SystemError> {
         let live = &*live;
-        lanes.run(|lane| {
+        let ran = lanes.run(|lane| {
             let machines: BTreeSet<_> = lanes.commands(lane).iter().filter_map(Command::runs_on).collect();
             machines.into_iter().try_for_each(|id| live.connect(id))?;
             Ok(|command: &Command| give(live, command))
-        })
+        });
+        noted(live, ran)
     }
 }
 

@@ -5,6 +5,7 @@
 //! whose lines nobody takes is not read any further, which the guest sees as a full port.
 
 mod reader;
+mod unread;
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -25,6 +26,8 @@ use reader::Reader;
 const LINES: usize = 1024;
 /// How long a guest may take nothing from its control port while a line is sent.
 const SEND_LIMIT: Duration = Duration::from_secs(5);
+/// How long it may take to read all that a machine has said that says nothing more.
+const FORGET_LIMIT: Duration = Duration::from_secs(10);
 
 /// The host's ends of a machine's console and control port, listening since before the machine
 /// starts and until its life is over. A backend makes one for each life.
@@ -54,6 +57,8 @@ struct Inbox {
     control: Option<UnixStream>,
     ended: bool,
     dropped: bool,
+    /// Whether all that was said until now is to be forgotten.
+    forgetting: bool,
 }
 
 impl GuestPorts {
@@ -77,6 +82,7 @@ impl GuestPorts {
                 control: None,
                 ended: false,
                 dropped: false,
+                forgetting: false,
             }),
             changed: Condvar::new(),
             wake,
@@ -171,6 +177,28 @@ impl GuestPorts {
             stream.try_clone().map_err(failed)?
         };
         write_all(stream, format!("{line}\n").as_bytes()).map_err(failed)
+    }
+
+    /// Whether the machine's process has taken all that was sent; false too where the kernel does
+    /// not tell. What it has not taken would reach a machine that is put back to what it was.
+    #[must_use]
+    pub fn has_taken_all(&self) -> bool {
+        self.shared
+            .lock()
+            .control
+            .as_ref()
+            .is_some_and(|stream| matches!(unread::is_unread(stream), Ok(false)))
+    }
+
+    /// Begins another life on the same connections, of a machine that stands still: forgets
+    /// whatever it has said until now, read or not. False where the machine's process has let go of
+    /// its ports.
+    #[must_use]
+    pub fn begin_anew(&self) -> bool {
+        self.shared.lock().forgetting = true;
+        self.shared.wake();
+        let inbox = self.wait(Instant::now() + FORGET_LIMIT, |inbox| !inbox.forgetting || inbox.ended);
+        !inbox.forgetting && !inbox.ended
     }
 
     fn wait(&self, deadline: Instant, done: impl Fn(&Inbox) -> bool) -> MutexGuard<'_, Inbox> {
@@ -328,6 +356,39 @@ mod tests {
         let (_console, _control) = life.connect();
         let error = life.ports.send(&"x".repeat(8 << 20)).unwrap_err();
         assert!(matches!(error, Error::Control { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_was_said_before_is_forgotten() {
+        let life = Life::begin();
+        let (mut console, mut control) = life.connect();
+        for round in 0..50 {
+            (0..=LINES).for_each(|_| control.write_all(b"before\n").unwrap());
+            control.write_all(b"and half a li").unwrap();
+            console.write_all(b"Kernel panic - not syncing: x\nhalf a li").unwrap();
+            assert!(life.ports.begin_anew());
+            assert!(!life.ports.panicked());
+            assert_eq!(life.ports.console(), "");
+            assert_eq!(life.ports.next_event(Instant::now()), Event::Timeout);
+            writeln!(control, "round {round}").unwrap();
+            assert_eq!(life.next(), Event::Control(format!("round {round}")));
+        }
+        drop((console, control));
+        assert!(!life.ports.begin_anew());
+        assert_eq!(life.next(), Event::Ended);
+    }
+
+    #[test]
+    fn what_the_machine_has_not_taken_is_known() {
+        use std::io::Read;
+        let life = Life::begin();
+        assert!(!life.ports.has_taken_all());
+        let (_console, mut control) = life.connect();
+        assert!(life.ports.has_taken_all());
+        life.ports.send("line").unwrap();
+        assert!(!life.ports.has_taken_all());
+        control.read_exact(&mut [0; 5]).unwrap();
+        assert!(life.ports.has_taken_all());
     }
 
     #[test]

@@ -89,13 +89,16 @@ impl Reader {
 
     /// Waits for something to happen on the ports and takes it; false at the end of the life.
     fn step(&mut self) -> io::Result<bool> {
-        let (full, panicking) = {
+        let (full, panicking, forgetting) = {
             let inbox = self.shared.lock();
             if inbox.dropped {
                 return Ok(false);
             }
-            (inbox.lines.len() >= LINES, inbox.console.panicking())
+            (inbox.lines.len() >= LINES, inbox.console.panicking(), inbox.forgetting)
         };
+        if forgetting {
+            return self.forget();
+        }
         let limit = Timespec { tv_sec: 0, tv_nsec: PANIC_SETTLES.subsec_nanos().into() };
         let ready = {
             let control = if full { PollFlags::empty() } else { PollFlags::IN };
@@ -168,6 +171,30 @@ impl Reader {
         }
         self.shared.changed.notify_all();
         Ok(open)
+    }
+
+    /// Reads what the machine has said on either port, and forgets it; false at its end.
+    fn forget(&mut self) -> io::Result<bool> {
+        for port in [&mut self.console, &mut self.control] {
+            let Port::Connected(stream) = port else { continue };
+            loop {
+                let (bytes, open) = read_some(stream)?;
+                if !open {
+                    return Ok(false);
+                }
+                if bytes.is_empty() {
+                    break;
+                }
+            }
+        }
+        self.line.clear();
+        let mut inbox = self.shared.lock();
+        inbox.lines.clear();
+        inbox.panic = None;
+        inbox.console.begin_anew();
+        inbox.forgetting = false;
+        self.shared.changed.notify_all();
+        Ok(true)
     }
 
     /// Reads what the machine had said on either port when it ended.

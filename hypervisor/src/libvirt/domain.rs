@@ -8,10 +8,11 @@ use virt::error::Error as VirtError;
 use virt::sys;
 
 use super::reaper::{Adoption, Reaper};
+use super::snapshots::Snapshots;
 use super::{Session, message};
-use crate::Error;
 use crate::guest_ports::GuestPorts;
 use crate::machine::{Definition, Event, Machine, State, Transition};
+use crate::{Error, Snapshot};
 
 /// How long a machine that has started may take to connect its ports, which QEMU does before it
 /// answers libvirt at all.
@@ -30,6 +31,7 @@ pub(super) struct LibvirtMachine {
     /// What libvirt calls it.
     domain: String,
     definition: Definition,
+    snapshots: Snapshots,
     session: Arc<Session>,
 }
 
@@ -43,7 +45,7 @@ struct Life {
 
 impl LibvirtMachine {
     pub(super) fn new(session: Arc<Session>, definition: Definition, domain: String) -> Self {
-        Self { life: None, domain, definition, session }
+        Self { life: None, domain, definition, snapshots: Snapshots::default(), session }
     }
 
     /// Has libvirt start a domain once it has forgotten the last one of this name.
@@ -51,10 +53,10 @@ impl LibvirtMachine {
     /// Where a process ends by itself while its domain is destroyed, libvirt says of the domain
     /// that there is none shortly before it takes it out of its list, and only a start that fails
     /// tells whether it has.
-    fn create(&self) -> Result<(Domain, Option<Reaper>), VirtError> {
+    fn create(&self, flags: u32) -> Result<(Domain, Option<Reaper>), VirtError> {
         let deadline = Instant::now() + FORGETS;
         loop {
-            match self.create_once() {
+            match self.create_once(flags) {
                 Err(error) if is_about_a_namesake(error.message()) && Instant::now() < deadline => {
                     std::thread::sleep(AGAIN);
                 }
@@ -64,8 +66,8 @@ impl LibvirtMachine {
     }
 
     /// Has libvirt start a domain, which it destroys when the connection closes where it can.
-    fn create_once(&self) -> Result<(Domain, Option<Reaper>), VirtError> {
-        let create = |flags| self.session.connection.create_domain_xml(&self.definition.xml, flags);
+    fn create_once(&self, flags: u32) -> Result<(Domain, Option<Reaper>), VirtError> {
+        let create = |more| self.session.connection.create_domain_xml(&self.definition.xml, flags | more);
         if let Some(root) = &self.session.embedded {
             let _ours = Adoption::begin();
             let reaper = Reaper::of_pid_file(root.pid_file(&self.domain));
@@ -91,10 +93,69 @@ impl LibvirtMachine {
     fn refused(&self, action: Transition, error: &VirtError) -> Error {
         let machine = self.definition.name.clone();
         let message = message(error);
-        if action == Transition::Start && is_about_a_port(&message) {
+        if matches!(action, Transition::Start | Transition::Revert) && is_about_a_port(&message) {
             return Error::PortTaken { machine, message };
         }
         Error::Refused { action, machine, message }
+    }
+
+    /// What QEMU's monitor said of why not. Of a full disk QEMU says no more than that it could not
+    /// write, so the disk itself is asked.
+    fn not_done(&self, action: Transition, message: String) -> Error {
+        match self.snapshots.full_disk() {
+            Some(path) => Error::DiskFull { path: path.to_owned() },
+            None => Error::Refused { action, machine: self.definition.name.clone(), message },
+        }
+    }
+
+    /// Begins a life, suspended or not, on disks as they are.
+    fn begin(&mut self, action: Transition, suspended: bool) -> Result<(), Error> {
+        // libvirt may not have noticed the end of the last life yet, and would refuse a second.
+        self.end(action)?;
+        self.life = None;
+        let ports = GuestPorts::listen(&self.definition.name, &self.definition.endpoints)?;
+        let flags = if suspended { sys::VIR_DOMAIN_START_PAUSED } else { sys::VIR_DOMAIN_NONE };
+        let (domain, reaper) = self.create(flags).map_err(|error| self.refused(action, &error))?;
+        let connected = ports.wait_connected(CONNECTS);
+        let reaper = reaper.or_else(|| ports.process().and_then(Reaper::of_process));
+        self.life = Some(Life { domain, ports, reaper, suspended });
+        if connected.is_err() {
+            self.end(action)?;
+        }
+        connected
+    }
+
+    /// Has a machine that lives stand still; false where it has ended, or where its process still
+    /// has to take what was sent, which no other life must get.
+    fn stand_still(&mut self) -> Result<bool, Error> {
+        let Some(life) = &mut self.life else { return Ok(false) };
+        if !life.suspended
+            && let Err(error) = life.domain.suspend()
+        {
+            if life.ports.wait_ended(Instant::now()) {
+                return Ok(false);
+            }
+            return Err(self.refused(Transition::Revert, &error));
+        }
+        life.suspended = true;
+        Ok(life.ports.has_taken_all())
+    }
+
+    /// Does what [`Machine::revert`] does to a machine that has this snapshot: in the process that
+    /// it has, where it can.
+    fn go_back(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        let in_place = self.state() != State::Off && self.stand_still()?;
+        if !in_place {
+            self.begin(Transition::Revert, true)?;
+        }
+        let Some(life) = &self.life else { return Ok(()) };
+        let loaded = self.snapshots.load(&life.domain, snapshot);
+        loaded.map_err(|message| self.not_done(Transition::Revert, message))?;
+        if in_place && !life.ports.begin_anew() {
+            let message = "its process has ended".to_owned();
+            return Err(self.not_done(Transition::Revert, message));
+        }
+        Ok(())
     }
 
     /// The life that permits this, or the error that says why there is none.
@@ -148,18 +209,7 @@ impl Machine for LibvirtMachine {
 
     fn start(&mut self) -> Result<(), Error> {
         Transition::Start.check(&self.definition.name, self.state())?;
-        // libvirt may not have noticed the end of the last life yet, and would refuse a second.
-        self.end(Transition::Start)?;
-        self.life = None;
-        let ports = GuestPorts::listen(&self.definition.name, &self.definition.endpoints)?;
-        let (domain, reaper) = self.create().map_err(|error| self.refused(Transition::Start, &error))?;
-        let connected = ports.wait_connected(CONNECTS);
-        let reaper = reaper.or_else(|| ports.process().and_then(Reaper::of_process));
-        self.life = Some(Life { domain, ports, reaper, suspended: false });
-        if connected.is_err() {
-            self.end(Transition::Start)?;
-        }
-        connected
+        self.begin(Transition::Start, false)
     }
 
     fn power_cut(&mut self) -> Result<(), Error> {
@@ -222,9 +272,31 @@ impl Machine for LibvirtMachine {
         self.life.as_ref().map_or(Event::Ended, |life| life.ports.next_event(deadline))
     }
 
+    fn save(&mut self) -> Result<Snapshot, Error> {
+        let mut snapshots = std::mem::take(&mut self.snapshots);
+        let name = self.definition.name.clone();
+        let saved = self.life(Transition::Save).map(|life| snapshots.save(&name, &life.domain));
+        self.snapshots = snapshots;
+        let saved = saved?;
+        saved.map_err(|message| self.not_done(Transition::Save, message))
+    }
+
+    fn revert(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        if !self.snapshots.contain(snapshot) {
+            let (machine, of) = (self.definition.name.clone(), snapshot.machine().to_owned());
+            return Err(Error::ForeignSnapshot { machine, of });
+        }
+        let back = self.go_back(snapshot);
+        if back.is_err() {
+            self.end(Transition::Revert)?;
+        }
+        back
+    }
+
     fn undefine(mut self: Box<Self>) -> Result<(), Error> {
         self.end(Transition::PowerCut)?;
         self.life = None;
+        self.snapshots.remove();
         Ok(())
     }
 }
@@ -233,6 +305,9 @@ impl Drop for LibvirtMachine {
     fn drop(&mut self) {
         if let Err(error) = self.end(Transition::PowerCut) {
             tracing::warn!(%error, "a machine was not ended");
+            return;
         }
+        self.life = None;
+        self.snapshots.remove();
     }
 }

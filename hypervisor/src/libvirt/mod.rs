@@ -4,13 +4,16 @@
 //! - `event_loop.rs`: the thread that libvirt's events run on;
 //! - `definition.rs`: what is wrong with an XML, as far as can be known before the start;
 //! - `domain.rs`: one machine;
+//! - `snapshots.rs`, `monitor.rs`: what it was, and how it becomes that again;
 //! - `reaper.rs`: what becomes of its process.
 
 mod definition;
 mod domain;
 mod embedded;
 mod event_loop;
+mod monitor;
 mod reaper;
+mod snapshots;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};

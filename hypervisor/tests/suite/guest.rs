@@ -63,11 +63,33 @@ impl Guest {
 
     /// The machine `name` with this guest, as libvirt is told it, with `more` devices.
     pub(crate) fn definition(&self, directory: &Path, name: &str, more: &str) -> Definition {
-        let endpoints = Endpoints::new(directory, name).unwrap();
         let disk = directory.join(format!("{name}.disk"));
         if !disk.exists() {
             File::create(&disk).unwrap().set_len(1 << 20).unwrap();
         }
+        self.definition_on(directory, name, more, &disk, "raw")
+    }
+
+    /// As [`Guest::definition`], with a disk whose memory can be kept beside it.
+    pub(crate) fn savable(&self, directory: &Path, name: &str) -> Definition {
+        let disk = directory.join(format!("{name}.qcow2"));
+        if !disk.exists() {
+            let template = directory.join("blank");
+            File::create(&template).unwrap().set_len(1 << 20).unwrap();
+            hypervisor::create_overlay(&template, &disk).unwrap();
+        }
+        self.definition_on(directory, name, "", &disk, "qcow2")
+    }
+
+    fn definition_on(
+        &self,
+        directory: &Path,
+        name: &str,
+        more: &str,
+        disk: &Path,
+        format: &str,
+    ) -> Definition {
+        let endpoints = Endpoints::new(directory, name).unwrap();
         let xml = format!(
             "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>{name}</name>
@@ -89,7 +111,7 @@ impl Guest {
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
     <disk type='file' device='disk'>
-      <driver name='qemu' type='raw'/>
+      <driver name='qemu' type='{format}' cache='unsafe'/>
       <source file='{disk}'/>
       <target dev='vda' bus='virtio'/>
     </disk>

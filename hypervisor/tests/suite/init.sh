@@ -44,6 +44,7 @@ echo "ready" >&3
 while read -r word rest <&3; do
     case $word in
     say) echo "$rest" >&3 ;;
+    resumed) echo "ready" >&3 ;;
     print) echo "$rest" && echo "printed" >&3 ;;
     flood)
         # 300 KiB in blocks, which an emulated serial port takes long enough for as it is.
@@ -58,6 +59,8 @@ while read -r word rest <&3; do
         echo "remembered" >&3
         ;;
     recall) echo $(dd if=/dev/vda bs=512 count=1 2>/dev/null) >&3 ;;
+    note) note=$rest && echo "noted" >&3 ;;
+    read) echo "$note" >&3 ;;
     panic) panic ;;
     poweroff) poweroff -f ;;
     esac

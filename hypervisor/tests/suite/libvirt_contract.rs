@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hypervisor::contract::{Subject, check};
+use hypervisor::contract::{Subject, check, check_snapshots};
 use hypervisor::{Access, ConnectOptions, Driver, Libvirt, RunDirectory};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
@@ -17,8 +17,11 @@ fn keeps_the_contract(driver: Driver) {
     let access = if system { Access::Everybody } else { Access::Owner };
     let run = RunDirectory::create(None, access).unwrap();
     let libvirt = Libvirt::connect(&run, &ConnectOptions { driver, cache: None }).unwrap();
+    let limit = Duration::from_secs(60);
+    let definition = |name: &str| guest.savable(run.path(), name);
+    check_snapshots(&Subject { hypervisor: &libvirt, definition: &definition, limit });
     let definition = |name: &str| guest.definition(run.path(), name, "");
-    check(&Subject { hypervisor: &libvirt, definition: &definition, limit: Duration::from_secs(60) });
+    check(&Subject { hypervisor: &libvirt, definition: &definition, limit });
     let left = mentioning(run.path());
     assert!(left.is_empty(), "machines that are undefined leave no process: {left:?}");
 }

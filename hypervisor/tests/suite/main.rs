@@ -8,5 +8,6 @@ mod kill;
 mod libvirt_contract;
 mod own_backend_contract;
 mod run_directory;
+mod snapshots;
 mod support;
 mod switch;

@@ -1,0 +1,252 @@
+//! Taking machines back to the start of a case, rather than making them anew.
+
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use hypervisor::{BootError, Booted, Error, Snapshot, State, resume};
+use model::{Machine, Network};
+
+use crate::machines::hold::{Hardware, Held};
+use crate::machines::identity;
+use crate::machines::live::{Boot, LiveNetwork, join};
+use crate::machines::shared::Shared;
+use crate::machines::status::Power;
+use crate::system::SystemError;
+
+/// What a machine can begin a case with.
+#[derive(Debug, Default)]
+pub(super) struct Start {
+    /// The machine as it first became ready, on a scratch disk that nothing was written to.
+    saved: Option<Snapshot>,
+    disk: Disk,
+}
+
+/// What is on a machine's scratch disk.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Disk {
+    /// Nothing yet.
+    Blank,
+    /// What the machine has left there, which its next boot finds.
+    #[default]
+    Used,
+    /// What a case has left there that is over: the next boot has to find another one.
+    Stale,
+}
+
+impl Start {
+    /// Of a machine whose scratch disk was just made.
+    pub(super) fn blank() -> Self {
+        Self { saved: None, disk: Disk::Blank }
+    }
+
+    /// Of the same machine, defined anew on the same disk: what was saved went with the other one.
+    pub(super) fn of_another(&self) -> Self {
+        Self { saved: None, disk: self.disk }
+    }
+}
+
+impl Shared<'_> {
+    /// Whether machines may be in each other's memory before a command was given: what is saved of
+    /// one of them is of use then only with what is saved of the others.
+    fn has_services(&self) -> bool {
+        let services = self.network().machines().iter().any(|machine| !machine.services.is_empty());
+        services || !self.lab.options.nixos.modules.is_empty()
+    }
+
+    /// Boots a machine as [`Shared::boot_machine`] does, or puts it back to what came of its first
+    /// boot, where this one is to be the first in a case. What comes of a first boot is saved.
+    pub(super) fn boot_or_put_back(
+        &self,
+        machine: &Machine,
+        hardware: &mut Hardware,
+    ) -> Result<Boot, SystemError> {
+        if hardware.start.disk == Disk::Stale {
+            match self.put_back(hardware) {
+                Ok(booted) => return Ok(Boot::Ready(booted.ready)),
+                Err(error) => {
+                    self.lab.warn(&format!("machine {} is booted cold: {error}", machine.id));
+                    self.blank_disk(machine, hardware)?;
+                }
+            }
+        }
+        let is_first = hardware.start.disk == Disk::Blank;
+        hardware.start.disk = Disk::Used;
+        let boot = self.boot_machine(machine, hardware)?;
+        if self.is_warm && is_first && matches!(boot, Boot::Ready(_)) && !self.has_services() {
+            hardware.machine.suspend()?;
+            self.save(hardware);
+            self.go_on(hardware)?;
+        }
+        Ok(boot)
+    }
+
+    /// Has the machine be what it was when it was saved, and waits until its guest goes on.
+    fn put_back(&self, hardware: &mut Hardware) -> Result<Booted, BootError> {
+        revert(hardware)?;
+        self.go_on(hardware)
+    }
+
+    /// Lets the guest of a suspended machine know of the time that has passed, and waits for it.
+    fn go_on(&self, hardware: &mut Hardware) -> Result<Booted, BootError> {
+        resume(hardware.machine.as_mut(), &identity::resumed(), self.lab.options.boot_limit)
+    }
+
+    /// Saves a machine, for cases to come; where that fails there are none on this network.
+    fn save(&self, hardware: &mut Hardware) {
+        match hardware.machine.save() {
+            Ok(snapshot) => hardware.start.saved = Some(snapshot),
+            Err(error) => {
+                self.lab.warn(&format!("the network is not kept for the next case: {error}"));
+                self.spoil();
+            }
+        }
+    }
+
+    /// Makes the scratch disk of a machine anew, which is off then.
+    pub(super) fn blank_disk(&self, machine: &Machine, hardware: &mut Hardware) -> Result<(), SystemError> {
+        switch_off(hardware)?;
+        self.lab.scratch(&hardware.image, machine, &hardware.scratch)?;
+        hardware.start = Start::blank();
+        Ok(())
+    }
+
+    /// Makes the scratch disk anew if what is on it is of a case that is over.
+    pub(super) fn blank_stale_disk(
+        &self,
+        machine: &Machine,
+        hardware: &mut Hardware,
+    ) -> Result<(), SystemError> {
+        if hardware.start.disk == Disk::Stale {
+            self.blank_disk(machine, hardware)?;
+        }
+        Ok(())
+    }
+
+    /// Takes note that the network cannot be put back to its start.
+    pub(super) fn spoil(&self) {
+        self.is_spoiled.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Has the machine be what it was when it was saved, suspended.
+fn revert(hardware: &mut Hardware) -> Result<(), Error> {
+    let Hardware { machine, start, .. } = hardware;
+    let Some(saved) = &start.saved else {
+        return Err(Error::NoSnapshots { machine: machine.name().to_owned() });
+    };
+    machine.revert(saved)?;
+    start.disk = Disk::Used;
+    Ok(())
+}
+
+fn switch_off(hardware: &mut Hardware) -> Result<(), Error> {
+    if hardware.machine.state() == State::Off { Ok(()) } else { hardware.machine.power_cut() }
+}
+
+impl<'lab> LiveNetwork<'lab> {
+    /// As [`LiveNetwork::create`], of machines that are saved as they become ready, so that the network
+    /// can be put back to its start.
+    pub(super) fn create_warm(
+        lab: &'lab crate::machines::Lab,
+        network: &Network,
+    ) -> Result<Self, SystemError> {
+        let live = Self::define(lab, network, true)?;
+        live.boot_running()?;
+        if live.shared.has_services() {
+            live.save_running()?;
+        }
+        Ok(live)
+    }
+
+    /// Saves the machines that are on, all of which stand still before the first is saved.
+    fn save_running(&self) -> Result<(), SystemError> {
+        let network = self.network();
+        let on: Vec<_> = network.machines().iter().filter(|machine| machine.running).collect();
+        let mut held = on.iter().map(|machine| self.hold(&machine.id)).collect::<Result<Vec<_>, _>>()?;
+        each(&mut held, |hardware| hardware.machine.suspend())?;
+        each(&mut held, |hardware| {
+            self.shared.save(hardware);
+            Ok::<_, Error>(())
+        })?;
+        each(&mut held, |hardware| self.shared.go_on(hardware).map(drop))
+    }
+
+    /// Whether it can be put back to the start of a case on this network: the machines are the
+    /// same, and what was saved of them is.
+    pub(super) fn can_be(&self, network: &Network) -> bool {
+        let own = self.network();
+        let same = if self.shared.has_services() {
+            *own == *network
+        } else {
+            own.as_ref().clone().all_running() == network.clone().all_running()
+        };
+        same && self.is_sound()
+    }
+
+    /// Whether nothing has happened to it that its machines do not forget.
+    pub(super) fn is_sound(&self) -> bool {
+        let Shared { is_warm, is_spoiled, .. } = &self.shared;
+        *is_warm && !is_spoiled.load(Ordering::Relaxed) && self.shared.check_switch().is_ok()
+    }
+
+    /// Closes the sessions and has the machines stand still: the case is over.
+    pub(super) fn rest(&self) -> Result<(), SystemError> {
+        each(&mut self.hold_all(Power::Ending)?, |hardware| match hardware.machine.state() {
+            State::Running => hardware.machine.suspend(),
+            _ => Ok(()),
+        })
+    }
+
+    /// Puts a network that rests back to the start of a case on this one, which it can be.
+    ///
+    /// # Errors
+    /// [`SystemError`] where a machine cannot be put back; the network is of no use then.
+    pub(super) fn put_back(&self, network: &Network) -> Result<(), SystemError> {
+        self.shared.set_network(network);
+        let mut held = self.hold_all(Power::Booting)?;
+        let (mut on, mut off): (Vec<_>, Vec<_>) = held
+            .drain(..)
+            .partition(|held| network.is_running(held.id) && held.hardware.start.saved.is_some());
+        // One that is to be on and was never booted is off until the others are what they were.
+        for held in &mut off {
+            let machine = held.described()?;
+            let hardware = &mut *held.hardware;
+            switch_off(hardware)?;
+            match (&hardware.start.saved, hardware.start.disk) {
+                (_, Disk::Blank) => {}
+                (Some(_), _) => hardware.start.disk = Disk::Stale,
+                (None, _) => self.shared.blank_disk(&machine, hardware)?,
+            }
+            held.live.status.settle(Power::Off);
+        }
+        each(&mut on, revert)?;
+        each(&mut on, |hardware| self.shared.go_on(hardware).map(drop))?;
+        for held in &on {
+            held.found_at_its_address();
+            held.live.status.settle(Power::On);
+        }
+        drop((on, off));
+        self.boot_running()
+    }
+
+    /// Holds all machines, whose power changes from now on.
+    fn hold_all(&self, power: Power) -> Result<Vec<Held<'_>>, SystemError> {
+        let held = self.ids().map(|id| self.hold(id)).collect::<Result<Vec<_>, _>>()?;
+        held.iter().for_each(|held| held.live.status.begin(power));
+        Ok(held)
+    }
+}
+
+/// Does the same to several machines side by side, and gives the first error after all have ended.
+fn each<E: Into<SystemError> + Send>(
+    held: &mut [Held<'_>],
+    act: impl Fn(&mut Hardware) -> Result<(), E> + Sync,
+) -> Result<(), SystemError> {
+    let results: Vec<_> = thread::scope(|scope| {
+        let act = &act;
+        let hardware = held.iter_mut().map(|held| &mut *held.hardware);
+        let threads: Vec<_> = hardware.map(|hardware| scope.spawn(move || act(hardware))).collect();
+        threads.into_iter().map(join).collect()
+    });
+    results.into_iter().try_for_each(|result| result.map_err(Into::into))
+}

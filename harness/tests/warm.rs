@@ -1,0 +1,159 @@
+//! Networks that are put back to their start: nothing of the case before is left, neither on the
+//! machines nor on the host.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use harness::machines::{Boots, Lab, LabOptions, LiveNetwork, MachineSystem};
+use harness::{System as _, SystemError};
+use hypervisor::State;
+use model::machines::{Command, Response};
+use model::{MachineId, Network, Outcome};
+use remote::Output;
+
+fn lab() -> Option<Lab> {
+    Lab::for_test_with(LabOptions { boots: Boots::Warm, ..LabOptions::default() }).unwrap()
+}
+
+/// A network of machines with these names, of which some are on.
+fn network(lab: &Lab, names: [&str; 2], on: &[&str]) -> Network {
+    let kernel = lab.kernels().unwrap().remove(0);
+    let machines = names.iter().zip(2..).map(|(name, address)| {
+        let uuid = format!("b9d1ee3a-55b1-4a1c-9d9b-0000000000{:x}", name.as_bytes().last().unwrap());
+        let running = on.contains(name);
+        format!(
+            r#"{{ "id": "{name}", "uuid": "{uuid}", "address": "172.16.2.{address}", "kernel": "{kernel}",
+                 "memory": 96, "file_system": "ext4", "running": {running} }}"#
+        )
+    });
+    let machines: Vec<_> = machines.collect();
+    serde_json::from_str(&format!(r#"{{ "machines": [ {} ] }}"#, machines.join(","))).unwrap()
+}
+
+fn id(name: &str) -> MachineId {
+    name.parse().unwrap()
+}
+
+fn run(live: &LiveNetwork<'_>, name: &str, command: &str) -> String {
+    let Output { ending, stdout, stderr, .. } = live.run(&id(name), &remote::Command::new(command)).unwrap();
+    assert!(ending.is_success(), "{command}: {ending}: {}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).unwrap().trim().to_owned()
+}
+
+fn give<'a>(system: &MachineSystem<'a>, live: &mut LiveNetwork<'a>, command: Command) -> Response {
+    match system.run(live, &command).unwrap() {
+        Outcome::Answered(response) => response,
+        other => panic!("{command:?} is answered, and not this: {other:?}"),
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn boot<'a>(system: &MachineSystem<'a>, live: &mut LiveNetwork<'a>, name: &str) -> Duration {
+    let begin = Instant::now();
+    assert_eq!(give(system, live, Command::Boot(id(name))), Response::Booted);
+    begin.elapsed()
+}
+
+#[test]
+fn nothing_of_the_case_before_is_left() -> Result<(), SystemError> {
+    let Some(lab) = lab() else { return Ok(()) };
+    let system = MachineSystem::new(&lab);
+    let names = ["warm-a", "warm-b"];
+    let [a, b] = names;
+    let is_reached = |from: &str, to: &str| Command::Ping { from: id(from), to: id(to) };
+    let reached = |answered| Response::Pinged { answered };
+
+    let mut live = system.new_sut(&network(&lab, names, &[a]))?;
+    assert_eq!(give(&system, &mut live, is_reached(a, b)), reached(false));
+    let cold = boot(&system, &mut live, b);
+    assert_eq!(give(&system, &mut live, is_reached(a, b)), reached(true));
+    let boot_id = "cat /proc/sys/kernel/random/boot_id";
+    let boot_ids = [run(&live, a, boot_id), run(&live, b, boot_id)];
+    for name in names {
+        run(
+            &live,
+            name,
+            "echo here >/root/mark; echo here >/scratch/mark; sync; date -s @0; ip link set eth1 down",
+        );
+    }
+    system.destroy_sut(live)?;
+
+    // The other one is on at the start.
+    let mut live = system.new_sut(&network(&lab, names, &[b]))?;
+    assert_eq!(system.put_back(), 1);
+    assert_eq!(live.state(&id(a))?, State::Off);
+    assert_eq!(give(&system, &mut live, is_reached(b, a)), reached(false));
+    let warm = boot(&system, &mut live, a);
+    eprintln!("a Boot took {cold:?} cold and {warm:?} warm");
+    assert!(warm < cold, "a first boot is a warm one: {warm:?}, and {cold:?}");
+    assert_eq!(give(&system, &mut live, is_reached(b, a)), reached(true));
+    assert_eq!(give(&system, &mut live, is_reached(a, b)), reached(true));
+    for (name, boot_id_before) in names.iter().zip(&boot_ids) {
+        assert_eq!(run(&live, name, "ls -A /root /scratch | grep mark || echo none"), "none");
+        assert_ne!(run(&live, name, boot_id), *boot_id_before, "{name} lives another life");
+        let clock: u64 = run(&live, name, "date +%s").parse().unwrap();
+        assert!(clock.abs_diff(now()) <= 2, "{name}: {clock}");
+    }
+    // A second boot finds what the first has left, and is one of the kernel's own.
+    run(&live, a, "echo there >/scratch/mark; sync");
+    assert_eq!(give(&system, &mut live, Command::Shutdown(id(a))), Response::ShutDown);
+    boot(&system, &mut live, a);
+    assert_eq!(run(&live, a, "cat /scratch/mark"), "there");
+    assert_ne!(run(&live, a, boot_id), boot_ids[0]);
+    system.destroy_sut(live)?;
+
+    // Other machines are not these.
+    let other = network(&lab, [a, "warm-c"], &[]);
+    let live = system.new_sut(&other)?;
+    assert_eq!(system.put_back(), 1);
+    assert_eq!(live.state(&id("warm-c"))?, State::Off);
+    system.destroy_sut(live)
+}
+
+#[test]
+fn putting_back_costs_the_host_nothing() -> Result<(), SystemError> {
+    let Some(lab) = lab() else { return Ok(()) };
+    let system = MachineSystem::new(&lab);
+    let names = ["warm-d", "warm-e"];
+    let network = network(&lab, names, &names);
+    system.destroy_sut(system.new_sut(&network)?)?;
+    let rounds = std::env::var("NETPROP_TEST_RESETS").map_or(10, |rounds| rounds.parse().unwrap());
+    let (mut drawn, mut first) = (Vec::new(), None);
+    for round in 0..rounds {
+        let live = system.new_sut(&network)?;
+        for name in names {
+            drawn.push(run(&live, name, "od -An -N16 -tx1 /dev/urandom"));
+            run(&live, name, "dd if=/dev/zero of=/scratch/fill bs=1M count=4 conv=fsync 2>/dev/null");
+        }
+        system.destroy_sut(live)?;
+        let held = (count("/proc/self/fd"), count("/proc/self/task"), size(lab.run_directory().path()));
+        let (files, threads, bytes) = *first.get_or_insert(held);
+        assert!(round == 0 || held.0 <= files && held.1 <= threads, "{held:?} after {first:?}");
+        assert!(held.2 <= bytes + (32 << 20), "{held:?} after {first:?}");
+    }
+    assert_eq!(system.put_back(), rounds);
+    drawn.sort();
+    drawn.dedup();
+    assert_eq!(drawn.len() as u64, 2 * rounds, "each life draws random numbers of its own");
+    Ok(())
+}
+
+fn count(directory: &str) -> usize {
+    std::fs::read_dir(directory).unwrap().count()
+}
+
+/// What the files of the run take, in bytes.
+fn size(directory: &std::path::Path) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    let entries = std::fs::read_dir(directory).unwrap().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => size(&entry.path()),
+        Ok(metadata) => metadata.blocks() * 512,
+        Err(_) => 0,
+    });
+    sizes.sum()
+}

@@ -1,0 +1,129 @@
+//! Saving a machine and putting it back, in the process that it has.
+//!
+//! A snapshot is QEMU's internal one: a state of each disk that is written to, and beside it the
+//! memory and the devices in the first of these disks, which has to be a qcow2. It lies in the disk's file,
+//! so that a process that begins on the same disk can be put back too.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use virt::domain::Domain;
+
+use super::monitor::Monitor;
+use crate::{Snapshot, program};
+
+/// With less room than this, in bytes, a file system is full: memory is written in larger pieces.
+const NO_ROOM: u64 = 1 << 20;
+
+/// What was saved of one machine. Its devices and disks are called alike in all its lives.
+#[derive(Debug, Default)]
+pub(super) struct Snapshots {
+    saved: Vec<Snapshot>,
+    disks: Option<Disks>,
+}
+
+/// The disks that a machine writes to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Disks {
+    /// What QEMU calls them; the first one gets the memory too.
+    nodes: Vec<String>,
+    files: Vec<PathBuf>,
+}
+
+impl Snapshots {
+    pub(super) fn contain(&self, snapshot: &Snapshot) -> bool {
+        self.saved.contains(snapshot)
+    }
+
+    /// A disk whose file system has no room left.
+    pub(super) fn full_disk(&self) -> Option<&Path> {
+        let is_full = |file: &&PathBuf| {
+            rustix::fs::statvfs(file.as_path()).is_ok_and(|room| room.f_bavail * room.f_frsize < NO_ROOM)
+        };
+        self.disks.as_ref()?.files.iter().find(is_full).map(PathBuf::as_path)
+    }
+
+    /// Saves the machine, which is suspended, or goes on afterwards.
+    pub(super) fn save(&mut self, machine: &str, domain: &Domain) -> Result<Snapshot, String> {
+        let monitor = Monitor(domain);
+        let disks = match &self.disks {
+            Some(disks) => disks,
+            None => self.disks.insert(Disks::find(&monitor.execute("query-block", &json!({}))?)?),
+        };
+        let snapshot = Snapshot::new(machine);
+        monitor.job("snapshot-save", "netprop-save", &arguments(disks, &snapshot))?;
+        self.saved.push(snapshot.clone());
+        Ok(snapshot)
+    }
+
+    /// Has a machine that is suspended be what it was.
+    pub(super) fn load(&self, domain: &Domain, snapshot: &Snapshot) -> Result<(), String> {
+        let disks = self.disks.as_ref().ok_or("it was never saved")?;
+        Monitor(domain).job("snapshot-load", "netprop-load", &arguments(disks, snapshot))
+    }
+
+    /// Takes what was saved off the disks of a machine that is off, as far as they are still there.
+    pub(super) fn remove(&mut self) {
+        let files = self.disks.as_ref().map_or(&[][..], |disks| &disks.files);
+        for snapshot in self.saved.drain(..) {
+            files.iter().filter(|file| file.exists()).for_each(|file| remove(&snapshot, file));
+        }
+    }
+}
+
+fn remove(snapshot: &Snapshot, file: &Path) {
+    let Ok(program) = program::find("qemu-img", "qemu-utils") else { return };
+    let output = Command::new(program).args(["snapshot", "-q", "-d", snapshot.tag()]).arg(file).output();
+    match output {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => {
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            tracing::debug!(file = %file.display(), error, "a snapshot stays on its disk");
+        }
+        Err(error) => tracing::debug!(%error, "a snapshot stays on its disk"),
+    }
+}
+
+fn arguments(disks: &Disks, snapshot: &Snapshot) -> Value {
+    json!({ "tag": snapshot.tag(), "vmstate": disks.nodes.first(), "devices": disks.nodes })
+}
+
+impl Disks {
+    /// The disks that are written to, by what `query-block` returns. The order of the nodes is
+    /// QEMU's, but that one that can hold memory comes first.
+    fn find(blocks: &Value) -> Result<Self, String> {
+        let inserted = blocks.as_array().into_iter().flatten().map(|block| &block["inserted"]);
+        let mut written: Vec<_> = inserted.filter(|disk| disk["ro"] == false).collect();
+        written.sort_by_key(|disk| disk["drv"] != "qcow2");
+        if written.first().is_none_or(|disk| disk["drv"] != "qcow2") {
+            return Err(
+                "it has no qcow2 disk to keep its memory in: give it one that it may write to".to_owned()
+            );
+        }
+        let texts =
+            |key: &str| written.iter().filter_map(|disk| disk[key].as_str()).map(str::to_owned).collect();
+        let files: Vec<String> = texts("file");
+        Ok(Self { nodes: texts("node-name"), files: files.into_iter().map(PathBuf::from).collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_goes_to_a_disk_that_can_hold_it() {
+        let disk = |name: &str, format: &str, is_read_only: bool| json!({ "inserted": { "node-name": name, "drv": format, "ro": is_read_only, "file": format!("/{name}") } });
+        let empty = json!({ "device": "cd" });
+        let blocks =
+            json!([disk("root", "raw", true), empty, disk("b", "raw", false), disk("c", "qcow2", false)]);
+        let disks = Disks::find(&blocks).unwrap();
+        assert_eq!(disks.nodes, ["c", "b"]);
+        assert_eq!(disks.files, [Path::new("/c"), Path::new("/b")]);
+        for blocks in [json!([]), json!([disk("root", "qcow2", true), disk("b", "raw", false)])] {
+            let error = Disks::find(&blocks).unwrap_err();
+            assert!(error.starts_with("it has no qcow2 disk to keep its memory in"), "{error}");
+        }
+    }
+}
