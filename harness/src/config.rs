@@ -84,6 +84,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// The default but for systems in memory, where a command costs next to nothing: with 1 to 40
+    /// commands in a case, unless `NETPROP_COMMANDS` says another number.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        let commands = own("NETPROP_COMMANDS", some).unwrap_or(1..=40);
+        Self { shape: Shape::sequential(commands), ..Self::default() }
+    }
+
     /// With lanes in half of the cases, unless the shape says already how they are.
     #[must_use]
     pub fn with_lanes(mut self) -> Self {

@@ -89,7 +89,8 @@ where
 }
 
 impl<State, Commands, Answer> Reference<State, Commands, Answer> {
-    /// Tests a system in memory: `new` makes one, `run` gives it a command.
+    /// Tests a system in memory: `new` makes one, `run` gives it a command. Cases have 1 to 40
+    /// commands ([`Config::in_memory`]).
     ///
     /// # Panics
     /// As [`check`](crate::check()) does.
@@ -99,7 +100,7 @@ impl<State, Commands, Answer> Reference<State, Commands, Answer> {
         New: Fn() -> Sut,
         Run: Fn(&mut Sut, &<Self as Model>::Command) -> <Self as Model>::Response,
     {
-        self.check_with(&Config::default(), new, run);
+        self.check_with(&Config::in_memory(), new, run);
     }
 
     /// [`Reference::check`] with a configuration of one's own.
