@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::hint;
 use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -116,11 +117,11 @@ where
     where
         Session: FnMut(&M::Command) -> Result<Outcome<M::Response>, SystemError>,
     {
-        let start = Barrier::new(self.lanes.len());
+        let (start, gate) = (Barrier::new(self.lanes.len()), Gate::default());
         let ending = AtomicBool::new(false);
         let ended: Vec<thread::Result<Result<(), SystemError>>> = thread::scope(|scope| {
             let lane = |lane: usize| {
-                let (open, start, ending) = (&open, &start, &ending);
+                let (open, start, gate, ending) = (&open, &start, &gate, &ending);
                 scope.spawn(move || {
                     // The others wait at the barrier, whatever becomes of this session.
                     let watched = self.recorder.watch.map(|watch| watch.step(Step::Opening(lane)));
@@ -130,6 +131,7 @@ where
                         session.unwrap_or_else(|panicked| Err(failed("a session was opened", panicked)));
                     ending.fetch_or(session.is_err(), Ordering::SeqCst);
                     start.wait();
+                    gate.pass(self.lanes.len());
                     let mut given = Vec::with_capacity(self.lanes[lane].len());
                     let driven = no_broken_model(|| {
                         session.and_then(|session| self.drive(lane, session, ending, &mut given))
@@ -194,6 +196,29 @@ where
             }
         }
         Ok(())
+    }
+}
+
+/// Lets all lanes go at one moment. A thread that was asleep wakes up some microseconds after
+/// another, in which a lane in memory has long ended, and nothing would have run side by side.
+#[derive(Default)]
+struct Gate(AtomicUsize);
+
+impl Gate {
+    /// Waits for so many, which are all on their way, without going to sleep; but the processor is
+    /// left to others now and then, where there are fewer of them than lanes.
+    fn pass(&self, lanes: usize) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        for look in 1_u32.. {
+            if self.0.load(Ordering::SeqCst) >= lanes {
+                return;
+            }
+            if look.is_multiple_of(1000) {
+                thread::yield_now();
+            } else {
+                hint::spin_loop();
+            }
+        }
     }
 }
 
