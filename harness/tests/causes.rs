@@ -139,15 +139,17 @@ fn a_bug_of_three_conditions_is_put_down_to_them() {
     let conditions = Conditions { kernel: kernel.clone(), package, version: version.clone() };
 
     let directory = tempfile::tempdir().unwrap();
-    let config = Config {
-        cases: 5000,
-        shape: Shape::sequential(3..=6),
-        seed: Some(1.into()),
-        failures: Some(directory.path().join("in-memory")),
-        regressions: None,
-        ..Config::default()
-    };
-    let simulated = failure(&model, &InMemory(conditions.clone()), &config);
+    let config =
+        Config { cases: 5000, shape: Shape::sequential(3..=6), regressions: None, ..Config::default() };
+    // Runs cost nothing in memory and half a minute on machines, which are given the case that
+    // takes fewest.
+    let in_memory = (1..=20).map(|seed| {
+        let failures = Some(directory.path().join(format!("in-memory-{seed}")));
+        let config = Config { seed: Some(seed.into()), failures, ..config.clone() };
+        failure(&model, &InMemory(conditions.clone()), &config)
+    });
+    let in_memory: Vec<_> = in_memory.collect();
+    let simulated = in_memory.iter().min_by_key(|failure| failure.shrink_runs).unwrap();
     let failures = Some(directory.path().join("on-machines"));
     let config = Config { cases: 1, seed: Some(simulated.seed), failures, ..config };
     let found = failure(&model, &OnMachines(MachineSystem::new(&lab), conditions), &config);
@@ -169,5 +171,5 @@ fn a_bug_of_three_conditions_is_put_down_to_them() {
     let causes = found.causes.as_ref().unwrap();
     assert!(causes.complete && causes.together.is_empty());
     assert_eq!(causes.of_role(Role::Irrelevant).count(), causes.choices.len() - 3, "all else is named too");
-    assert_eq!(what_matters(&simulated), expected, "and in memory the same");
+    assert!(in_memory.iter().all(|found| what_matters(found) == expected), "and in memory the same");
 }
