@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use harness::machines::{Boots, Lab, LabOptions, LiveNetwork, MachineSystem};
 use harness::{System as _, SystemError};
 use hypervisor::State;
+use model::machine::Service;
 use model::machines::{Command, Response};
 use model::{MachineId, Network, Outcome};
 use remote::Output;
@@ -29,6 +30,16 @@ fn network(lab: &Lab, names: [&str; 2], on: &[&str]) -> Network {
     });
     let machines: Vec<_> = machines.collect();
     serde_json::from_str(&format!(r#"{{ "machines": [ {} ] }}"#, machines.join(","))).unwrap()
+}
+
+/// The same network with a service on each machine.
+fn with_services(network: Network) -> Network {
+    let service = Service { command: "sleep 1000".to_owned(), ready: Some("true".to_owned()) };
+    network.ids().iter().fold(network, |network, id| {
+        network.with_changed(id, |machine| {
+            machine.services.insert("sleep".parse().unwrap(), service.clone());
+        })
+    })
 }
 
 fn id(name: &str) -> MachineId {
@@ -139,6 +150,39 @@ fn putting_back_costs_the_host_nothing() -> Result<(), SystemError> {
     drawn.sort();
     drawn.dedup();
     assert_eq!(drawn.len() as u64, 2 * rounds, "each life draws random numbers of its own");
+    Ok(())
+}
+
+#[test]
+fn with_services_the_same_machines_have_to_be_on() -> Result<(), SystemError> {
+    let Some(lab) = lab() else { return Ok(()) };
+    let system = MachineSystem::new(&lab);
+    let names = ["warm-f", "warm-g"];
+    let [f, g] = names;
+    let one_is_on = with_services(network(&lab, names, &[f]));
+    for round in 0..2 {
+        let mut live = system.new_sut(&one_is_on)?;
+        assert_eq!(system.put_back(), round);
+        assert_eq!(live.state(&id(g))?, State::Off);
+        boot(&system, &mut live, g);
+        for name in names {
+            assert_eq!(run(&live, name, "ls -A /scratch | grep mark || echo none"), "none");
+            assert_eq!(run(&live, name, "pidof sleep | wc -w"), "1");
+            run(&live, name, "echo here >/scratch/mark; kill $(pidof sleep); sync");
+        }
+        system.destroy_sut(live)?;
+    }
+    let both_are_on = one_is_on.all_running();
+    for round in 1..3 {
+        let live = system.new_sut(&both_are_on)?;
+        assert_eq!(system.put_back(), round, "what was saved of one is of no use without the other");
+        for name in names {
+            assert_eq!(run(&live, name, "ls -A /scratch | grep mark || echo none"), "none");
+            assert_eq!(run(&live, name, "pidof sleep | wc -w"), "1");
+            run(&live, name, "echo here >/scratch/mark; kill $(pidof sleep)");
+        }
+        system.destroy_sut(live)?;
+    }
     Ok(())
 }
 

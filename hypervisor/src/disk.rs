@@ -35,6 +35,20 @@ pub fn create_overlay(template: &Path, destination: &Path) -> Result<(), Error> 
     Err(Error::Disk { path: destination.to_owned(), template, message })
 }
 
+/// Whether QEMU can read and write by `io_uring` here: its build has it, and the kernel lets it. It is
+/// tried out on `file`, which is not changed.
+#[must_use]
+pub fn has_io_uring(file: &Path) -> bool {
+    let Ok(program) = program::find("qemu-img", "qemu-utils") else { return false };
+    // A comma ends an option of QEMU's, two stand for one.
+    let name = file.display().to_string().replace(',', ",,");
+    let output = Command::new(program)
+        .args(["info", "--image-opts"])
+        .arg(format!("driver=file,aio=io_uring,filename={name}"))
+        .output();
+    output.is_ok_and(|output| output.status.success())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +65,15 @@ mod tests {
         let output = Command::new("qemu-img").arg("info").arg(&disk).output().unwrap();
         let info = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(info.contains("512 MiB") && info.contains("backing file format: raw"), "{info}");
+    }
+
+    #[test]
+    fn io_uring_is_tried_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("with,comma");
+        assert!(!has_io_uring(&file), "there is nothing to try it out on");
+        File::create(&file).unwrap().set_len(1 << 20).unwrap();
+        eprintln!("io_uring: {}", has_io_uring(&file));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use model::machine::Processors;
 use model::{Machine, Network};
-use nixgen::{Accelerator, Console, Control, Data, Image, Management, Wiring, domain_xml};
+use nixgen::{Accelerator, Console, Control, Data, DiskIo, Image, Management, Wiring, domain_xml};
 use proptest::prelude::*;
 use roxmltree::{Document, Node};
 
@@ -34,6 +34,7 @@ fn full(directory: &Path) -> Wiring {
         console: Console::Socket(directory.join("console")),
         control: Control::Socket(directory.join("control")),
         scratch: Some(directory.join("scratch.qcow2")),
+        scratch_io: DiskIo::IoUring,
         management: Management::Forwarded { port: 2222 },
         data: Data::Switch(directory.join("switch")),
         accelerator: Accelerator::Kvm,
@@ -125,6 +126,7 @@ fn texts_that_lead_elsewhere_are_refused_as_the_file_is_read() {
 #[test]
 fn a_full_wiring_is_all_there() -> Result {
     let xml = xml(&full(Path::new("/run/a,b")))?;
+    assert!(xml.contains("discard='unmap' io='io_uring'/>"), "{xml}");
     let document = Document::parse(&xml)?;
     assert_eq!(document.root_element().attribute("type"), Some("kvm"));
     let sources: Vec<_> =

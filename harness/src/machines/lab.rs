@@ -11,7 +11,7 @@ use hypervisor::{Access, ConnectOptions, Driver, Hypervisor, Libvirt, RunDirecto
 use model::{
     BoundsError, KernelVersion, Machine, Network, NetworkParameters, PackageName, PackageVersion, Parameter,
 };
-use nixgen::{BaseChoice, BaseOffer, BuildOptions, Builder, Image, NixosOptions, Progress};
+use nixgen::{BaseChoice, BaseOffer, BuildOptions, Builder, DiskIo, Image, NixosOptions, Progress};
 
 use crate::components;
 use crate::machines::key;
@@ -90,6 +90,7 @@ pub struct Lab {
     pub(crate) hypervisor: Box<dyn Hypervisor>,
     builder: Builder,
     accelerator: OnceLock<Accelerator>,
+    scratch_io: OnceLock<DiskIo>,
     configurations: Configurations,
     networks: AtomicU64,
     observer: Arc<dyn Observer>,
@@ -126,6 +127,7 @@ impl Lab {
             hypervisor,
             builder,
             accelerator,
+            scratch_io: OnceLock::new(),
             configurations: Configurations::default(),
             networks: AtomicU64::new(0),
             observer,
@@ -296,6 +298,17 @@ impl Lab {
     #[must_use]
     pub fn hypervisor(&self) -> &dyn Hypervisor {
         self.hypervisor.as_ref()
+    }
+
+    /// How a scratch disk is best read and written, of which this is the first: machines that are put
+    /// back read much from it.
+    pub(crate) fn scratch_io(&self, scratch: &Path) -> DiskIo {
+        match self.options.boots {
+            Boots::Cold => DiskIo::Threads,
+            Boots::Warm => *self.scratch_io.get_or_init(|| {
+                if hypervisor::disk::has_io_uring(scratch) { DiskIo::IoUring } else { DiskIo::Threads }
+            }),
+        }
     }
 
     /// A name for the next network, distinct in the run and short, since sockets carry it.

@@ -102,6 +102,7 @@ impl<'lab> Shared<'lab> {
             console: Console::Socket(endpoints.console.clone()),
             control: Control::Socket(endpoints.control.clone()),
             scratch: Some(scratch.clone()),
+            scratch_io: self.lab.scratch_io(&scratch),
             management: Management::Forwarded { port },
             data: Data::Switch(self.switch.path().to_owned()),
             accelerator: self.lab.accelerator(),
