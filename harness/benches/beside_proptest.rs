@@ -26,7 +26,7 @@ use specifications::{Map, Register, Stack};
 /// How often each side is measured.
 const ROUNDS: usize = 15;
 /// How many commands a measurement has in all.
-const COMMANDS: usize = 40_000;
+const COMMANDS: usize = 200_000;
 
 /// Commands a second of ours.
 fn ours<M: Model, S: System<M>>(model: &M, system: &S, length: usize, swarm: Swarm, directory: &Path) -> f64 {

@@ -46,9 +46,27 @@ impl<M: Model> fmt::Display for Origin<M> {
     }
 }
 
-/// Generates the case of a seed.
-pub(crate) fn case_of<M: Model>(model: &M, config: &Config, seed: Seed) -> Result<Case<M>, GenerateError> {
-    generate_case(model, &config.shape, config.swarm, &mut runner(seed))
+/// Generates the cases of seeds, all by one runner, since making one takes as long as a command.
+#[derive(Default)]
+pub(crate) struct Generator(Option<TestRunner>);
+
+impl Generator {
+    /// Generates the case of a seed.
+    pub(crate) fn case_of<M: Model>(
+        &mut self,
+        model: &M,
+        config: &Config,
+        seed: Seed,
+    ) -> Result<Case<M>, GenerateError> {
+        let kept = self.0.get_or_insert_with(|| runner(seed));
+        *kept.rng() = seed.case_rng();
+        generate_case(model, &config.shape, config.swarm, kept).or_else(|_| {
+            // What filters have refused adds up in a runner until it gives up. A case is a function
+            // of its seed alone, so a fresh one decides.
+            self.0 = None;
+            generate_case(model, &config.shape, config.swarm, &mut runner(seed))
+        })
+    }
 }
 
 /// Generates the case of a seed once more, with all that shrinking can use.
@@ -123,7 +141,7 @@ pub(crate) struct Seeds<'a, M: Model> {
 
 impl<'a, M: Model> Seeds<'a, M> {
     pub(crate) fn new(model: &'a M, shape: &'a Shape, first: Seed) -> Self {
-        Self { model, shape, first: Some(first), rng: first.rng() }
+        Self { model, shape, first: Some(first), rng: first.seeds_rng() }
     }
 
     /// Lets `covered` learn what states are varied in from as many as a case is chosen from.

@@ -49,17 +49,23 @@ impl Seed {
     }
 
     /// The generator that this seed starts, for further seeds.
-    pub(crate) fn rng(self) -> TestRng {
-        TestRng::from_seed(RngAlgorithm::ChaCha, &self.0)
+    pub(crate) fn seeds_rng(self) -> TestRng {
+        self.generator(SEEDS)
     }
 
-    /// The generator that the case of this seed is made by. proptest starts a generator for each
-    /// choice among strategies, so it has to start fast. It begins badly where its own seed is
-    /// mostly zeros, as that of a number is, so all bits are mixed first.
+    /// The generator that the case of this seed is made by.
     pub(crate) fn case_rng(self) -> TestRng {
+        self.generator(CASE)
+    }
+
+    /// proptest starts a generator for each choice among strategies, so it has to start fast. It
+    /// begins badly where its own seed is mostly zeros, as that of a number is, so all bits are
+    /// mixed first.
+    fn generator(self, purpose: u64) -> TestRng {
         let words =
             self.0.chunks_exact(8).map(|word| word.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)));
-        let (low, high) = words.fold((0, 1), |(low, high), word| (mixed(low ^ word), mixed(high ^ word)));
+        let (low, high) =
+            words.fold((purpose, purpose + 1), |(low, high), word| (mixed(low ^ word), mixed(high ^ word)));
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&low.to_be_bytes());
         bytes[8..].copy_from_slice(&high.to_be_bytes());
@@ -77,6 +83,10 @@ pub(crate) fn short(seed: &str) -> &str {
 
 /// How many digits [`short`] gives.
 pub(crate) const SHORT: usize = 12;
+
+/// What sets the generators of one seed apart.
+const CASE: u64 = 0;
+const SEEDS: u64 = 2;
 
 /// One step of SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators",
 /// 2014): each bit of the result depends on each bit of the number.

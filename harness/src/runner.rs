@@ -14,7 +14,7 @@ use crate::execute::{Execution, Executor, Verdict, Watch};
 use crate::falsified::Found;
 use crate::lanes::Order;
 use crate::observe::{Event, Observer};
-use crate::origin::{self, Origin, Seeds};
+use crate::origin::{self, Generator, Origin, Seeds};
 use crate::regressions::Seed;
 use crate::replay::{self, Replay};
 use crate::statistics::Counts;
@@ -29,6 +29,7 @@ pub use crate::summary::{Failure, Other, RunError, Summary};
 pub struct Runner<'a, M: Model, S: System<M>> {
     pub(crate) executor: Executor<'a, M, S>,
     pub(crate) config: &'a Config,
+    generator: RefCell<Generator>,
 }
 
 impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
@@ -46,7 +47,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         let watch = Watch::new(model, config);
         let (timed, spare) = (Cell::default(), RefCell::default());
         let executor = Executor { model, system, observer, stop, attempts, exclusions, watch, timed, spare };
-        Self { executor, config }
+        Self { executor, config, generator: RefCell::default() }
     }
 
     /// Runs saved failures, examples, then generated cases, until one fails and fails again when it
@@ -213,7 +214,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         }
         let model = self.executor.model;
         let fresh = match &origin {
-            Origin::Seed(seed) => Some(origin::case_of(model, self.config, *seed)?),
+            Origin::Seed(seed) => Some(self.generator.borrow_mut().case_of(model, self.config, *seed)?),
             Origin::Saved { .. } | Origin::Example { .. } => None,
         };
         let (case, order) = match (&origin, &fresh) {
