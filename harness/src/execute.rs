@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lanes::Order;
 use crate::observe::{Event, Observer};
+use crate::regressions::Seed;
 use crate::stop::Stop;
 use crate::system::{System, SystemError, chain};
 
@@ -80,6 +81,8 @@ pub(crate) struct Executor<'a, M: Model, S: System<M>> {
     /// Whether it is of use to know how long commands take. Mostly nobody asks, and looking at
     /// the clock takes longer than many a command in memory.
     pub(crate) timed: Cell<bool>,
+    /// The seed that brings the next case back, where one does.
+    pub(crate) generated: Cell<Option<Seed>>,
     /// The room of a history that nobody needs any more, for that of the next case.
     pub(crate) spare: RefCell<Vec<Recorded<M>>>,
 }
@@ -92,7 +95,7 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
     /// What no fresh system would mend.
     pub(crate) fn run(&self, case: &Case<M>, order: Option<&Order>) -> Result<Execution<M>, SystemError> {
         if let Some(watch) = &self.watch {
-            watch.case(case);
+            watch.case(case, self.generated.take());
         }
         let mut attempt = 1;
         loop {

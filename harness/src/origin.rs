@@ -8,7 +8,9 @@ use std::sync::LazyLock;
 
 use model::{
     Case, Example, GenerateError, GeneratedCase, Model, Shape, generate_case, generate_state, generate_swarm,
+    initial_states,
 };
+use proptest::strategy::BoxedStrategy;
 use proptest::test_runner::{Config as ProptestConfig, TestRng, TestRunner};
 
 use crate::config::Config;
@@ -47,24 +49,37 @@ impl<M: Model> fmt::Display for Origin<M> {
 }
 
 /// Generates the cases of seeds, all by one runner, since making one takes as long as a command.
-#[derive(Default)]
-pub(crate) struct Generator(Option<TestRunner>);
+pub(crate) struct Generator<M: Model> {
+    runner: Option<TestRunner>,
+    initial: Option<BoxedStrategy<M::State>>,
+}
 
-impl Generator {
+impl<M: Model> Default for Generator<M> {
+    fn default() -> Self {
+        Self { runner: None, initial: None }
+    }
+}
+
+impl<M: Model> Generator<M> {
     /// Generates the case of a seed.
-    pub(crate) fn case_of<M: Model>(
+    pub(crate) fn case_of(
         &mut self,
         model: &M,
         config: &Config,
         seed: Seed,
     ) -> Result<Case<M>, GenerateError> {
-        let kept = self.0.get_or_insert_with(|| runner(seed));
+        let initial = match self.initial.take() {
+            Some(initial) => initial,
+            None => initial_states(model)?,
+        };
+        let initial = self.initial.insert(initial);
+        let kept = self.runner.get_or_insert_with(|| runner(seed));
         *kept.rng() = seed.case_rng();
-        generate_case(model, &config.shape, config.swarm, kept).or_else(|_| {
+        generate_case(model, initial, &config.shape, config.swarm, kept).or_else(|_| {
             // What filters have refused adds up in a runner until it gives up. A case is a function
             // of its seed alone, so a fresh one decides.
-            self.0 = None;
-            generate_case(model, &config.shape, config.swarm, &mut runner(seed))
+            self.runner = None;
+            generate_case(model, initial, &config.shape, config.swarm, &mut runner(seed))
         })
     }
 }

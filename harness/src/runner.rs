@@ -29,7 +29,7 @@ pub use crate::summary::{Failure, Other, RunError, Summary};
 pub struct Runner<'a, M: Model, S: System<M>> {
     pub(crate) executor: Executor<'a, M, S>,
     pub(crate) config: &'a Config,
-    generator: RefCell<Generator>,
+    generator: RefCell<Generator<M>>,
 }
 
 impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
@@ -46,7 +46,18 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         let exclusions = RefCell::default();
         let watch = Watch::new(model, config);
         let (timed, spare) = (Cell::default(), RefCell::default());
-        let executor = Executor { model, system, observer, stop, attempts, exclusions, watch, timed, spare };
+        let executor = Executor {
+            model,
+            system,
+            observer,
+            stop,
+            attempts,
+            exclusions,
+            watch,
+            timed,
+            generated: Cell::default(),
+            spare,
+        };
         Self { executor, config, generator: RefCell::default() }
     }
 
@@ -222,10 +233,10 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             (Origin::Example { case, .. }, _) => (case.as_ref(), None),
             (Origin::Seed(_), fresh) => (fresh.as_ref().expect(GENERATED), None),
         };
-        if let Some(watch) = &self.executor.watch {
-            match &origin {
-                Origin::Seed(seed) => watch.generated(*seed),
-                Origin::Saved { .. } | Origin::Example { .. } => watch.seed(origin.seed()),
+        match &origin {
+            Origin::Seed(seed) => self.executor.generated.set(Some(*seed)),
+            Origin::Saved { .. } | Origin::Example { .. } => {
+                self.executor.watch.iter().for_each(|watch| watch.seed(origin.seed()));
             }
         }
         self.announce(number, total, &origin, case);

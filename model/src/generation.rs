@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use proptest::strategy::{Strategy, ValueTree};
+use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use crate::case::Case;
@@ -102,22 +102,34 @@ pub fn generate_swarm<M: Model>(
     runner: &mut TestRunner,
 ) -> Result<GeneratedCase<M>, GenerateError> {
     let mut command_trees = Vec::new();
-    let (case, initial_tree) = make(model, shape, swarm, runner, &mut |tree| command_trees.push(tree))?;
+    let initial = initial_states(model)?;
+    let keep = &mut |tree| command_trees.push(tree);
+    let (case, initial_tree) = make(model, &initial, shape, swarm, runner, keep)?;
     Ok(GeneratedCase { case, initial_tree, command_trees })
 }
 
+/// The strategy of [`Model::gen_initial_state`], which is the same for all cases.
+///
+/// # Errors
+/// [`GenerateError::Panicked`] where the model has none to give.
+pub fn initial_states<M: Model>(model: &M) -> Result<BoxedStrategy<M::State>, GenerateError> {
+    guarded_for(Method::GenInitialState, || model.gen_initial_state(), String::new)
+}
+
 /// The case that [`generate_swarm`] makes of the same runner, without the cost of keeping its
-/// trees: only those of the few cases that fail are of use.
+/// trees: only those of the few cases that fail are of use. `initial` is what [`initial_states`]
+/// gives.
 ///
 /// # Errors
 /// As there.
 pub fn generate_case<M: Model>(
     model: &M,
+    initial: &BoxedStrategy<M::State>,
     shape: &Shape,
     swarm: Swarm,
     runner: &mut TestRunner,
 ) -> Result<Case<M>, GenerateError> {
-    make(model, shape, swarm, runner, &mut drop).map(|(case, _)| case)
+    make(model, initial, shape, swarm, runner, &mut drop).map(|(case, _)| case)
 }
 
 /// Takes the tree of each command, in the order of [`Case::places`].
@@ -125,13 +137,14 @@ pub(crate) type Keep<'a, M> = dyn FnMut(Tree<<M as Model>::Command>) + 'a;
 
 fn make<M: Model>(
     model: &M,
+    initial: &BoxedStrategy<M::State>,
     shape: &Shape,
     swarm: Swarm,
     runner: &mut TestRunner,
     keep: &mut Keep<'_, M>,
 ) -> Result<(Case<M>, Tree<M::State>), GenerateError> {
     Symbol::restart();
-    let (count, initial_tree) = begin(model, &shape.commands, runner)?;
+    let (count, initial_tree) = begin(model, initial, &shape.commands, runner)?;
     let mut case: Case<M> = Case::sequential(initial_tree.current(), Vec::with_capacity(count));
     let mut state = case.initial.clone();
     let scenarios = model.scenarios();
@@ -170,17 +183,19 @@ pub fn generate_state<M: Model>(
     shape: &Shape,
     runner: &mut TestRunner,
 ) -> Result<M::State, GenerateError> {
-    begin(model, &shape.commands, runner).map(|(_, initial)| initial.current())
+    begin(model, &initial_states(model)?, &shape.commands, runner).map(|(_, initial)| initial.current())
 }
 
 /// How many commands a case is to have, and where it begins.
 fn begin<M: Model>(
     model: &M,
+    initial: &BoxedStrategy<M::State>,
     length: &RangeInclusive<usize>,
     runner: &mut TestRunner,
 ) -> Result<(usize, Tree<M::State>), GenerateError> {
     let count = draw_length(length, runner)?;
-    let initial = guarded_for(Method::GenInitialState, || generate_initial(model, runner), String::new)?;
+    let initial =
+        guarded_for(Method::GenInitialState, || generate_initial(model, initial, runner), String::new)?;
     Ok((count, initial?))
 }
 
@@ -199,8 +214,11 @@ pub(crate) fn draw_length(
     Ok(length.clone().new_tree(runner).map_err(|_| refuse())?.current())
 }
 
-fn generate_initial<M: Model>(model: &M, runner: &mut TestRunner) -> Result<Tree<M::State>, GenerateError> {
-    let strategy = model.gen_initial_state();
+fn generate_initial<M: Model>(
+    model: &M,
+    strategy: &BoxedStrategy<M::State>,
+    runner: &mut TestRunner,
+) -> Result<Tree<M::State>, GenerateError> {
     for _ in 0..TRIES {
         let tree = strategy.new_tree(runner).map_err(|why| GenerateError::State(why.to_string()))?;
         if model.initial_pre_condition(&tree.current()) {

@@ -57,7 +57,8 @@ pub use factor::{Choice, Factor};
 pub use fingerprint::fingerprint;
 pub use generate::{BoundsError, NetworkParameters};
 pub use generation::{
-    GenerateError, GeneratedCase, Shape, Swarm, Tree, generate, generate_case, generate_state, generate_swarm,
+    GenerateError, GeneratedCase, Shape, Swarm, Tree, generate, generate_case, generate_state,
+    generate_swarm, initial_states,
 };
 pub use labels::Labels;
 pub use lanes::LaneShape;

@@ -110,15 +110,10 @@ impl Watch {
         self.shared.now().seed = Some(seed);
     }
 
-    /// The next case is the one that this seed makes. Where such cases follow one another so fast
-    /// that writing them down would take longer than running them, the seed is all that is kept.
-    pub(crate) fn generated(&self, seed: Seed) {
-        let mut now = self.shared.now();
-        (now.seed, now.generated) = (Some(seed), true);
-    }
-
-    /// From now on, commands are those of this case.
-    pub(crate) fn case<M: Model>(&self, case: &Case<M>) {
+    /// From now on, commands are those of this case. Where cases that a seed makes follow one
+    /// another so fast that writing them down would take longer than running them, `generated` is
+    /// all that is kept.
+    pub(crate) fn case<M: Model>(&self, case: &Case<M>, generated: Option<Seed>) {
         self.thread.get_or_init(|| {
             let shared = Arc::clone(&self.shared);
             let name = "watch".to_owned();
@@ -126,7 +121,8 @@ impl Watch {
             thread::Builder::new().name(name).spawn(move || shared.wait()).ok();
         });
         let mut now = self.shared.now();
-        let brief = std::mem::take(&mut now.generated) && now.haste.is_brief(case.len());
+        now.seed = generated.or(now.seed);
+        let brief = generated.is_some() && now.haste.is_brief(case.len());
         now.falsified = None;
         now.case.clear();
         if brief {

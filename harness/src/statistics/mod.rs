@@ -1,9 +1,11 @@
 //! What the cases of a run were like: which commands they had, which followed which, which states
 //! of the model they met, and the classes that the specification tells apart.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use model::panics::{Method, in_model};
+use model::panics::{Method, in_model, in_parts};
 use model::{Case, Labels, Model, Place};
 
 use crate::execute::Recorded;
@@ -35,6 +37,18 @@ pub(crate) struct Counts {
     classes: BTreeMap<String, (u32, Option<f64>)>,
 }
 
+/// The command of a history that is being counted.
+struct GivenAt<'a, M: Model> {
+    history: &'a [Recorded<M>],
+    at: &'a Cell<usize>,
+}
+
+impl<M: Model> fmt::Debug for GivenAt<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.history[self.at.get()].operation.command.fmt(f)
+    }
+}
+
 impl Counts {
     /// Takes in a case and what came of the commands that were given.
     pub(crate) fn add<M: Model>(&mut self, model: &M, case: &Case<M>, history: &[Recorded<M>]) {
@@ -49,18 +63,10 @@ impl Counts {
                 (one, other) => one.or(other),
             };
         }
-        let mut before = None;
-        for recorded in history {
-            let command = &recorded.operation.command;
-            let kind = self.kinds.place(in_model(Method::Kind, command, || model.kind(command)));
-            self.kinds.count(kind, &recorded.operation.outcome);
-            let is_alone = !matches!(recorded.place, Place::Lane { .. });
-            if let Some(before) = std::mem::replace(&mut before, is_alone.then_some(kind))
-                && is_alone
-            {
-                self.sequence.meet(before, kind);
-            }
-        }
+        let at = Cell::new(0);
+        // One look for panics of the model for all commands.
+        let counted = in_parts(&GivenAt { history, at: &at }, || self.add_given(model, history, &at));
+        counted.expect("a kind is no check that could say no");
         if !case.lanes.is_empty() {
             self.add_lanes(model, case);
         }
@@ -69,6 +75,23 @@ impl Counts {
                 if self.states.len() < MOST_STATES || self.states.contains_key(&state) {
                     *self.states.entry(state).or_default() += 1;
                 }
+            }
+        }
+    }
+
+    /// Counts the commands that were given, and which followed which outside lanes.
+    fn add_given<M: Model>(&mut self, model: &M, history: &[Recorded<M>], at: &Cell<usize>) {
+        let mut before = None;
+        for (index, recorded) in history.iter().enumerate() {
+            at.set(index);
+            let command = &recorded.operation.command;
+            let kind = self.kinds.place(in_model(Method::Kind, command, || model.kind(command)));
+            self.kinds.count(kind, &recorded.operation.outcome);
+            let is_alone = !matches!(recorded.place, Place::Lane { .. });
+            if let Some(before) = std::mem::replace(&mut before, is_alone.then_some(kind))
+                && is_alone
+            {
+                self.sequence.meet(before, kind);
             }
         }
     }

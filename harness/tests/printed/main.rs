@@ -138,7 +138,7 @@ fn a_reference_is_printed_as_it_is_said_to_be_made() {
     let (said, passed) = run("a_queue_whose_functions_have_names");
     assert!(!passed);
     assert_eq!(printed(&said), include_str!("queue.rs"), "the file is not what is printed now: {said}");
-    let (said, passed) = run("queue_bbe2a0b6ea75");
+    let (said, passed) = run("queue_a0fe12e42e84");
     assert!(!passed && said.contains("queue: falsified by command 3: expected Some("), "{said}");
 }
 

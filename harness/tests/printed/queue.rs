@@ -1,12 +1,12 @@
-/// expected Some(2); came Some(1)
+/// expected Some(1); came Some(2)
 #[test]
-fn queue_bbe2a0b6ea75() {
+fn queue_a0fe12e42e84() {
     queue().check_case(
         &harness::Case {
             initial: [].into(),
             commands: vec![
-                Some(2),
                 Some(1),
+                Some(2),
                 None,
             ],
             lanes: vec![],

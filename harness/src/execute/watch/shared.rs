@@ -44,8 +44,6 @@ pub(super) struct Shared {
 pub(super) struct Now {
     pub(super) over: bool,
     pub(super) seed: Option<Seed>,
-    /// Whether the next case is one that its seed brings back.
-    pub(super) generated: bool,
     pub(super) haste: Haste,
     /// The case, as JSON: its own type may not be one that another thread can look at. Empty where
     /// its seed has to do.
