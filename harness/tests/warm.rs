@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use harness::machines::{Boots, Lab, LabOptions, LiveNetwork, MachineSystem};
@@ -12,6 +13,14 @@ use model::machine::Service;
 use model::machines::{Command, Response};
 use model::{MachineId, Network, Outcome};
 use remote::Output;
+
+/// Held by each test for as long as it lasts: what one leaves on the host can be told only while the
+/// others of the process do nothing.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn lab() -> Option<Lab> {
     Lab::for_test_with(LabOptions { boots: Boots::Warm, ..LabOptions::default() }).unwrap()
@@ -71,6 +80,7 @@ fn boot<'a>(system: &MachineSystem<'a>, live: &mut LiveNetwork<'a>, name: &str) 
 
 #[test]
 fn nothing_of_the_case_before_is_left() -> Result<(), SystemError> {
+    let _alone = alone();
     let Some(lab) = lab() else { return Ok(()) };
     let system = MachineSystem::new(&lab);
     let names = ["warm-a", "warm-b"];
@@ -127,6 +137,7 @@ fn nothing_of_the_case_before_is_left() -> Result<(), SystemError> {
 
 #[test]
 fn putting_back_costs_the_host_nothing() -> Result<(), SystemError> {
+    let _alone = alone();
     let Some(lab) = lab() else { return Ok(()) };
     let system = MachineSystem::new(&lab);
     let names = ["warm-d", "warm-e"];
@@ -155,6 +166,7 @@ fn putting_back_costs_the_host_nothing() -> Result<(), SystemError> {
 
 #[test]
 fn with_services_the_same_machines_have_to_be_on() -> Result<(), SystemError> {
+    let _alone = alone();
     let Some(lab) = lab() else { return Ok(()) };
     let system = MachineSystem::new(&lab);
     let names = ["warm-f", "warm-g"];
