@@ -37,7 +37,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
     /// Keeps a case that failed, makes it smaller, and finds out what matters in it. Whatever goes
     /// wrong then, the failure stands.
     pub(crate) fn pursue(&self, found: Found<M>, evidence: Evidence, execution: &Execution<M>) -> Failure<M> {
-        let Found { case, seed, trees, smallest, causes, first_rate, rate, held, course, settings, file } =
+        let Found { case, seed, trees, smallest, causes, first_rate, rate, held, in_order, settings, file } =
             found;
         let mut failure = Failure {
             seed,
@@ -48,7 +48,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
             smallest,
             first_rate,
             rate,
-            in_order: course.is_some(),
+            in_order,
             others: Vec::new(),
             causes,
             settings: settings.unwrap_or_else(|| self.config.settings.clone()),

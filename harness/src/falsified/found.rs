@@ -7,7 +7,6 @@ use std::time::Duration;
 use model::{Case, GeneratedCase, Model};
 
 use crate::causes::Causes;
-use crate::execute::Course;
 use crate::lanes::Order;
 use crate::regressions::Seed;
 use crate::replay::Replay;
@@ -31,8 +30,8 @@ pub(crate) struct Found<M: Model> {
     pub(super) rate: Option<Rate>,
     /// Marks of smaller cases that hold.
     pub(super) held: Vec<String>,
-    /// What its lanes are to follow, since it fails more often so.
-    pub(super) course: Option<Box<Course>>,
+    /// Whether its lanes are to follow the order that was recorded, since it fails more often so.
+    pub(super) in_order: bool,
     /// How that run made its systems.
     pub(super) settings: Option<BTreeMap<String, String>>,
     /// The replay file that it was read from.
@@ -50,7 +49,7 @@ impl<M: Model> Found<M> {
             first_rate: None,
             rate: None,
             held: Vec::new(),
-            course: None,
+            in_order: false,
             settings: None,
             file: None,
         }
@@ -66,7 +65,7 @@ impl<M: Model> Found<M> {
 
     pub(crate) fn saved(file: PathBuf, replay: Replay<M>) -> Self {
         let Replay { case, smallest, causes, settings, first_rate, rate, held, failure, .. } = replay;
-        let course = failure.course.filter(|_| replay.in_order);
+        let in_order = replay.in_order && failure.course.is_some();
         let seed = replay.seed.parse().unwrap_or_else(|_| Seed::from(0));
         Self {
             case,
@@ -77,7 +76,7 @@ impl<M: Model> Found<M> {
             first_rate,
             rate,
             held,
-            course,
+            in_order,
             settings: Some(settings),
             file: Some(file),
         }
