@@ -20,7 +20,7 @@ mod watch;
 
 pub use evidence::{Course, Evidence, Given, Obstacle};
 pub use record::Recorded;
-pub(crate) use record::{Panic, Recorder, Spot};
+pub(crate) use record::{Halt, Panic, Recorder, Spot};
 pub(crate) use watch::{Step, Watch};
 
 /// What running a case has shown.

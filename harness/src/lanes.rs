@@ -11,7 +11,7 @@ use std::thread;
 use model::panics::{Method, caught, in_model, no_broken_model};
 use model::{Model, Outcome, Place, Symbol};
 
-use crate::execute::{Panic, Recorded, Recorder, Spot, Step, failed};
+use crate::execute::{Halt, Panic, Recorded, Recorder, Spot, Step, failed};
 use crate::stop::Stop;
 use crate::system::SystemError;
 
@@ -175,11 +175,16 @@ where
             let bound = bind(self.recorder.model, command, |symbol| {
                 own.get(&symbol).or_else(|| self.results.get(&symbol)).cloned()
             });
-            let panic = match bound {
-                Ok(bound) => self.recorder.give(given, spot, bound, &mut session)?,
-                Err(why) => {
-                    self.recorder.give(given, spot, Cow::Borrowed(command), |_| Ok(Outcome::Refused(why)))?
-                }
+            let bound = bound.as_deref();
+            let given_one =
+                self.recorder.give(given, spot, bound.unwrap_or(command), |command| match bound {
+                    Ok(_) => session(command),
+                    Err(why) => Ok(Outcome::Refused(why.clone())),
+                });
+            let panic = match given_one.map_err(|halt| *halt) {
+                Ok(()) => None,
+                Err(Halt::Panicked(panic)) => Some(panic),
+                Err(Halt::Error(error)) => return Err(error),
             };
             if let Some(follower) = &self.follower {
                 follower.ended(spot.number);

@@ -27,6 +27,7 @@ impl Stop {
 
     /// Whether it was asked to.
     #[must_use]
+    #[inline]
     pub fn requested(&self) -> bool {
         self.0.requested.load(Ordering::SeqCst)
     }

@@ -12,7 +12,7 @@ use model::step::Impossible;
 use model::{Case, Judgement, Model, Outcome, Place, Possible, Symbol};
 
 use super::record::{show_command, show_outcome};
-use super::{Evidence, Executor, Panic, Recorded, Recorder, Spot, Verdict, failed, judge};
+use super::{Evidence, Executor, Halt, Panic, Recorded, Recorder, Spot, Verdict, failed, judge};
 use crate::lanes::{self, Lanes, Order};
 use crate::system::{System, SystemError};
 
@@ -28,12 +28,21 @@ struct Drive<'a, 'e, M: Model, S: System<M>> {
     history: &'a mut Vec<Recorded<M>>,
 }
 
-/// A command that can be given.
-struct Ready<'a, M: Model> {
-    /// The command with real results in the place of symbols, or why there are none.
-    bound: Result<Cow<'a, M::Command>, String>,
-    /// What its answer will be known by.
-    defines: Option<Symbol>,
+/// What ends a case within a sequence, boxed as [`Halt`] is.
+enum End {
+    Verdict(Verdict),
+    Error(SystemError),
+}
+
+impl From<Box<Halt>> for Box<End> {
+    fn from(halt: Box<Halt>) -> Self {
+        Self::new(match *halt {
+            Halt::Panicked((spot, came)) => {
+                End::Verdict(Verdict::Falsified(Evidence::panic(spot.number, came)))
+            }
+            Halt::Error(error) => End::Error(error),
+        })
+    }
 }
 
 /// The command of a sequence that is being given and judged.
@@ -85,9 +94,13 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
         }
         for (index, command) in case.finally.iter().enumerate() {
             let spot = Spot { place: Place::Finally(index), number: first + index };
-            let ready = self.ready(command);
-            if let Some(panic) = self.give(spot, command, ready)? {
-                return Ok(Verdict::Falsified(judge::panicked(model, case, self.history, panic)));
+            let bound = self.bind(command);
+            match self.give(spot, command, bound.as_deref()).map_err(|halt| *halt) {
+                Ok(()) => {}
+                Err(Halt::Panicked(panic)) => {
+                    return Ok(Verdict::Falsified(judge::panicked(model, case, self.history, panic)));
+                }
+                Err(Halt::Error(error)) => return Err(error),
             }
         }
         judge::whole(model, case, self.history, self.executor.stop)
@@ -110,47 +123,50 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
         let judged = in_parts(&Current { commands, at: &at }, || {
             for (index, command) in commands.iter().enumerate() {
                 at.set(index);
-                let spot = Spot { place: place(index), number: first + index };
-                if let Some(verdict) = self.judged(possible, spot, command)? {
-                    return Ok(Some(verdict));
-                }
+                self.judged(possible, Spot { place: place(index), number: first + index }, command)?;
             }
-            Ok(None)
+            Ok::<_, Box<End>>(())
         });
-        judged.unwrap_or_else(|panicked| {
-            let why = Impossible::Panicked(panicked.to_string());
-            Ok(Some(self.forbidden(first + at.get(), &why)))
-        })
+        match judged {
+            Ok(Ok(())) => Ok(None),
+            Ok(Err(end)) => match *end {
+                End::Verdict(verdict) => Ok(Some(verdict)),
+                End::Error(error) => Err(error),
+            },
+            Err(panicked) => {
+                let why = Impossible::Panicked(panicked.to_string());
+                Ok(Some(self.forbidden(first + at.get(), &why)))
+            }
+        }
     }
 
-    /// Gives a command whose answer can be judged at once; gives the verdict where that ends the
-    /// case.
+    /// Gives a command whose answer can be judged at once.
     fn judged(
         &mut self,
         possible: &mut Possible<M>,
         spot: Spot,
         command: &M::Command,
-    ) -> Result<Option<Verdict>, SystemError> {
+    ) -> Result<(), Box<End>> {
         let model = self.executor.model;
-        let ready = self.ready(command);
-        if let Ok(command) = &ready.bound
+        let bound = self.bind(command);
+        let bound = bound.as_deref();
+        if let Ok(command) = bound
             && !possible.allows_giving(model, command)
             && !in_model(Method::CanBeRefused, command, || model.can_be_refused(command))
         {
             let (place, shown) = (spot.place, show_command(model, command));
-            return Ok(Some(Verdict::Inconclusive(format!(
+            return Err(Box::new(End::Verdict(Verdict::Inconclusive(format!(
                 "{place} ({shown}) makes no sense in a state that an unknown outcome left possible"
-            ))));
+            )))));
         }
-        if let Some((_, came)) = self.give(spot, command, ready)? {
-            return Ok(Some(Verdict::Falsified(Evidence::panic(spot.number, came))));
-        }
-        let Some(Recorded { operation, .. }) = self.history.last() else { return Ok(None) };
-        Ok(match possible.observe(model, &operation.command, &operation.outcome) {
-            Judgement::Allowed => None,
-            Judgement::Undecided(reason) => Some(Verdict::Inconclusive(reason)),
-            Judgement::Forbidden(why) => Some(self.forbidden(spot.number, &why)),
-        })
+        self.give(spot, command, bound)?;
+        let Some(Recorded { operation, .. }) = self.history.last() else { return Ok(()) };
+        let verdict = match possible.observe(model, &operation.command, &operation.outcome) {
+            Judgement::Allowed => return Ok(()),
+            Judgement::Undecided(reason) => Verdict::Inconclusive(reason),
+            Judgement::Forbidden(why) => self.forbidden(spot.number, &why),
+        };
+        Err(Box::new(End::Verdict(verdict)))
     }
 
     /// The verdict on the last answer, which was to the command of this number.
@@ -160,36 +176,34 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
         Verdict::Falsified(Evidence::new(number, why.expected(), came))
     }
 
-    /// What there is to know of a command before it is given.
-    fn ready<'c>(&self, command: &'c M::Command) -> Ready<'c, M> {
-        let model = self.executor.model;
-        Ready {
-            bound: lanes::bind(model, command, |symbol| self.results.get(&symbol).cloned()),
-            defines: in_model(Method::Defines, command, || model.defines(command)),
-        }
+    /// The command with real results in the place of symbols, or why there are none.
+    fn bind<'c>(&self, command: &'c M::Command) -> Result<Cow<'c, M::Command>, String> {
+        lanes::bind(self.executor.model, command, |symbol| self.results.get(&symbol).cloned())
     }
 
-    /// Gives a command outside lanes and records it; gives what panicked.
+    /// Gives a command outside lanes and records it.
+    ///
+    /// # Errors
+    /// That of the system, or what panicked.
     fn give(
         &mut self,
         spot: Spot,
         command: &M::Command,
-        ready: Ready<'_, M>,
-    ) -> Result<Option<Panic>, SystemError> {
-        self.executor.stopped()?;
+        bound: Result<&M::Command, &String>,
+    ) -> Result<(), Box<Halt>> {
         let Self { executor, sut, recorder, results, history, .. } = self;
-        let panic = match ready.bound {
-            Ok(bound) => recorder.give(history, spot, bound, |command| executor.system.run(sut, command))?,
-            Err(why) => {
-                recorder.give(history, spot, Cow::Borrowed(command), |_| Ok(Outcome::Refused(why)))?
-            }
-        };
-        if let (Some(symbol), Some(recorded)) = (ready.defines, history.last())
+        executor.stopped()?;
+        let defines = in_model(Method::Defines, command, || executor.model.defines(command));
+        recorder.give(history, spot, bound.unwrap_or(command), |command| match bound {
+            Ok(_) => executor.system.run(sut, command),
+            Err(why) => Ok(Outcome::Refused(why.clone())),
+        })?;
+        if let (Some(symbol), Some(recorded)) = (defines, history.last())
             && let Outcome::Answered(response) = &recorded.operation.outcome
         {
             results.insert(symbol, response.clone());
         }
-        Ok(panic)
+        Ok(())
     }
 
     /// Runs the lanes and records what came; gives what panicked first.

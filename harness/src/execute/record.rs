@@ -1,7 +1,6 @@
 //! Giving commands, in sequence or in a lane: each is told of, watched, and recorded with its
 //! place in the one order of events.
 
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -46,6 +45,19 @@ impl Spot {
 /// What panicked, and where in the case.
 pub(crate) type Panic = (Spot, String);
 
+/// Why no further command of a sequence or a lane is given. Boxed, since most commands end without
+/// one, and each result is moved.
+pub(crate) enum Halt {
+    Panicked(Panic),
+    Error(SystemError),
+}
+
+impl From<SystemError> for Box<Halt> {
+    fn from(error: SystemError) -> Self {
+        Self::new(Halt::Error(error))
+    }
+}
+
 /// Gives commands, tells of them, has them watched, and knows when they were given.
 pub(crate) struct Recorder<'a, M> {
     pub(crate) model: &'a M,
@@ -60,20 +72,20 @@ pub(crate) struct Recorder<'a, M> {
 
 impl<M: Model> Recorder<'_, M> {
     /// Gives a command by `run` and adds it to `history`; where the system panics, with an unknown
-    /// outcome. Gives what panicked.
+    /// outcome.
     ///
     /// # Errors
-    /// That of `run`.
+    /// That of `run`, or what panicked.
     pub(crate) fn give(
         &self,
         history: &mut Vec<Recorded<M>>,
         spot: Spot,
-        command: Cow<'_, M::Command>,
+        command: &M::Command,
         run: impl FnOnce(&M::Command) -> Result<Outcome<M::Response>, SystemError>,
-    ) -> Result<Option<Panic>, SystemError> {
+    ) -> Result<(), Box<Halt>> {
         let number = spot.number;
         let lane = spot.lane().map(|lane| lane + 1);
-        let shown = self.follows.then(|| show_command(self.model, &command));
+        let shown = self.follows.then(|| show_command(self.model, command));
         if let Some(command) = &shown {
             self.observer.event(&Event::CommandStarted { number, lane, command });
         }
@@ -82,11 +94,15 @@ impl<M: Model> Recorder<'_, M> {
         // Command and answer are put where they stay: to move what was just written makes a
         // processor wait, for longer than many a command in memory takes.
         let called = self.tick(lane);
-        let (lane_index, command) = (spot.lane().unwrap_or(0), command.into_owned());
-        let outcome = Outcome::Unknown(String::new());
-        let operation = Operation { lane: lane_index, command, called, outcome, ended: None };
+        let operation = Operation {
+            lane: spot.lane().unwrap_or(0),
+            command: command.clone(),
+            called,
+            outcome: Outcome::Unknown(String::new()),
+            ended: None,
+        };
         history.push(Recorded { place: spot.place, operation, elapsed: None });
-        let Some(Recorded { operation, elapsed, .. }) = history.last_mut() else { return Ok(None) };
+        let Some(Recorded { operation, elapsed, .. }) = history.last_mut() else { return Ok(()) };
         let Operation { command, outcome, ended, .. } = operation;
         let result = caught(|| match run(command) {
             Ok(Outcome::Answered(response)) => {
@@ -97,20 +113,20 @@ impl<M: Model> Recorder<'_, M> {
                 *outcome = other;
                 Ok(())
             }
-            Err(error) => Err(Box::new(error)),
+            Err(error) => Err(error.into()),
         });
         *ended = Some(self.tick(lane));
         *elapsed = start.map(|start| start.elapsed());
         drop(watched);
-        let panicked = match result {
-            Ok(Ok(())) => None,
+        let given = match result {
+            Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
                 history.pop();
-                return Err(*error);
+                return Err(error);
             }
             Err(panicked) => {
                 *outcome = Outcome::Unknown(panicked.to_string());
-                Some((spot, panicked.to_string()))
+                Err(Box::new(Halt::Panicked((spot, panicked.to_string()))))
             }
         };
         if let Some(command) = &shown {
@@ -118,7 +134,7 @@ impl<M: Model> Recorder<'_, M> {
             let seconds = elapsed.unwrap_or_default().as_secs_f64();
             self.observer.event(&Event::CommandFinished { number, lane, command, outcome, seconds });
         }
-        Ok(panicked)
+        given
     }
 
     /// The next place in the order of events.

@@ -5,7 +5,7 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use model::{Case, Model};
 use serde_json::Value;
@@ -18,7 +18,7 @@ use crate::regressions::Seed;
 mod shared;
 mod written;
 
-use shared::{Running, Shared};
+use shared::Shared;
 use written::Text;
 
 /// Waits beside a run for what does not return in time.
@@ -152,6 +152,7 @@ impl Watch {
     }
 
     /// A command is given.
+    #[inline]
     pub(crate) fn given(&self, spot: Spot) -> Watched<'_> {
         self.begun(Step::Command(spot.number), spot.lane().is_some())
     }
@@ -161,9 +162,10 @@ impl Watch {
         self.begun(step, matches!(step, Step::Opening(_)))
     }
 
+    #[inline]
     fn begun(&self, step: Step, beside: bool) -> Watched<'_> {
         if beside {
-            self.shared.now().given.push(Running { step, since: Instant::now() });
+            self.shared.begun_beside(step);
         } else {
             self.shared.next(step.code());
         }
@@ -179,9 +181,10 @@ impl Drop for Watch {
 }
 
 impl Drop for Watched<'_> {
+    #[inline]
     fn drop(&mut self) {
         if self.beside {
-            self.shared.now().given.retain(|running| running.step != self.step);
+            self.shared.ended_beside(self.step);
         } else {
             self.shared.next(0);
         }

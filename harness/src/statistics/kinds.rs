@@ -26,6 +26,7 @@ pub(super) struct Kinds {
 
 impl Kinds {
     /// The place of a kind among all.
+    #[inline]
     pub(super) fn place(&mut self, kind: Cow<'static, str>) -> usize {
         let Cow::Borrowed(name) = kind else { return self.look_up(kind) };
         let known = self.names.iter().find(|(known, _)| std::ptr::eq(*known, name));
@@ -94,6 +95,7 @@ impl Kinds {
 pub(super) struct Together(Vec<u128>);
 
 impl Together {
+    #[inline]
     pub(super) fn meet(&mut self, one: usize, other: usize) {
         if self.0.len() <= one {
             self.0.resize(one + 1, 0);

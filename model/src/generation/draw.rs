@@ -2,7 +2,6 @@
 //! is to have, from user code that may panic.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use coarsetime::Instant;
 use proptest::prelude::RngExt as _;
@@ -33,8 +32,8 @@ pub(crate) type Commands<'a, M> =
 pub(crate) struct Draw<'a, M: Model> {
     model: &'a M,
     /// Which kinds were met so far, and whether the case is to have them; none where it is to
-    /// have all.
-    kinds: Option<BTreeMap<Cow<'static, str>, bool>>,
+    /// have all. They are few, so they are sooner looked through than hashed.
+    kinds: Option<Vec<(Cow<'static, str>, bool)>>,
     /// When the last command changed the state.
     last: Option<Instant>,
 }
@@ -43,7 +42,7 @@ impl<'a, M: Model> Draw<'a, M> {
     /// Draws of all kinds, or of some only, as chance has it.
     pub(crate) fn new(model: &'a M, swarm: Swarm, runner: &mut TestRunner) -> Self {
         let some = swarm.0 > 0 && runner.rng().random_range(0..100) < swarm.0;
-        Self { model, kinds: some.then(BTreeMap::new), last: None }
+        Self { model, kinds: some.then(Vec::new), last: None }
     }
 
     /// A command for this state, with its tree.
@@ -115,10 +114,14 @@ impl<'a, M: Model> Draw<'a, M> {
 
     fn admits(&mut self, command: &M::Command, left_out: u32, runner: &mut TestRunner) -> bool {
         let Some(kinds) = &mut self.kinds else { return true };
-        let kind = kinds.entry(self.model.kind(command)).or_insert_with(|| runner.rng().random());
+        let kind = self.model.kind(command);
+        let met = kinds.iter().position(|(other, _)| *other == kind).unwrap_or_else(|| {
+            kinds.push((kind, runner.rng().random()));
+            kinds.len() - 1
+        });
         // What is let in stays in, so that the case still has a subset of the kinds.
-        *kind |= left_out >= KIND_TRIES;
-        *kind
+        kinds[met].1 |= left_out >= KIND_TRIES;
+        kinds[met].1
     }
 
     fn advance(

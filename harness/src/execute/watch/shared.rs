@@ -74,7 +74,18 @@ impl Shared {
         }
     }
 
+    /// Something runs in a lane from now on.
+    pub(super) fn begun_beside(&self, step: Step) {
+        self.now().given.push(Running { step, since: Instant::now() });
+    }
+
+    /// It has ended.
+    pub(super) fn ended_beside(&self, step: Step) {
+        self.now().given.retain(|running| running.step != step);
+    }
+
     /// What runs in sequence is this from now on. Nobody else changes it meanwhile.
+    #[inline]
     pub(super) fn next(&self, code: u32) {
         let count = (self.sequence.load(Ordering::Relaxed) >> 32).wrapping_add(1);
         self.sequence.store((count << 32) | u64::from(code), Ordering::Relaxed);
