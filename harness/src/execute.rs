@@ -10,7 +10,7 @@ use crate::lanes::Order;
 use crate::observe::{Event, Observer};
 use crate::regressions::Seed;
 use crate::stop::Stop;
-use crate::system::{System, SystemError, chain};
+use crate::system::{Purpose, System, SystemError, chain};
 
 mod drive;
 mod evidence;
@@ -53,6 +53,8 @@ pub struct Execution<M: Model> {
     pub history: Vec<Recorded<M>>,
     /// What they show.
     pub verdict: Verdict,
+    /// Whether the system was not made from nothing ([`System::is_reused`]).
+    pub reused: bool,
 }
 
 impl<M: Model> Execution<M> {
@@ -83,6 +85,8 @@ pub(crate) struct Executor<'a, M: Model, S: System<M>> {
     pub(crate) timed: Cell<bool>,
     /// The seed that brings the next case back, where one does.
     pub(crate) generated: Cell<Option<Seed>>,
+    /// What the next systems are made for.
+    pub(crate) purpose: Cell<Purpose>,
     /// The room of a history that nobody needs any more, for that of the next case.
     pub(crate) spare: RefCell<Vec<Recorded<M>>>,
 }
@@ -101,21 +105,21 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         loop {
             let mut history = self.spare.take();
             history.reserve(case.len());
-            let mut attempts = self.attempts;
-            let execution = match self.run_once(case, order, &mut history) {
+            let (mut attempts, mut reused) = (self.attempts, false);
+            let execution = match self.run_once(case, order, &mut history, &mut reused) {
                 Ok(verdict) => {
                     // Where the model cannot tell, no fresh system would mend it.
                     attempts = attempt;
-                    Execution { history, verdict }
+                    Execution { history, verdict, reused }
                 }
                 Err(SystemError::Infrastructure(error)) => {
                     let verdict = Verdict::Inconclusive(chain(error.as_ref()));
-                    Execution { history: Vec::new(), verdict }
+                    Execution { history: Vec::new(), verdict, reused }
                 }
                 Err(SystemError::Unfit { configuration, error }) => {
                     let reason = chain(error.as_ref());
                     let exclusion = self.exclude(Exclusion { configuration, reason });
-                    Execution { history, verdict: Verdict::Excluded(exclusion) }
+                    Execution { history, verdict: Verdict::Excluded(exclusion), reused }
                 }
                 Err(error) => return Err(error),
             };
@@ -145,24 +149,28 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         exclusion
     }
 
-    /// Runs a case once; what was given is there whatever becomes of it.
+    /// Runs a case once; what was given, and whether the system was `reused`, is there whatever
+    /// becomes of it.
     fn run_once(
         &self,
         case: &Case<M>,
         order: Option<&Order>,
         history: &mut Vec<Recorded<M>>,
+        reused: &mut bool,
     ) -> Result<Verdict, SystemError> {
         self.stopped()?;
         let watched = self.watch.as_ref().map(|watch| watch.step(Step::Creating));
         let created = caught(|| {
             self.system.can_create_new_sut(&case.initial)?;
-            self.system.new_sut(&case.initial)
+            self.system.new_sut_for(&case.initial, self.purpose.get())
         });
         drop(watched);
         let mut sut = created.unwrap_or_else(|panicked| Err(failed("the system was created", panicked)))?;
         // A model that is broken ends the run, but the system is taken down before.
         let driven = no_broken_model(|| self.drive(&mut sut, case, order, history));
         let verdict = driven.unwrap_or_else(|broken| Err(broken.into()));
+        // Not before: a part of the system may be made by a command.
+        *reused = self.system.is_reused(&sut);
         if let (Some(watch), Ok(Verdict::Falsified(evidence))) = (&self.watch, &verdict) {
             watch.falsified(evidence);
         }

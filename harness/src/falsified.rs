@@ -14,9 +14,10 @@ use crate::replay::{Replay, ReplayError};
 use crate::report;
 use crate::runner::{Failure, RunError, Runner};
 use crate::shrink::{First, Rate, Shrinker, Trees, Way};
-use crate::system::{System, SystemError};
+use crate::system::{Purpose, System, SystemError};
 
 mod bench;
+mod confirm;
 mod found;
 mod pace;
 mod probing;
@@ -49,6 +50,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
             first_rate,
             rate,
             in_order,
+            confirmed: None,
             others: Vec::new(),
             causes,
             settings: settings.unwrap_or_else(|| self.config.settings.clone()),
@@ -63,7 +65,10 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
             failure.causes = None;
             let shrunk = attempt(|| {
                 let way = Way::of(self.executor.model, &failure.case, &failure.evidence, execution);
-                self.shrink(&mut failure, way, trees, &mut memory)
+                let mut trees = trees;
+                self.shrink_confirmed(&mut failure, &way, &mut memory, |failure, memory| {
+                    self.shrink(failure, &way, std::mem::take(&mut trees), memory)
+                })
             });
             self.note(&mut failure, "the case was not made smaller to the end", shrunk);
         }
@@ -76,7 +81,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         }
         if failure.smallest {
             let probed = attempt(|| {
-                self.probe(&mut failure, &mut memory);
+                self.made_for(Purpose::Rerun, || self.probe(&mut failure, &mut memory));
                 Ok(())
             });
             self.note(&mut failure, "what matters could not be found out to the end", probed);
@@ -121,36 +126,43 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         }
     }
 
+    /// Makes a case smaller; whether some system that it took was not made from nothing.
     fn shrink(
         &self,
         failure: &mut Failure<M>,
-        way: Way,
+        way: &Way,
         trees: Trees<M>,
         memory: &mut Memory,
-    ) -> Result<(), RunError> {
+    ) -> Result<bool, RunError> {
         let (case, evidence) = (failure.case.clone(), failure.evidence.clone());
         let mut bench = RunnerBench::new(self, failure);
-        let rate = match bench.measure(&case, &way) {
+        let rate = match bench.measure(&case, way) {
             Err(error) if !matches!(error, SystemError::Stopped) => return Err(error.into()),
             // There is nothing that a smaller case could be held against.
             Ok(Some(Rate { failed: 0, .. })) | Err(_) => {
+                let reused = bench.has_reused();
                 self.keep(failure, memory.held());
-                return Ok(());
+                return Ok(reused);
             }
             Ok(rate) => rate,
         };
-        let first = First { case, evidence, way, rate, trees };
+        let first = First { case, evidence, way: way.clone(), rate, trees };
         let (budget, reruns) = (self.config.shrink, self.config.reruns);
         let shrunk =
             Shrinker::new(self.executor.model, first, budget, reruns, memory, &mut bench).search()?;
+        let reused = bench.has_reused();
         failure.case = shrunk.case;
         failure.evidence = shrunk.evidence;
         failure.shrink_runs = shrunk.runs;
         failure.smallest = shrunk.complete;
         failure.rate = rate.map(|_| shrunk.rate);
-        let held = if failure.smallest { Vec::new() } else { memory.held() };
-        self.keep(failure, held);
-        Ok(())
+        self.keep(failure, self.held(failure, memory));
+        Ok(reused)
+    }
+
+    /// What a search that goes on has to know.
+    fn held(&self, failure: &Failure<M>, memory: &Memory) -> Vec<String> {
+        if failure.smallest { Vec::new() } else { memory.held() }
     }
 
     /// Keeps the seed where proptest would.
@@ -225,6 +237,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         replay.held = held;
         (replay.first_rate, replay.rate) = (failure.first_rate, failure.rate);
         replay.in_order = failure.in_order;
+        replay.confirmed = failure.confirmed;
         let in_directory = || Some(self.config.failures.as_ref()?.join(replay.file_name()));
         let Some(file) = failure.file.clone().or_else(in_directory) else { return Ok(None) };
         replay.write_safely(self.executor.model, &file)?;

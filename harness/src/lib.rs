@@ -60,7 +60,7 @@ pub use runner::{Continued, Failure, Other, RunError, Runner, Summary};
 pub use shrink::Rate;
 pub use statistics::{Confidence, Statistics};
 pub use stop::Stop;
-pub use system::{System, SystemError};
+pub use system::{Purpose, System, SystemError};
 
 // A user's crate needs no other than this one.
 pub use {hypervisor, model, nixgen, proptest, remote};

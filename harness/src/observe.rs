@@ -108,6 +108,13 @@ pub enum Event<'a> {
         /// How many runs there were.
         runs: u32,
     },
+    /// A case that failed on a system that was not made from nothing was run on ones that were.
+    Confirmed {
+        /// How many of these runs failed.
+        failed: u32,
+        /// How many runs there were.
+        runs: u32,
+    },
     /// A smaller case fails, but in another way: it is kept by itself.
     OtherFailure {
         /// How it fails, in a few words.

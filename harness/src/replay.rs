@@ -125,6 +125,10 @@ pub struct Replay<M: Model> {
     /// often so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_order: bool,
+    /// Where it failed on a system that was not made from nothing, in how many runs it failed on ones
+    /// that were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<Rate>,
     /// Marks of smaller cases that hold, for a search that goes on with this one; none once it is
     /// the smallest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -193,6 +197,7 @@ impl<M: Model> Replay<M> {
             first_rate: None,
             rate: None,
             in_order: false,
+            confirmed: None,
             held: Vec::new(),
             causes: None,
         }

@@ -145,6 +145,10 @@ fn rates<M: Model>(failure: &Failure<M>) -> String {
         let pace = if failure.in_order { " with lanes in the order that was recorded" } else { "" };
         writeln!(text, "\nfails in {rate}{pace}; the first case failed again in {first}{hint}").ok();
     }
+    if let Some(rate) = failure.confirmed {
+        let whether = if rate.failed > 0 { "confirmed" } else { "not confirmed" };
+        writeln!(text, "\n{whether} on systems made from nothing: fails in {rate} on them").ok();
+    }
     for Other { way, file } in &failure.others {
         let kept = file.as_ref().map(|file| format!("; kept in {}", file.display())).unwrap_or_default();
         writeln!(text, "\nanother failure came up ({way}){kept}").ok();

@@ -56,6 +56,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             watch,
             timed,
             generated: Cell::default(),
+            purpose: Cell::default(),
             spare,
         };
         Self { executor, config, generator: RefCell::default() }
@@ -150,7 +151,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         let start = Some(Instant::now());
         self.announce(1, 1, &origin, case);
         self.executor.timed.set(true);
-        let execution = self.executor.run(case, order)?;
+        let execution = self.run_confirmed(case, order)?;
         self.finish(1, &execution.verdict, start);
         Ok(execution)
     }
@@ -240,7 +241,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             }
         }
         self.announce(number, total, &origin, case);
-        let execution = self.executor.run(case, order.as_ref())?;
+        let execution = self.run_confirmed(case, order.as_ref())?;
         self.finish(number, &execution.verdict, start);
         let covered = &mut *met.covered;
         let goals = covered.goals(&model.choices(&case.initial));

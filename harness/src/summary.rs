@@ -95,6 +95,12 @@ pub struct Failure<M: Model> {
     pub rate: Option<Rate>,
     /// Whether it fails most often with lanes in the order that was recorded, as replays run it.
     pub in_order: bool,
+    /// Where the case failed on a system that was not made from nothing ([`System::is_reused`]), in
+    /// how many runs it failed on ones that were. What is shown is then one of these runs, if there
+    /// is one.
+    ///
+    /// [`System::is_reused`]: crate::System::is_reused
+    pub confirmed: Option<Rate>,
     /// Other failures that came up while this one was made smaller, each once.
     pub others: Vec<Other>,
     /// What of its initial state matters, where that was asked.

@@ -35,6 +35,22 @@ pub trait System<M: Model> {
     /// state that asks for what cannot be made.
     fn new_sut(&self, state: &M::State) -> Result<Self::Sut, SystemError>;
 
+    /// Creates a system in this state for a purpose: this is what runs call. A system that takes
+    /// long to make can be made in a quicker way for some, out of what an earlier case has left;
+    /// by default it is the same for all. What wraps another system passes this on.
+    ///
+    /// # Errors
+    /// As [`System::new_sut`].
+    fn new_sut_for(&self, state: &M::State, _purpose: Purpose) -> Result<Self::Sut, SystemError> {
+        self.new_sut(state)
+    }
+
+    /// Whether the system, or a part of it, was not made from nothing. What fails on such a one is
+    /// run again on one that was, before it is reported.
+    fn is_reused(&self, _sut: &Self::Sut) -> bool {
+        false
+    }
+
     /// Gives it a command and waits for the outcome.
     ///
     /// # Errors
@@ -75,6 +91,19 @@ pub trait System<M: Model> {
         drop(sut);
         Ok(())
     }
+}
+
+/// What a system is made for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Purpose {
+    /// A case of a run, or one that somebody runs by itself.
+    #[default]
+    Search,
+    /// One of many runs of cases that are alike: a failing case again, or a smaller form of it.
+    Rerun,
+    /// Showing that a failure does not come of how the system was made: it is made from nothing
+    /// ([`System::is_reused`] is false then).
+    Confirm,
 }
 
 /// What a system costs to create, in a unit of the system's own, such as images to be built.

@@ -9,7 +9,7 @@ use harness::causes::{Causes, Finding, Role};
 use harness::machines::simulated::SimulatedNetwork;
 use harness::machines::system::give;
 use harness::machines::{Lab, LiveNetwork, MachineSystem};
-use harness::{Config, Failure, Runner, Shape, Silent, Stop, System, SystemError, report};
+use harness::{Config, Failure, Purpose, Runner, Shape, Silent, Stop, System, SystemError, report};
 use model::machine::{Mtu, Processors};
 use model::machines::{Command, Facts, Response};
 use model::{
@@ -67,6 +67,18 @@ impl<'lab> System<MachineSpec> for OnMachines<'lab> {
 
     fn new_sut(&self, network: &Network) -> Result<Self::Sut, SystemError> {
         self.0.new_sut(network)
+    }
+
+    fn new_sut_for(&self, network: &Network, purpose: Purpose) -> Result<Self::Sut, SystemError> {
+        self.0.new_sut_for(network, purpose)
+    }
+
+    fn is_reused(&self, live: &Self::Sut) -> bool {
+        self.0.is_reused(live)
+    }
+
+    fn destroy_sut(&self, live: Self::Sut) -> Result<(), SystemError> {
+        self.0.destroy_sut(live)
     }
 
     fn run(&self, live: &mut Self::Sut, command: &Command) -> Result<Outcome<Response>, SystemError> {

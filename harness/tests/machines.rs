@@ -17,7 +17,7 @@ use harness::machines::system::give;
 use harness::machines::{Boot, Boots, Lab, LabOptions, LiveNetwork, MachineSystem};
 use harness::regressions::Seed;
 use harness::shrink::Budget;
-use harness::{Config, Failure, Runner, Silent, Stop, Summary, System, SystemError};
+use harness::{Config, Failure, Purpose, Runner, Silent, Stop, Summary, System, SystemError};
 use hypervisor::{BootError, Definition, boot};
 use model::machines::{Command, Response};
 use model::{
@@ -99,7 +99,19 @@ impl<'lab> System<MachineSpec> for DeafOnMachines<'lab> {
     type Sut = (LiveNetwork<'lab>, HashMap<MachineId, u32>);
 
     fn new_sut(&self, network: &Network) -> Result<Self::Sut, SystemError> {
-        Ok((self.0.new_sut(network)?, HashMap::new()))
+        self.new_sut_for(network, Purpose::default())
+    }
+
+    fn new_sut_for(&self, network: &Network, purpose: Purpose) -> Result<Self::Sut, SystemError> {
+        Ok((self.0.new_sut_for(network, purpose)?, HashMap::new()))
+    }
+
+    fn is_reused(&self, (live, _): &Self::Sut) -> bool {
+        self.0.is_reused(live)
+    }
+
+    fn destroy_sut(&self, (live, _): Self::Sut) -> Result<(), SystemError> {
+        self.0.destroy_sut(live)
     }
 
     fn run(

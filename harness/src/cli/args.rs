@@ -210,9 +210,10 @@ pub(crate) struct LabOptions {
     /// The private key that guests let in as root [default: netprop's test key]
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
-    /// How machines come to the start of a case: made anew and booted, or put back to what they
-    /// were, where the case before had the same ones
-    #[arg(long, default_value = "cold")]
+    /// How machines come to the start of a case: made anew and booted (cold), put back to what they
+    /// were where the case before had the same ones (warm), or warm only where a failing case is run
+    /// again and made smaller (auto)
+    #[arg(long, default_value = "auto")]
     pub(crate) boot: BootKind,
     /// How long a machine may take to boot, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
@@ -285,6 +286,7 @@ pub(crate) enum AccelKind {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum BootKind {
+    Auto,
     Cold,
     Warm,
 }

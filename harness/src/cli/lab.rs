@@ -50,6 +50,7 @@ pub(crate) fn lab_options(options: &args::LabOptions) -> Result<LabOptions, Fata
         },
         key: options.key.clone().unwrap_or_default(),
         boots: match options.boot {
+            BootKind::Auto => Boots::Auto,
             BootKind::Cold => Boots::Cold,
             BootKind::Warm => Boots::Warm,
         },

@@ -241,6 +241,9 @@ impl Observer for Human {
                     self.line(&format!("it fails in {failed} of {runs} more runs{kept}"));
                 }
             }
+            Event::Confirmed { failed, runs } => {
+                self.line(&format!("run on machines booted cold, it fails in {failed} of {runs} runs"));
+            }
             Event::OtherFailure { way, file } => {
                 let kept = file.map(|file| format!(", kept as {file}")).unwrap_or_default();
                 self.line(&format!("another failure came up ({way}){kept}"));

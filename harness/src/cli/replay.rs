@@ -99,6 +99,7 @@ fn run<S: System<MachineSpec>>(
                 first_rate: replay.first_rate,
                 rate: replay.rate,
                 in_order: replay.in_order,
+                confirmed: None,
                 others: Vec::new(),
                 causes: replay.causes,
                 settings: replay.settings,

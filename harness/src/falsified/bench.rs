@@ -27,11 +27,28 @@ pub(super) struct RunnerBench<'a, 'r, M: Model, S: System<M>> {
     paces: Paces,
     /// What candidates go by.
     pace: Pace,
+    /// Whether the candidate at hand was run on a system that was not made from nothing.
+    reused: bool,
+    /// Whether any was.
+    has_reused: bool,
 }
 
 impl<'a, 'r, M: Model, S: System<M>> RunnerBench<'a, 'r, M, S> {
     pub(super) fn new(runner: &'a Runner<'r, M, S>, failure: &'a mut Failure<M>) -> Self {
-        Self { runner, failure, ways: Vec::new(), paces: Paces::default(), pace: Pace::Free }
+        Self {
+            runner,
+            failure,
+            ways: Vec::new(),
+            paces: Paces::default(),
+            pace: Pace::Free,
+            reused: false,
+            has_reused: false,
+        }
+    }
+
+    /// Whether some system so far was not made from nothing.
+    pub(super) fn has_reused(&self) -> bool {
+        self.has_reused
     }
 
     /// How often the first failing case fails when it is run again, lanes freely and in the order
@@ -109,6 +126,8 @@ impl<M: Model, S: System<M>> Bench<M> for RunnerBench<'_, '_, M, S> {
         self.runner.executor.timed.set(true);
         let order = if self.pace == Pace::Recorded { self.order(case) } else { None };
         let execution = self.runner.executor.run(case, order.as_ref())?;
+        self.reused |= execution.reused;
+        self.has_reused |= execution.reused;
         self.paces.took(self.pace, start.elapsed());
         let way = execution.evidence().map(|evidence| Way::of(model, case, evidence, &execution));
         let given = execution.history.iter();
@@ -126,8 +145,10 @@ impl<M: Model, S: System<M>> Bench<M> for RunnerBench<'_, '_, M, S> {
             self.failure.evidence = evidence.clone();
             self.failure.shrink_runs = runs;
             self.failure.rate = Some(rate).filter(|_| self.failure.first_rate.is_some());
+            self.failure.confirmed = self.reused.then(Rate::default);
             self.runner.keep(self.failure, memory.held());
         }
+        self.reused = false;
         self.runner.tell(&Event::ShrinkStep { runs, smaller: better.is_some(), commands: best.len() });
     }
 

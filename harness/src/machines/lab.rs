@@ -30,14 +30,17 @@ pub enum Reach {
     Direct,
 }
 
-/// How machines come to the start of a case.
+/// How machines come to the start of a case; see ARCHITECTURE.md, "Warm networks".
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Boots {
-    /// They are made anew and booted, always.
+    /// Those of cases that are generated are made anew and booted. Those of a case that is run again
+    /// and again, or made smaller, are put back to what they were when they first were ready, as
+    /// long as they are the same machines; what fails so is confirmed on ones that are booted.
     #[default]
+    Auto,
+    /// They are made anew and booted, always.
     Cold,
-    /// They are put back to what they were when they first were ready, where the case before had the
-    /// same ones; see ARCHITECTURE.md.
+    /// They are put back wherever the case before had the same ones.
     Warm,
 }
 
@@ -305,7 +308,7 @@ impl Lab {
     pub(crate) fn scratch_io(&self, scratch: &Path) -> DiskIo {
         match self.options.boots {
             Boots::Cold => DiskIo::Threads,
-            Boots::Warm => *self.scratch_io.get_or_init(|| {
+            Boots::Auto | Boots::Warm => *self.scratch_io.get_or_init(|| {
                 if hypervisor::disk::has_io_uring(scratch) { DiskIo::IoUring } else { DiskIo::Threads }
             }),
         }

@@ -28,6 +28,8 @@ pub(super) struct Shared<'lab> {
     switch: Switch,
     /// Whether machines are saved as they become ready.
     pub(super) is_warm: bool,
+    /// Whether a machine was put back to its start.
+    pub(super) was_put_back: AtomicBool,
     /// Whether the network can no longer be put back to its start.
     pub(super) is_spoiled: AtomicBool,
 }
@@ -41,7 +43,8 @@ impl<'lab> Shared<'lab> {
     ) -> Result<Self, SystemError> {
         let key = NetworkKey::generate().map_err(SystemError::Infrastructure)?;
         let network = RwLock::new(Arc::new(network.clone()));
-        Ok(Self { lab, network, key, switch, is_warm, is_spoiled: AtomicBool::new(false) })
+        let (was_put_back, is_spoiled) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self { lab, network, key, switch, is_warm, was_put_back, is_spoiled })
     }
 
     pub(super) fn network(&self) -> Arc<Network> {

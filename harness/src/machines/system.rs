@@ -11,7 +11,7 @@ use crate::lanes::Lanes;
 use crate::machines::lab::{Boots, Lab};
 use crate::machines::live::{Boot, LiveNetwork};
 use crate::machines::{change, inspect, ping};
-use crate::system::{Cost, System, SystemError};
+use crate::system::{Cost, Purpose, System, SystemError};
 
 /// Networks of real machines, made in a [`Lab`], or put back to their start where the lab says so and
 /// the case before had the same machines.
@@ -35,10 +35,10 @@ impl<'lab> MachineSystem<'lab> {
         self.put_back.load(Ordering::Relaxed)
     }
 
-    /// The network that is kept, put back to the start of a case on this one, if it can be. It is taken
-    /// down otherwise, since machines of two networks may have the same names.
-    fn take_kept(&self, network: &Network) -> Option<LiveNetwork<'lab>> {
-        let kept = self.kept().take().filter(|kept| kept.can_be(network))?;
+    /// The network that is kept, put back to the start of a case on this one, if it can be and is to
+    /// be. It is taken down otherwise, since machines of two networks may have the same names.
+    fn take_kept(&self, network: &Network, is_warm: bool) -> Option<LiveNetwork<'lab>> {
+        let kept = self.kept().take().filter(|kept| is_warm && kept.can_be(network))?;
         match kept.put_back(network) {
             Ok(()) => {
                 self.put_back.fetch_add(1, Ordering::Relaxed);
@@ -72,13 +72,23 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
     }
 
     fn new_sut(&self, network: &Network) -> Result<LiveNetwork<'lab>, SystemError> {
-        if let Some(live) = self.take_kept(network) {
-            return Ok(live);
+        self.new_sut_for(network, Purpose::Search)
+    }
+
+    fn new_sut_for(&self, network: &Network, purpose: Purpose) -> Result<LiveNetwork<'lab>, SystemError> {
+        let is_warm = match (self.lab.options.boots, purpose) {
+            (Boots::Cold, _) | (_, Purpose::Confirm) | (Boots::Auto, Purpose::Search) => false,
+            (Boots::Auto, Purpose::Rerun) | (Boots::Warm, Purpose::Search | Purpose::Rerun) => true,
+        };
+        match self.take_kept(network, is_warm) {
+            Some(live) => Ok(live),
+            None if is_warm => LiveNetwork::create_warm(self.lab, network),
+            None => LiveNetwork::create(self.lab, network),
         }
-        match self.lab.options.boots {
-            Boots::Cold => LiveNetwork::create(self.lab, network),
-            Boots::Warm => LiveNetwork::create_warm(self.lab, network),
-        }
+    }
+
+    fn is_reused(&self, live: &LiveNetwork<'lab>) -> bool {
+        live.was_put_back()
     }
 
     fn destroy_sut(&self, live: LiveNetwork<'lab>) -> Result<(), SystemError> {

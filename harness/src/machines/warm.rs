@@ -193,6 +193,11 @@ impl<'lab> LiveNetwork<'lab> {
         *is_warm && !is_spoiled.load(Ordering::Relaxed) && self.shared.check_switch().is_ok()
     }
 
+    /// Whether some machine was not booted for this case.
+    pub(super) fn was_put_back(&self) -> bool {
+        self.shared.was_put_back.load(Ordering::Relaxed)
+    }
+
     /// Closes the sessions and has the machines stand still: the case is over.
     pub(super) fn rest(&self) -> Result<(), SystemError> {
         each(&mut self.hold_all(Power::Ending)?, |hardware| match hardware.machine.state() {
@@ -206,6 +211,7 @@ impl<'lab> LiveNetwork<'lab> {
     /// # Errors
     /// [`SystemError`] where a machine cannot be put back; the network is of no use then.
     pub(super) fn put_back(&self, network: &Network) -> Result<(), SystemError> {
+        self.shared.was_put_back.store(true, Ordering::Relaxed);
         self.shared.set_network(network);
         let mut held = self.hold_all(Power::Booting)?;
         let (mut on, mut off): (Vec<_>, Vec<_>) = held

@@ -5,7 +5,7 @@ mod shape;
 
 pub(crate) use deaf::DeafAfterSecondBoot;
 use harness::system::Cost;
-use harness::{Model, Outcome, System, SystemError};
+use harness::{Model, Outcome, Purpose, System, SystemError};
 use model::machines::{Command, Response};
 use model::{Choice, MachineSpec, Network};
 use proptest::strategy::BoxedStrategy;
@@ -67,6 +67,14 @@ impl<S: System<MachineSpec>> System<EverybodyAnswers> for Judged<S> {
 
     fn new_sut(&self, network: &Network) -> Result<S::Sut, SystemError> {
         self.0.new_sut(network)
+    }
+
+    fn new_sut_for(&self, network: &Network, purpose: Purpose) -> Result<S::Sut, SystemError> {
+        self.0.new_sut_for(network, purpose)
+    }
+
+    fn is_reused(&self, sut: &S::Sut) -> bool {
+        self.0.is_reused(sut)
     }
 
     fn run(&self, sut: &mut S::Sut, command: &Command) -> Result<Outcome<Response>, SystemError> {

@@ -9,4 +9,5 @@ mod initial_states;
 mod once;
 mod other_failures;
 mod prices;
+mod reused;
 mod switchboard;
