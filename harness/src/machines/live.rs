@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hypervisor::State;
 use model::{MachineId, Network, Outcome};
-use remote::{Command, ConnectError, Ending, Output, RunError, Session};
+use remote::{Command, ConnectError, Ending, Output, RunError, Session, Target};
 
 use crate::machines::hold::Hardware;
 use crate::machines::lab::Lab;
@@ -193,6 +193,15 @@ impl<'lab> LiveNetwork<'lab> {
             },
             Ok(output) => Ok(Outcome::Answered(output)),
         }
+    }
+
+    /// How SSH reaches a machine, for a session or an `ssh` of one's own. A boot may move it to another
+    /// port.
+    ///
+    /// # Errors
+    /// [`SystemError`] where there is no such machine.
+    pub fn target(&self, id: &MachineId) -> Result<Target, SystemError> {
+        Ok(self.shared.target(self.live(id)?.status.address()))
     }
 
     /// Opens one more session to a machine, if it is on, for a command that is to come: a lane that
