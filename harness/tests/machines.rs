@@ -50,8 +50,7 @@ fn run<M: Model, S: System<M>>(model: &M, system: &S, cases: u32, seed: impl Int
 
 /// The failure of a planted bug on machines, from the smallest of some cases that have it in memory:
 /// machines are not to spend their time on cases that hold, nor on what matters in the smallest one,
-/// which `causes.rs` asks of machines. Machines of one process need names of their own, so each test
-/// has seeds of its own.
+/// which `causes.rs` asks of machines.
 fn failure<M: Model<State = Network>>(
     model: &M,
     simulated: &impl System<M>,
@@ -172,8 +171,7 @@ fn networks_that_are_put_back_shrink_to_the_same_case() {
     assert_eq!((cold.confirmed, warm.confirmed), (None, Some(Rate { failed: 1, runs: 1 })));
 }
 
-/// A network of one machine for each kernel and file system, so that all are seen; names are drawn
-/// anew, since the tests of this process share what libvirt knows them by.
+/// A network of one machine for each kernel and file system, so that all are seen.
 fn every_kind(lab: &Lab) -> Network {
     let kernels = lab.kernels().unwrap();
     let parameters = NetworkParameters::new(kernels.clone()).unwrap().with_machines(3..=3);

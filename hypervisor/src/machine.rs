@@ -36,7 +36,8 @@ pub trait Hypervisor: Send + Sync {
 /// What a hypervisor has to know of a machine.
 #[derive(Clone, Debug)]
 pub struct Definition {
-    /// The name that messages call the machine by, distinct in its run.
+    /// The name that messages call the machine by. What the hypervisor knows it by is in the XML,
+    /// and only that has to be distinct.
     pub name: String,
     /// The machine in libvirt's domain XML, which is the lingua franca here: a backend that does
     /// not speak it takes from it what it can, or has definitions of its own.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use model::machine::ClockSource;
 use model::{Machine, MachineId, Network};
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::error::Error;
 use crate::image::Image;
@@ -115,12 +116,28 @@ pub struct Wiring {
     pub accelerator: Accelerator,
     /// The QEMU to use; libvirt's choice where there is none.
     pub emulator: Option<PathBuf>,
+    /// The network that the machine is in, by a name that no other network has which one libvirt
+    /// runs meanwhile. libvirt then knows the machine by a name and a uuid that follow from it, so
+    /// that networks with machines of the same names can be there side by side; the guest finds
+    /// its own uuid all the same. Where there is none, libvirt knows the machine by its own.
+    pub network: Option<String>,
+}
+
+/// What libvirt knows a machine by: its own id and uuid, or in a named network others that follow
+/// from these and that name.
+fn known_by(machine: &Machine, wiring: &Wiring) -> (String, Uuid) {
+    match &wiring.network {
+        None => (machine.id.to_string(), machine.uuid),
+        Some(network) => {
+            (format!("{network}-{}", machine.id), Uuid::new_v5(&machine.uuid, network.as_bytes()))
+        }
+    }
 }
 
 /// What `templates/domain.xml.hbs` is rendered with.
 #[derive(Serialize)]
 struct Domain<'a> {
-    name: &'a str,
+    name: String,
     uuid: String,
     description: String,
     memory: u64,
@@ -165,9 +182,15 @@ pub fn domain_xml(
         Accelerator::Tcg => ("qemu", "maximum"),
     };
     let prefix = network.subnet().prefix_len();
+    let (name, uuid) = known_by(machine, wiring);
+    let mut qemu_arguments = nics(machine, wiring)?;
+    if uuid != machine.uuid {
+        // Of two uuids that QEMU is given, the guest finds the last.
+        qemu_arguments.extend(["-smbios".to_owned(), format!("type=1,uuid={}", machine.uuid)]);
+    }
     domain(&Domain {
-        name: machine.id.as_str(),
-        uuid: machine.uuid.to_string(),
+        name,
+        uuid: uuid.to_string(),
         description: format!(
             "{}/{prefix}, kernel {}, {} on /scratch",
             machine.address, machine.kernel, machine.file_system
@@ -190,7 +213,7 @@ pub fn domain_xml(
         },
         console_socket: console,
         control_socket: control,
-        qemu_arguments: nics(machine, wiring)?,
+        qemu_arguments,
     })
 }
 

@@ -39,6 +39,7 @@ fn full(directory: &Path) -> Wiring {
         data: Data::Switch(directory.join("switch")),
         accelerator: Accelerator::Kvm,
         emulator: Some(PathBuf::from("/usr/bin/qemu-system-x86_64")),
+        network: Some("r-abcdefgh-n1".to_owned()),
     }
 }
 
@@ -243,6 +244,22 @@ fn libvirt_takes_it() -> Result {
             .arg(&file)
             .output()?;
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
+#[test]
+fn in_a_named_network_only_libvirt_knows_a_machine_by_another_name() -> Result {
+    let named = |network: &str| xml(&Wiring { network: Some(network.to_owned()), ..Wiring::default() });
+    let (one, other) = (named("r-n1")?, named("r-n2")?);
+    assert_eq!(one, named("r-n1")?);
+    let (one, other) = (Document::parse(&one)?, Document::parse(&other)?);
+    assert_eq!((text(&one, "name"), text(&other, "name")), (Some("r-n1-alphaaaa"), Some("r-n2-alphaaaa")));
+    let own = "5f1c6f0e-6d0c-4f53-9d6e-0d6f7e1f2a01";
+    let uuids = [text(&one, "uuid"), text(&other, "uuid"), Some(own)];
+    assert!(uuids[0] != uuids[1] && uuids[0] != uuids[2] && uuids[1] != uuids[2], "{uuids:?}");
+    for document in [&one, &other] {
+        assert_eq!(arguments(document), ["-smbios", &format!("type=1,uuid={own}")]);
     }
     Ok(())
 }

@@ -319,6 +319,12 @@ impl Lab {
         format!("n{}", self.networks.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// The name of a network among all that the libvirt of this run may know, of other runs as well.
+    pub(crate) fn known_by(&self, network: &str) -> String {
+        let run = self.run.path().file_name().unwrap_or_default().to_string_lossy();
+        format!("{run}-{network}")
+    }
+
     /// The switch of the next network.
     pub(crate) fn switch(&self, name: &str) -> Result<Switch, SystemError> {
         Ok(match &self.options.switch {

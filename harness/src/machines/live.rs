@@ -60,13 +60,12 @@ impl<'lab> LiveNetwork<'lab> {
     /// Builds what the network needs, and defines its machines.
     pub(super) fn define(lab: &'lab Lab, network: &Network, is_warm: bool) -> Result<Self, SystemError> {
         let images = lab.images(network)?;
-        let name = lab.network_name();
-        let shared = Shared::new(lab, network, lab.switch(&name)?, is_warm)?;
+        let shared = Shared::new(lab, network, is_warm)?;
         let prepared = thread::scope(|scope| {
             let machines = network.machines().iter().zip(images);
-            let (shared, name) = (&shared, &name);
+            let shared = &shared;
             let threads: Vec<_> = machines
-                .map(|(machine, image)| scope.spawn(move || shared.prepare(machine, image, name)))
+                .map(|(machine, image)| scope.spawn(move || shared.prepare(machine, image)))
                 .collect();
             threads.into_iter().map(join).collect::<Result<Vec<_>, _>>()
         })?;

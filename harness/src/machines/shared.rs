@@ -24,6 +24,8 @@ const PORT_TRIES: u32 = 5;
 pub(super) struct Shared<'lab> {
     pub(super) lab: &'lab Lab,
     network: RwLock<Arc<Network>>,
+    /// What the network is called, distinct in the run.
+    name: String,
     key: NetworkKey,
     switch: Switch,
     /// Whether machines are saved as they become ready.
@@ -35,16 +37,13 @@ pub(super) struct Shared<'lab> {
 }
 
 impl<'lab> Shared<'lab> {
-    pub(super) fn new(
-        lab: &'lab Lab,
-        network: &Network,
-        switch: Switch,
-        is_warm: bool,
-    ) -> Result<Self, SystemError> {
+    pub(super) fn new(lab: &'lab Lab, network: &Network, is_warm: bool) -> Result<Self, SystemError> {
         let key = NetworkKey::generate().map_err(SystemError::Infrastructure)?;
+        let name = lab.network_name();
+        let switch = lab.switch(&name)?;
         let network = RwLock::new(Arc::new(network.clone()));
         let (was_put_back, is_spoiled) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Self { lab, network, key, switch, is_warm, was_put_back, is_spoiled })
+        Ok(Self { lab, network, name, key, switch, is_warm, was_put_back, is_spoiled })
     }
 
     pub(super) fn network(&self) -> Arc<Network> {
@@ -77,14 +76,9 @@ impl<'lab> Shared<'lab> {
         }
     }
 
-    /// Makes what a machine of the network `name` needs besides its image, and defines it.
-    pub(super) fn prepare(
-        &self,
-        machine: &Machine,
-        image: Image,
-        name: &str,
-    ) -> Result<Hardware, SystemError> {
-        let endpoints = self.lab.run.endpoints(&format!("{name}-{}", machine.id))?;
+    /// Makes what a machine needs besides its image, and defines it.
+    pub(super) fn prepare(&self, machine: &Machine, image: Image) -> Result<Hardware, SystemError> {
+        let endpoints = self.lab.run.endpoints(&format!("{}-{}", self.name, machine.id))?;
         let scratch = self.lab.scratch(&image, machine, &endpoints.console.with_extension("qcow2"))?;
         Ok(Hardware { start: Start::blank(), ..self.define(machine, image, endpoints, scratch)? })
     }
@@ -109,6 +103,7 @@ impl<'lab> Shared<'lab> {
             management: Management::Forwarded { port },
             data: Data::Switch(self.switch.path().to_owned()),
             accelerator: self.lab.accelerator(),
+            network: Some(self.lab.known_by(&self.name)),
             ..Wiring::default()
         };
         let xml = nixgen::domain_xml(machine, &self.network(), &image, &wiring)?;
