@@ -6,12 +6,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use harness::execute::Verdict;
 use harness::machines::{Boots, Lab, LabOptions, LiveNetwork, MachineSystem};
-use harness::{System as _, SystemError};
+use harness::{Config, Purpose, Runner, Silent, Stop, System, SystemError};
 use hypervisor::State;
 use model::machine::Service;
 use model::machines::{Command, Response};
-use model::{MachineId, Network, Outcome};
+use model::{Case, MachineId, MachineSpec, Network, Outcome};
 use remote::Output;
 
 /// Held by each test for as long as it lasts: what one leaves on the host can be told only while the
@@ -195,6 +196,53 @@ fn with_services_the_same_machines_have_to_be_on() -> Result<(), SystemError> {
         }
         system.destroy_sut(live)?;
     }
+    Ok(())
+}
+
+/// Machines whose pings are not heard, whatever they say.
+struct Unheard<'lab>(MachineSystem<'lab>);
+
+impl<'lab> System<MachineSpec> for Unheard<'lab> {
+    type Sut = LiveNetwork<'lab>;
+
+    fn new_sut(&self, network: &Network) -> Result<Self::Sut, SystemError> {
+        self.0.new_sut(network)
+    }
+
+    fn new_sut_for(&self, network: &Network, purpose: Purpose) -> Result<Self::Sut, SystemError> {
+        self.0.new_sut_for(network, purpose)
+    }
+
+    fn is_reused(&self, live: &Self::Sut) -> bool {
+        self.0.is_reused(live)
+    }
+
+    fn destroy_sut(&self, live: Self::Sut) -> Result<(), SystemError> {
+        self.0.destroy_sut(live)
+    }
+
+    fn run(&self, live: &mut Self::Sut, command: &Command) -> Result<Outcome<Response>, SystemError> {
+        let outcome = self.0.run(live, command)?;
+        let is_ping = matches!(command, Command::Ping { .. });
+        Ok(if is_ping { Outcome::Answered(Response::Pinged { answered: false }) } else { outcome })
+    }
+}
+
+#[test]
+fn what_fails_on_a_network_that_was_put_back_is_confirmed_on_one_that_was_booted() -> Result<(), SystemError>
+{
+    let _alone = alone();
+    let Some(lab) = lab() else { return Ok(()) };
+    let model = MachineSpec::new(lab.bounds()?).unwrap();
+    let (system, config, stop) = (Unheard(MachineSystem::new(&lab)), Config::default(), Stop::default());
+    let runner = Runner::new(&model, &system, &config, &Silent, &stop);
+    let network = network(&lab, ["warm-h", "warm-i"], &["warm-h"]);
+    let ping = Command::Ping { from: id("warm-h"), to: id("warm-h") };
+    let held = runner.run_case(&Case::sequential(network.clone(), Vec::new()), "held")?;
+    assert_eq!((held.verdict, held.reused), (Verdict::Holds, false));
+    let failed = runner.run_case(&Case::sequential(network, vec![ping]), "failed")?;
+    assert_eq!((failed.evidence().is_some(), failed.reused), (true, false), "{:?}", failed.verdict);
+    assert_eq!(system.0.put_back(), 1, "it was found on one that was put back");
     Ok(())
 }
 
