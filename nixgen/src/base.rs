@@ -27,6 +27,13 @@ pub(crate) struct Wanted {
     pub(crate) formats: Vec<Format>,
 }
 
+impl Wanted {
+    /// Whether nothing is to be built.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.images.is_empty() && self.formats.is_empty()
+    }
+}
+
 /// What a base offers on this host, as far as it can tell without a network.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Instant;
 
 use data_encoding::HEXLOWER;
@@ -20,7 +20,7 @@ use crate::nix::{Failure, Nix, Run};
 use crate::nixos::Nixos;
 use crate::options::{BaseChoice, BuildOptions};
 use crate::process::Limits;
-use crate::progress::Progress;
+use crate::progress::{Observer, Progress};
 use crate::sources;
 use failure::Failed;
 
@@ -34,6 +34,17 @@ pub struct Builder {
     authorized_key: String,
     /// What this builder has had built.
     known: Mutex<Known>,
+    /// Held while Nix builds: what is built for one network is found for the next.
+    building: Mutex<()>,
+}
+
+/// What becomes of other builds where one fails.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Failing {
+    /// They end: nobody is to wait for what is of no use then.
+    Ends,
+    /// They go on.
+    Passed,
 }
 
 /// Results in the store: the directory of each image, and the file of each formatted disk.
@@ -114,7 +125,7 @@ impl Builder {
             BaseChoice::Debian => debian()?,
             BaseChoice::Nixos => nixos()?,
         };
-        Ok(Self { options, base, nix, authorized_key, known: Mutex::default() })
+        Ok(Self { options, base, nix, authorized_key, known: Mutex::default(), building: Mutex::default() })
     }
 
     /// Which kernels and file systems machines can have on this host.
@@ -137,8 +148,7 @@ impl Builder {
     /// How many images and formatted disks of a network this builder has neither built nor found.
     #[must_use]
     pub fn missing(&self, network: &Network) -> usize {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = wanted(&self.requests(network.machines()), &known);
+        let wanted = wanted(&self.requests(network.machines()), &self.known());
         wanted.images.len() + wanted.formats.len()
     }
 
@@ -164,7 +174,7 @@ impl Builder {
         let context = Context { limits: &self.limits(), observer: &self.options.observer };
         let networks: Vec<_> = networks.into_iter().collect();
         for network in &networks {
-            self.base.check(network, &context).map_err(|error| with_machines(error, network))?;
+            self.base.check(network, &context).map_err(|error| with_machines(error, network.machines()))?;
         }
         let requests = self.requests(networks.into_iter().flat_map(Network::machines));
         let wanted = wanted(&requests, &Known::default());
@@ -204,36 +214,52 @@ impl Builder {
     /// # Errors
     /// What went wrong with which machine; see [`Error`]. Nothing half-built is left then.
     pub fn build(&self, network: &Network) -> Result<Built, Error> {
-        let limits = self.limits();
-        // One build at a time: what one network needs, the next finds.
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let context = Context { limits: &limits, observer: &self.options.observer };
-        self.base.check(network, &context).map_err(|error| with_machines(error, network))?;
+        let context = Context { limits: &self.limits(), observer: &self.options.observer };
+        let machines: Vec<_> = network.machines().iter().collect();
+        self.base.check(network, &context).map_err(|error| with_machines(error, network.machines()))?;
         // Asked once: a file that is a package may change while others are built.
-        let requests = self.requests(network.machines());
-        let wanted = wanted(&requests, &known);
-        let mut built = Vec::new();
-        if !wanted.images.is_empty() || !wanted.formats.is_empty() {
-            built = self.run_nix(&wanted, &mut known, network, &context)?;
-        }
+        let requests = self.requests(machines);
+        let built = self.build_missing(&requests, &context, Failing::Ends)?;
+        let images = self.images(&requests)?;
+        (self.options.observer)(Progress::Done);
+        let machines = requests.into_iter().map(|(machine, _)| machine.clone()).zip(images).collect();
+        Ok(Built { machines, built })
+    }
+
+    /// Builds what the machines of all these networks boot, in one go and without a word, so that
+    /// [`Builder::build`] finds it there: on a thread beside those that use other networks. What
+    /// cannot be had is left to whoever builds the network that asks for it.
+    ///
+    /// # Errors
+    /// Why not all of it was built; see [`Error`]. What was built then is there all the same.
+    pub fn prepare<'a>(&self, networks: impl IntoIterator<Item = &'a Network>) -> Result<(), Error> {
+        let silent: Observer = Arc::new(|_| {});
+        let context = Context { limits: &self.limits(), observer: &silent };
+        let can_be = |network: &&Network| self.base.check(network, &context).is_ok();
+        let machines = networks.into_iter().filter(can_be).flat_map(Network::machines);
+        self.build_missing(&self.requests(machines), &context, Failing::Passed).map(drop)
+    }
+
+    /// The image of each machine, which is built.
+    fn images(&self, requests: &[(&Machine, ImageRequest)]) -> Result<Vec<Image>, Error> {
+        let mut known = self.known();
         let image = |(machine, request): &(&Machine, ImageRequest)| {
             let directory = known.images.get(request).ok_or_else(|| Error::Build {
                 machines: vec![machine.id.clone()],
                 log: self.options.run_directory.join("nix-build.log"),
                 end: "its results have no image for this machine".to_owned(),
             })?;
-            Ok(((*machine).clone(), Image::new(directory, &known.disks)))
+            Ok(Image::new(directory, &known.disks))
         };
-        let machines: Vec<_> = requests.iter().map(image).collect::<Result<_, Error>>()?;
-        for (_, image) in &machines {
-            if let Some((path, reason)) = image.flaw() {
-                *known = Known::default();
-                let remedy = self.nix.deletion(path.parent().unwrap_or(&path));
-                return Err(Error::CorruptImage { path, reason, remedy });
-            }
-        }
-        (self.options.observer)(Progress::Done);
-        Ok(Built { machines, built })
+        let images: Vec<_> = requests.iter().map(image).collect::<Result<_, Error>>()?;
+        let Some((path, reason)) = images.iter().find_map(Image::flaw) else { return Ok(images) };
+        *known = Known::default();
+        let remedy = self.nix.deletion(path.parent().unwrap_or(&path));
+        Err(Error::CorruptImage { path, reason, remedy })
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Each machine with what its image depends on.
@@ -244,15 +270,41 @@ impl Builder {
         machines.into_iter().map(|machine| (machine, self.base.request(machine))).collect()
     }
 
-    /// Builds what is wanted, and tells what of it was not there before.
+    /// Builds what is not known yet, and tells what of it was not there before.
+    fn build_missing(
+        &self,
+        requests: &[(&Machine, ImageRequest)],
+        context: &Context<'_>,
+        failing: Failing,
+    ) -> Result<Vec<String>, Error> {
+        if wanted(requests, &self.known()).is_empty() {
+            return Ok(Vec::new());
+        }
+        let _alone = match self.building.try_lock() {
+            Ok(alone) => alone,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                (context.observer)(Progress::Waiting);
+                self.building.lock().unwrap_or_else(PoisonError::into_inner)
+            }
+        };
+        let wanted = wanted(requests, &self.known());
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let machines: Vec<_> = requests.iter().map(|(machine, _)| *machine).collect();
+        self.run_nix(&wanted, &machines, context, failing)
+    }
+
     fn run_nix(
         &self,
         wanted: &Wanted,
-        known: &mut Known,
-        network: &Network,
+        machines: &[&Machine],
         context: &Context<'_>,
+        failing: Failing,
     ) -> Result<Vec<String>, Error> {
-        let expression = self.render(wanted, context).map_err(|error| with_machines(error, network))?;
+        let expression =
+            self.render(wanted, context).map_err(|error| with_machines(error, machines.iter().copied()))?;
         let file = self.options.run_directory.join("network.nix");
         fs::write(&file, &expression.text).map_err(Error::file("write", &file))?;
         let log = self.options.run_directory.join("nix-build.log");
@@ -261,14 +313,15 @@ impl Builder {
             link: &self.link(wanted),
             log: &log,
             run_directory: &self.options.run_directory,
+            keep_going: failing == Failing::Passed,
         };
-        let outcome = match self.nix.build(&run, context.limits, &self.options.observer) {
+        let outcome = match self.nix.build(&run, context.limits, context.observer) {
             Ok(outcome) => outcome,
             Err(Failure::Other(error)) => return Err(error),
             Err(Failure::Failed { end, said }) => {
                 return Err(self.base.explain(&said).unwrap_or_else(|| {
                     let failed = Failed { end, said: said.clone(), log, file };
-                    self.failure(failed, &expression.parts, wanted, network, context)
+                    self.failure(failed, &expression.parts, wanted, machines, context)
                 }));
             }
         };
@@ -278,6 +331,7 @@ impl Builder {
             return Err(Error::Build { machines: Vec::new(), log, end });
         }
         let (images, disks) = outcome.paths.split_at(wanted.images.len());
+        let mut known = self.known();
         known.images.extend(wanted.images.keys().cloned().zip(images.iter().cloned()));
         let disks = disks.iter().map(|path| path.join("scratch"));
         known.disks.extend(wanted.formats.iter().cloned().zip(disks));
@@ -321,10 +375,10 @@ fn limits(options: &BuildOptions) -> Limits {
 }
 
 /// Adds which machines ask for a kernel that there is not.
-fn with_machines(error: Error, network: &Network) -> Error {
+fn with_machines<'a>(error: Error, machines: impl IntoIterator<Item = &'a Machine>) -> Error {
     match error {
         Error::UnknownKernel { kernel, offered, .. } => {
-            let asks = network.machines().iter().filter(|machine| machine.kernel == kernel);
+            let asks = machines.into_iter().filter(|machine| machine.kernel == kernel);
             let machines = asks.map(|machine| machine.id.clone()).collect();
             Error::UnknownKernel { kernel, machines, offered }
         }

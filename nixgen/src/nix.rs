@@ -60,6 +60,8 @@ pub(crate) struct Run<'a> {
     pub(crate) log: &'a Path,
     /// Where builders work; it is also in their environment.
     pub(crate) run_directory: &'a Path,
+    /// Whether other derivations are built to the end where one fails.
+    pub(crate) keep_going: bool,
 }
 
 /// What a run left.
@@ -203,6 +205,7 @@ impl Nix {
     ) -> Result<Outcome, Failure> {
         let mut command = Command::new(&self.program);
         command.arg("--out-link").arg(run.link).arg(run.expression);
+        command.args(run.keep_going.then_some("--keep-going"));
         command.env("TMPDIR", run.run_directory).env("NETPROP_RUN", run.run_directory);
         // A private store has no daemon and no build users, whoever asks for it.
         if self.settings == Settings::Own || self.store != Store::Default {

@@ -21,6 +21,8 @@ pub enum Progress {
         /// Bytes that there will be.
         total: u64,
     },
+    /// Another build is on, which may be of what is needed.
+    Waiting,
     /// Nix evaluates the network's expression.
     Evaluating,
     /// Nix builds one derivation.

@@ -55,6 +55,62 @@ fn equal_software_is_built_once() -> Result {
     Ok(())
 }
 
+/// A host whose Nix writes its arguments to the file `calls`, does what is said, and names images and
+/// disks for the example, which are none.
+fn host_with_nix(then: &str) -> Result<Host> {
+    let host = Host::new()?;
+    host.generous_apt()?;
+    let (calls, image) = (host.path("calls"), host.path("image"));
+    let (calls, image) = (calls.display(), image.display());
+    host.script(
+        "nix-build",
+        &format!("echo \"$@\" >>{calls}; {then}; for part in 1 2 3 4; do echo {image}; done"),
+    )?;
+    Ok(host)
+}
+
+#[test]
+fn several_networks_are_prepared_in_one_go() -> Result {
+    let host = host_with_nix("true")?;
+    let builder = Builder::new(host.options()?)?;
+    let networks = [network(), other_identities()];
+    assert_eq!(networks.each_ref().map(|network| builder.missing(network)), [4, 4]);
+    builder.prepare(&networks)?;
+    assert_eq!(networks.each_ref().map(|network| builder.missing(network)), [0, 0]);
+    builder.prepare(&networks)?;
+    let calls = fs::read_to_string(host.path("calls"))?;
+    assert_eq!(calls.lines().count(), 1, "{calls}");
+    assert!(calls.contains("--keep-going"), "{calls}");
+    Ok(())
+}
+
+#[test]
+fn what_is_being_prepared_is_waited_for_and_not_built_again() -> Result {
+    let host = host_with_nix("read -r _ <\"$NETPROP_RUN/go\"")?;
+    fs::create_dir_all(host.path("run"))?;
+    let go = host.path("run/go");
+    assert!(std::process::Command::new("mkfifo").arg(&go).status()?.success());
+    let mut options = host.options()?;
+    options.observer = Arc::new(move |step| {
+        if step == Progress::Waiting {
+            fs::write(&go, "\n").unwrap();
+        }
+    });
+    let builder = Builder::new(options)?;
+    thread::scope(|scope| {
+        let prepared = scope.spawn(|| builder.prepare([&network()]));
+        while !host.path("calls").exists() {
+            thread::sleep(Duration::from_millis(10));
+        }
+        // What it then finds is no image.
+        let error = builder.build(&network()).unwrap_err().to_string();
+        assert!(error.contains("is corrupt"), "{error}");
+        prepared.join().unwrap().unwrap();
+    });
+    assert_eq!(fs::read_to_string(host.path("calls"))?.lines().count(), 1);
+    Ok(())
+}
+
 #[test]
 fn the_base_offers_what_it_pinned() -> Result {
     if !have(&REAL) {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use model::machine::OptionWord;
-use model::{MachineId, Network};
+use model::{Machine, MachineId};
 
 use super::Builder;
 use crate::base::{Context, Part, Wanted};
@@ -33,7 +33,7 @@ impl Builder {
         failed: Failed,
         parts: &[(String, Part)],
         wanted: &Wanted,
-        network: &Network,
+        of: &[&Machine],
         context: &Context<'_>,
     ) -> Error {
         let Failed { end, said, log, file } = failed;
@@ -49,7 +49,7 @@ impl Builder {
             match part {
                 Part::Image(concerned) => machines.extend(concerned.iter().cloned()),
                 Part::Disk(format) => {
-                    let concerned = network.machines().iter().filter(|machine| machine.format() == *format);
+                    let concerned = of.iter().filter(|machine| machine.format() == *format);
                     let concerned: Vec<_> = concerned.map(|machine| machine.id.clone()).collect();
                     if let Some(reason) = refused_by_mkfs(&said, name) {
                         return Error::Mkfs {
