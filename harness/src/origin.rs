@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -145,6 +146,9 @@ pub(crate) fn examples<M: Model>(model: &M) -> Result<Vec<Origin<M>>, RunError> 
 /// How many seeds each new case is chosen from. AETG's authors found that more than 50 gain little.
 const CANDIDATES: usize = 64;
 
+/// So many cases are looked ahead to. What a run varies is mostly seen in them.
+const AHEAD: usize = 16;
+
 /// The seeds of a run: the first as it is given, then each chosen among what a generator that the
 /// first one starts draws. A case remains a function of its seed alone.
 pub(crate) struct Seeds<'a, M: Model> {
@@ -190,8 +194,26 @@ impl<'a, M: Model> Seeds<'a, M> {
         Ok(best)
     }
 
+    /// The states that the next cases begin in, of at most so many, should all have verdicts.
+    pub(crate) fn ahead(&self, covered: &Covered, cases: u32) -> impl Iterator<Item = M::State> + use<'a, M> {
+        let Self { model, shape, first, ref rng } = *self;
+        let (mut seeds, mut covered) = (Self { model, shape, first, rng: rng.clone() }, covered.clone());
+        let cases = usize::try_from(cases).unwrap_or(AHEAD).min(AHEAD);
+        let next = move || {
+            let seed = seeds.next(&mut covered).ok()?;
+            let state = seeds.initial(seed).ok()?;
+            let goals = covered.goals(&seeds.model.choices(&state));
+            covered.cover(&goals);
+            Some(state)
+        };
+        iter::from_fn(next).take(cases)
+    }
+
+    fn initial(&self, seed: Seed) -> Result<M::State, GenerateError> {
+        generate_state(self.model, self.shape, &mut runner(seed))
+    }
+
     fn goals(&self, seed: Seed, covered: &mut Covered) -> Result<Goals, GenerateError> {
-        let initial = generate_state(self.model, self.shape, &mut runner(seed))?;
-        Ok(covered.goals(&self.model.choices(&initial)))
+        Ok(covered.goals(&self.model.choices(&self.initial(seed)?)))
     }
 }

@@ -98,6 +98,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         if self.config.coverage != Coverage::None {
             seeds.explore(&mut covered)?;
         }
+        self.executor.system.prepare(&mut seeds.ahead(&covered, self.config.cases));
         let mut summary = Summary::default();
         let (mut counts, confidence) = (Counts::default(), self.config.cover.unwrap_or_default());
         let mut met = Met { covered: &mut covered, counts: &mut counts };

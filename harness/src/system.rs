@@ -77,6 +77,11 @@ pub trait System<M: Model> {
         Err(SystemError::WrongUse(why.into()))
     }
 
+    /// Is told of the states that the next cases of a run are likely to begin in, to get ready for
+    /// them beside these cases, such as by building what they need. A state is generated as it is
+    /// asked for; by default none is.
+    fn prepare(&self, _states: &mut dyn Iterator<Item = M::State>) {}
+
     /// What creating a system in this state costs, given what is there already: among states
     /// that tell as much, those that cost least are tried first. By default all cost the same.
     fn cost(&self, _state: &M::State) -> Cost {

@@ -4,13 +4,15 @@
 
 mod planted;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::Mutex;
 
 use harness::machines::simulated::{SimulatedNetwork, SimulatedSystem};
 use harness::replay::Replay;
-use harness::{Config, Event, Failure, Observer, Runner, Shape, Silent, Stop, Summary, System, SystemError};
+use harness::{
+    Config, Coverage, Event, Failure, Observer, Runner, Shape, Silent, Stop, Summary, System, SystemError,
+};
 use model::machines::{Command, Response};
 use model::{MachineSpec, Model, Network, NetworkParameters, Outcome};
 use planted::{DeafAfterSecondBoot, EverybodyAnswers, Judged, shape};
@@ -60,6 +62,44 @@ impl System<MachineSpec> for Shaky {
 
     fn run(&self, sut: &mut SimulatedNetwork, command: &Command) -> Result<Outcome<Response>, SystemError> {
         Ok(Outcome::Answered(sut.run(command)))
+    }
+}
+
+/// Keeps the networks that it is told of before, and those that it makes.
+#[derive(Default)]
+struct LooksAhead {
+    told: RefCell<Vec<Network>>,
+    made: RefCell<Vec<Network>>,
+}
+
+impl System<MachineSpec> for LooksAhead {
+    type Sut = SimulatedNetwork;
+
+    fn prepare(&self, networks: &mut dyn Iterator<Item = Network>) {
+        assert!(self.made.borrow().is_empty(), "it is told before the first case");
+        self.told.borrow_mut().extend(networks);
+    }
+
+    fn new_sut(&self, network: &Network) -> Result<SimulatedNetwork, SystemError> {
+        self.made.borrow_mut().push(network.clone());
+        Ok(network.into())
+    }
+
+    fn run(&self, sut: &mut SimulatedNetwork, command: &Command) -> Result<Outcome<Response>, SystemError> {
+        Ok(Outcome::Answered(sut.run(command)))
+    }
+}
+
+#[test]
+fn a_system_is_told_what_the_next_cases_begin_with() {
+    let directory = tempfile::tempdir().unwrap();
+    for (cases, coverage) in [(200, Coverage::Pairs), (5, Coverage::Pairs), (20, Coverage::None)] {
+        let system = LooksAhead::default();
+        let config = Config { cases, coverage, ..config(directory.path(), 4) };
+        assert_eq!(run(&specification(), &system, &config).held, cases);
+        let (told, made) = (system.told.take(), system.made.take());
+        assert_eq!(told.len(), 16.min(made.len()));
+        assert_eq!(told, made[..told.len()]);
     }
 }
 

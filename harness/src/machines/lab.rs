@@ -11,9 +11,10 @@ use hypervisor::{Access, ConnectOptions, Driver, Hypervisor, Libvirt, RunDirecto
 use model::{
     BoundsError, KernelVersion, Machine, Network, NetworkParameters, PackageName, PackageVersion, Parameter,
 };
-use nixgen::{BaseChoice, BaseOffer, BuildOptions, Builder, DiskIo, Image, NixosOptions, Progress};
+use nixgen::{BaseChoice, BaseOffer, DiskIo, Image, NixosOptions};
 
 use crate::components;
+use crate::machines::builds::Builds;
 use crate::machines::key;
 use crate::machines::unfit::Configurations;
 use crate::observe::{Event, Observer, Silent};
@@ -91,7 +92,7 @@ impl Default for LabOptions {
 pub struct Lab {
     pub(crate) options: LabOptions,
     pub(crate) hypervisor: Box<dyn Hypervisor>,
-    builder: Builder,
+    builds: Builds,
     accelerator: OnceLock<Accelerator>,
     scratch_io: OnceLock<DiskIo>,
     configurations: Configurations,
@@ -118,7 +119,7 @@ impl Lab {
         }
         let run = RunDirectory::create(parent, access)?;
         let authorized_key = key::prepare(&mut options, run.path())?;
-        let builder = builder(&options, authorized_key, &run, &observer, &stop)?;
+        let builds = Builds::new(&options, authorized_key, &run, &observer, &stop)?;
         let connect = ConnectOptions { driver: options.driver.clone(), ..ConnectOptions::default() };
         let hypervisor = Box::new(Libvirt::connect(&run, &connect)?);
         let accelerator = OnceLock::new();
@@ -128,7 +129,7 @@ impl Lab {
         Ok(Self {
             options,
             hypervisor,
-            builder,
+            builds,
             accelerator,
             scratch_io: OnceLock::new(),
             configurations: Configurations::default(),
@@ -171,7 +172,7 @@ impl Lab {
     /// # Errors
     /// [`SystemError`] where it cannot be asked.
     pub fn offer(&self) -> Result<BaseOffer, SystemError> {
-        Ok(self.builder.offer()?)
+        Ok(self.builds.builder().offer()?)
     }
 
     /// The kernels that the base offers, plain to suspect.
@@ -199,7 +200,7 @@ impl Lab {
     /// # Errors
     /// [`SystemError`] where the base cannot be asked.
     pub fn versions(&self, package: &PackageName) -> Result<Vec<PackageVersion>, SystemError> {
-        let versions = self.builder.versions(package)?;
+        let versions = self.builds.builder().versions(package)?;
         Ok(versions.into_iter().map(PackageVersion::Exact).collect())
     }
 
@@ -209,7 +210,7 @@ impl Lab {
     /// # Errors
     /// [`SystemError`] where the base cannot tell.
     pub fn pins(&self) -> Result<BTreeMap<String, String>, SystemError> {
-        Ok(self.builder.pins()?)
+        Ok(self.builds.builder().pins()?)
     }
 
     /// Refuses bounds of which some value cannot be had here, such as a version of a package that
@@ -218,7 +219,7 @@ impl Lab {
     /// # Errors
     /// [`SystemError::WrongUse`] with the first such value, or why it could not be found out.
     pub fn check(&self, bounds: &NetworkParameters) -> Result<(), SystemError> {
-        match self.builder.check(&bounds.one_of_each()) {
+        match self.builds.builder().check(&bounds.one_of_each()) {
             Err(error) if error.is_configuration() => Err(SystemError::WrongUse(Box::new(error.for_any()))),
             result => Ok(result.map(drop)?),
         }
@@ -231,7 +232,7 @@ impl Lab {
     /// [`SystemError`] with the end of the build's log, or what the canary boot met.
     pub fn images(&self, network: &Network) -> Result<Vec<Image>, SystemError> {
         self.configurations.check(network)?;
-        let built = self.builder.build(network);
+        let built = self.builds.build(network);
         let built = built.map_err(|error| self.configurations.not_built(error, network))?;
         let images: Vec<Image> = built.machines().map(|(_, image)| image.clone()).collect();
         if self.accelerator.get().is_none()
@@ -364,9 +365,14 @@ impl Lab {
         &self.configurations
     }
 
+    /// Has what networks of cases to come need built beside the cases before them.
+    pub(crate) fn build_ahead(&self, networks: Vec<Network>) {
+        self.builds.plan(networks);
+    }
+
     /// How many images and formatted disks of a network this run has not made or found yet.
     pub(crate) fn missing(&self, network: &Network) -> usize {
-        self.builder.missing(network)
+        self.builds.builder().missing(network)
     }
 }
 
@@ -381,34 +387,4 @@ fn access(driver: &Driver) -> Access {
 /// Whether this runs where a skipped test must not look like one that passed.
 fn in_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| value == "true")
-}
-
-/// What builds the run's images, told to whoever watches and ended where the run is to stop.
-fn builder(
-    options: &LabOptions,
-    authorized_key: PathBuf,
-    run: &RunDirectory,
-    observer: &Arc<dyn Observer>,
-    stop: &Stop,
-) -> Result<Builder, SystemError> {
-    let mut build = BuildOptions::new(run.path())?;
-    build.base = options.base;
-    build.nixos = options.nixos.clone();
-    build.authorized_key = Some(authorized_key);
-    let observer = Arc::clone(observer);
-    build.observer = Arc::new(move |progress| tell(observer.as_ref(), &progress));
-    let cancel = build.cancel.clone();
-    stop.on_request(move || cancel.cancel());
-    Ok(Builder::new(build)?)
-}
-
-fn tell(observer: &dyn Observer, progress: &Progress) {
-    let event = |what, done, total| observer.event(&Event::Preparing { what, done, total });
-    match progress {
-        Progress::Resolving { part } => event(&format!("resolving {part}"), None, None),
-        Progress::Downloading { done, total } => event("downloading packages", Some(*done), Some(*total)),
-        Progress::Evaluating => {}
-        Progress::Building { name } => event(&format!("building {name}"), None, None),
-        _ => {}
-    }
 }

@@ -6,6 +6,7 @@
 //! - [`system`]: the commands of [`model::MachineSpec`] on real machines;
 //! - [`simulated`]: the same in memory, to test the runner with.
 
+mod builds;
 mod change;
 mod echoes;
 mod errors;

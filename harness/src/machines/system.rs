@@ -98,6 +98,10 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
         Ok(())
     }
 
+    fn prepare(&self, networks: &mut dyn Iterator<Item = Network>) {
+        self.lab.build_ahead(networks.collect());
+    }
+
     fn cost(&self, network: &Network) -> Cost {
         Cost(self.lab.missing(network) as u64)
     }
