@@ -153,12 +153,11 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         history: &mut Vec<Recorded<M>>,
     ) -> Result<Verdict, SystemError> {
         self.stopped()?;
-        let watched = self.watch.as_ref().map(|watch| watch.step(Step::Creating));
         let created = caught(|| {
             self.system.can_create_new_sut(&case.initial)?;
+            let _watched = self.watch.as_ref().map(|watch| watch.step(Step::Creating));
             self.system.new_sut(&case.initial)
         });
-        drop(watched);
         let mut sut = created.unwrap_or_else(|panicked| Err(failed("the system was created", panicked)))?;
         // A model that is broken ends the run, but the system is taken down before.
         let driven = no_broken_model(|| self.drive(&mut sut, case, order, history));

@@ -214,6 +214,9 @@ pub(crate) struct LabOptions {
     /// were, where the case before had the same ones
     #[arg(long, default_value = "cold")]
     pub(crate) boot: BootKind,
+    /// Make networks whatever memory and cores this host has, and do not wait for room
+    #[arg(long)]
+    pub(crate) overcommit: bool,
     /// How long a machine may take to boot, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub(crate) boot_limit: Duration,
