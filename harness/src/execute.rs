@@ -1,6 +1,7 @@
 //! One case on one system: what each command came to, and the verdict.
 
 use std::cell::{Cell, RefCell};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use model::panics::{Panicked, caught, no_broken_model};
 use model::{Case, Model};
@@ -66,6 +67,27 @@ impl<M: Model> Execution<M> {
     }
 }
 
+/// What was found to be impossible in a run, each configuration once.
+#[derive(Clone, Default)]
+pub(crate) struct Exclusions(Arc<Mutex<Vec<Exclusion>>>);
+
+impl Exclusions {
+    /// Takes note of one; whether it is new.
+    fn add(&self, exclusion: &Exclusion) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !known.iter().any(|other| other.configuration == exclusion.configuration);
+        if is_new {
+            known.push(exclusion.clone());
+        }
+        is_new
+    }
+
+    /// Takes out what was found so far.
+    pub(crate) fn take(&self) -> Vec<Exclusion> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// How a system and a model are put together to run cases.
 pub(crate) struct Executor<'a, M: Model, S: System<M>> {
     pub(crate) model: &'a M,
@@ -74,13 +96,15 @@ pub(crate) struct Executor<'a, M: Model, S: System<M>> {
     pub(crate) stop: &'a Stop,
     /// How often a case is tried on a fresh system before it counts as inconclusive.
     pub(crate) attempts: u32,
-    /// What was found to be impossible so far.
-    pub(crate) exclusions: RefCell<Vec<Exclusion>>,
+    /// What was found to be impossible so far, by any job.
+    pub(crate) exclusions: Exclusions,
     /// What ends the process where a command never returns.
     pub(crate) watch: Option<Watch>,
     /// Whether it is of use to know how long commands take. Mostly nobody asks, and looking at
     /// the clock takes longer than many a command in memory.
     pub(crate) timed: Cell<bool>,
+    /// The place in the run of the case that runs, where it has one.
+    pub(crate) number: Cell<Option<u32>>,
     /// The seed that brings the next case back, where one does.
     pub(crate) generated: Cell<Option<Seed>>,
     /// The room of a history that nobody needs any more, for that of the next case.
@@ -120,7 +144,8 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
                 Err(error) => return Err(error),
             };
             let Verdict::Inconclusive(reason) = &execution.verdict else { return Ok(execution) };
-            self.observer.event(&Event::Inconclusive { attempt, attempts, reason });
+            let case = self.number.get();
+            self.observer.event(&Event::Inconclusive { case, attempt, attempts, reason });
             if attempt >= attempts {
                 return Ok(execution);
             }
@@ -136,11 +161,10 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
 
     /// Takes note of a configuration, and tells of it the first time.
     fn exclude(&self, exclusion: Exclusion) -> Exclusion {
-        let mut known = self.exclusions.borrow_mut();
-        if !known.iter().any(|other| other.configuration == exclusion.configuration) {
+        let is_new = self.exclusions.add(&exclusion);
+        if is_new {
             let Exclusion { configuration, reason } = &exclusion;
             self.observer.event(&Event::Excluded { what: configuration, reason });
-            known.push(exclusion.clone());
         }
         exclusion
     }

@@ -53,6 +53,9 @@ pub(crate) struct RunOptions {
     /// How many cases to generate
     #[arg(long, value_name = "N", env = "PROPTEST_CASES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) cases: u32,
+    /// How many cases run side by side, as far as this host has room for their networks
+    #[arg(long, value_name = "N", env = "NETPROP_JOBS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) jobs: u32,
     /// How many machines a network has
     #[arg(long, value_name = "MIN..MAX", default_value = "1..4", value_parser = range)]
     pub(crate) machines: RangeInclusive<usize>,
