@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::execute::{Exclusion, Execution, Verdict};
 use crate::observe::{Event, Observer};
 use crate::report;
-use crate::runner::Runner;
+use crate::runner::{RunError, Runner, Summary};
 use crate::stop::Stop;
 use crate::system::System;
 
@@ -30,11 +30,37 @@ pub fn check_with<M: Model, S: System<M>>(config: &Config, model: &M, system: &S
     check_by(config, model, system, Call::Function);
 }
 
+/// [`check_with`] for cases that may run side by side, each on a system of its own: as many as
+/// [`Config::jobs`] says.
+///
+/// # Panics
+/// As [`check`] does.
+pub fn check_side_by_side<M, S>(config: &Config, model: &M, system: &S)
+where
+    M: Model + Sync,
+    M::State: Send,
+    M::Command: Send,
+    M::Response: Send,
+    S: System<M> + Sync,
+{
+    check_run(config, model, system, Call::Function, |runner| runner.run_side_by_side());
+}
+
 /// [`check_with`] for what is tested by such a call.
 pub(crate) fn check_by<M: Model, S: System<M>>(config: &Config, model: &M, system: &S, call: Call) {
+    check_run(config, model, system, call, |runner| runner.run());
+}
+
+fn check_run<M: Model, S: System<M>>(
+    config: &Config,
+    model: &M,
+    system: &S,
+    call: Call,
+    run: impl FnOnce(&Runner<'_, M, S>) -> Result<Summary<M>, RunError>,
+) {
     let stop = Stop::default();
-    let printer = Printer::new(config.verbose);
-    match Runner::new(model, system, config, &printer, &stop).run() {
+    let printer = Printer::new(config);
+    match run(&Runner::new(model, system, config, &printer, &stop)) {
         Err(error) => panic!("{} could not be tested: {error}", model.name()),
         Ok(summary) => {
             if let Some(failure) = &summary.failure {
@@ -70,7 +96,7 @@ pub fn check_case<M: Model, S: System<M>>(model: &M, system: &S, case: &Case<M>)
         panic!("{name}: the case is impossible: {why}");
     }
     let (config, stop) = (Config::default(), Stop::default());
-    let printer = Printer::new(config.verbose);
+    let printer = Printer::new(&config);
     match Runner::new(model, system, &config, &printer, &stop).run_case(case, "test") {
         Err(error) => panic!("{name} could not be tested: {error}"),
         Ok(Execution { verdict, .. }) => match verdict {
@@ -89,6 +115,8 @@ pub fn check_case<M: Model, S: System<M>>(model: &M, system: &S, case: &Case<M>)
 /// Prints what `cargo test` shows of a test that fails: as much as `PROPTEST_VERBOSE` asks for.
 struct Printer {
     verbose: u32,
+    /// Whether cases may run side by side.
+    has_jobs: bool,
     /// The replay file that was told of last: each better case is saved in the same one.
     told: Mutex<String>,
 }
@@ -117,8 +145,8 @@ impl Observer for Printer {
 }
 
 impl Printer {
-    fn new(verbose: u32) -> Self {
-        Self { verbose, told: Mutex::default() }
+    fn new(config: &Config) -> Self {
+        Self { verbose: config.verbose, has_jobs: config.jobs > 1, told: Mutex::default() }
     }
 
     /// What is printed only where it is asked for.
@@ -132,19 +160,20 @@ impl Printer {
             Event::ShrinkStep { runs, smaller: true, commands } => {
                 eprintln!("shrunk to {commands} commands after {runs} runs");
             }
-            event if self.follows_cases() => Self::course(event),
+            event if self.follows_cases() => self.course(event),
             _ => {}
         }
     }
 
     /// Each case and each command. A case that is run by itself is told of to any observer.
-    fn course(event: &Event<'_>) {
+    fn course(&self, event: &Event<'_>) {
         match event {
             Event::CaseStarted { number, cases, origin, initial, commands } => {
                 eprintln!("case {number}/{cases}: {commands} commands, {origin}\n{initial}");
             }
-            Event::CommandFinished { number, command, outcome, .. } => {
-                eprintln!("{number:4}. {command}: {outcome}");
+            Event::CommandFinished { case, number, command, outcome, .. } => {
+                let case = case.filter(|_| self.has_jobs).map(|case| format!("case {case}: "));
+                eprintln!("{number:4}. {}{command}: {outcome}", case.unwrap_or_default());
             }
             Event::CaseFinished { number, verdict, .. } => eprintln!("case {number}: {verdict}"),
             _ => {}

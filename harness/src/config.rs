@@ -20,6 +20,9 @@ use crate::statistics::Confidence;
 pub struct Config {
     /// How many cases are generated (`PROPTEST_CASES`).
     pub cases: u32,
+    /// How many cases run side by side where the run is one that can
+    /// ([`Runner::run_side_by_side`](crate::Runner::run_side_by_side); `NETPROP_JOBS`).
+    pub jobs: u32,
     /// How many commands a case has (`NETPROP_COMMANDS`, such as 5..10), and whether it has lanes, which only a system that can run
     /// them side by side takes (`System::run_lanes`).
     pub shape: Shape,
@@ -114,6 +117,7 @@ impl Default for Config {
             .then(|| Duration::from_millis(u64::from(proptest.max_shrink_time)));
         Self {
             cases: proptest.cases,
+            jobs: own("NETPROP_JOBS", jobs).unwrap_or(1),
             shape: Shape::sequential(own("NETPROP_COMMANDS", some).unwrap_or(5..=10)),
             swarm: own("NETPROP_SWARM", percent).map_or_else(Swarm::default, Swarm),
             cover: None,
@@ -160,6 +164,12 @@ pub(crate) fn range(text: &str) -> Result<RangeInclusive<usize>, String> {
 pub(crate) fn some(text: &str) -> Result<RangeInclusive<usize>, String> {
     let range = range(text)?;
     if *range.end() > 0 { Ok(range) } else { Err("with none there is nothing to run".to_owned()) }
+}
+
+/// Reads how many there are to be at once.
+fn jobs(text: &str) -> Result<u32, String> {
+    let jobs = text.parse().ok().filter(|jobs| *jobs > 0);
+    jobs.ok_or_else(|| format!("{text:?} is not a number from 1 on"))
 }
 
 fn percent(text: &str) -> Result<u32, String> {

@@ -123,6 +123,20 @@ impl Covered {
         Goals(goals)
     }
 
+    /// Whether no state was seen so far that varies in anything.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.factors.is_empty()
+    }
+
+    /// Takes over what another knows of what there is to be covered, which has seen all states that
+    /// this one has, so that goals mean the same to both.
+    pub(crate) fn learn(&mut self, other: &Self) {
+        self.factors.clone_from(&other.factors);
+        self.together.clone_from(&other.together);
+        self.across.clone_from(&other.across);
+        self.kinds.clone_from(&other.kinds);
+    }
+
     fn item(&mut self, choice: &Choice) -> Item {
         let known = self.factors.iter().position(|factor| *factor == choice.factor);
         let factor = known.unwrap_or_else(|| {

@@ -1,6 +1,7 @@
 //! One case on one system: what each command came to, and the verdict.
 
 use std::cell::{Cell, RefCell};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use model::panics::{Panicked, caught, no_broken_model};
 use model::{Case, Model};
@@ -12,12 +13,14 @@ use crate::regressions::Seed;
 use crate::stop::Stop;
 use crate::system::{Purpose, System, SystemError, chain};
 
+mod confirm;
 mod drive;
 mod evidence;
 mod judge;
 mod record;
 mod watch;
 
+pub(crate) use confirm::Confirmation;
 pub use evidence::{Course, Evidence, Given, Obstacle};
 pub use record::Recorded;
 pub(crate) use record::{Halt, Panic, Recorder, Spot};
@@ -68,6 +71,27 @@ impl<M: Model> Execution<M> {
     }
 }
 
+/// What was found to be impossible in a run, each configuration once.
+#[derive(Clone, Default)]
+pub(crate) struct Exclusions(Arc<Mutex<Vec<Exclusion>>>);
+
+impl Exclusions {
+    /// Takes note of one; whether it is new.
+    fn add(&self, exclusion: &Exclusion) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !known.iter().any(|other| other.configuration == exclusion.configuration);
+        if is_new {
+            known.push(exclusion.clone());
+        }
+        is_new
+    }
+
+    /// Takes out what was found so far.
+    pub(crate) fn take(&self) -> Vec<Exclusion> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// How a system and a model are put together to run cases.
 pub(crate) struct Executor<'a, M: Model, S: System<M>> {
     pub(crate) model: &'a M,
@@ -76,13 +100,17 @@ pub(crate) struct Executor<'a, M: Model, S: System<M>> {
     pub(crate) stop: &'a Stop,
     /// How often a case is tried on a fresh system before it counts as inconclusive.
     pub(crate) attempts: u32,
-    /// What was found to be impossible so far.
-    pub(crate) exclusions: RefCell<Vec<Exclusion>>,
+    /// How often a failing case is run again.
+    pub(crate) reruns: u32,
+    /// What was found to be impossible so far, by any job.
+    pub(crate) exclusions: Exclusions,
     /// What ends the process where a command never returns.
     pub(crate) watch: Option<Watch>,
     /// Whether it is of use to know how long commands take. Mostly nobody asks, and looking at
     /// the clock takes longer than many a command in memory.
     pub(crate) timed: Cell<bool>,
+    /// The place in the run of the case that runs, where it has one.
+    pub(crate) number: Cell<Option<u32>>,
     /// The seed that brings the next case back, where one does.
     pub(crate) generated: Cell<Option<Seed>>,
     /// What the next systems are made for.
@@ -124,7 +152,8 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
                 Err(error) => return Err(error),
             };
             let Verdict::Inconclusive(reason) = &execution.verdict else { return Ok(execution) };
-            self.observer.event(&Event::Inconclusive { attempt, attempts, reason });
+            let case = self.number.get();
+            self.observer.event(&Event::Inconclusive { case, attempt, attempts, reason });
             if attempt >= attempts {
                 return Ok(execution);
             }
@@ -140,11 +169,10 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
 
     /// Takes note of a configuration, and tells of it the first time.
     fn exclude(&self, exclusion: Exclusion) -> Exclusion {
-        let mut known = self.exclusions.borrow_mut();
-        if !known.iter().any(|other| other.configuration == exclusion.configuration) {
+        let is_new = self.exclusions.add(&exclusion);
+        if is_new {
             let Exclusion { configuration, reason } = &exclusion;
             self.observer.event(&Event::Excluded { what: configuration, reason });
-            known.push(exclusion.clone());
         }
         exclusion
     }
@@ -159,12 +187,11 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         reused: &mut bool,
     ) -> Result<Verdict, SystemError> {
         self.stopped()?;
-        let watched = self.watch.as_ref().map(|watch| watch.step(Step::Creating));
         let created = caught(|| {
             self.system.can_create_new_sut(&case.initial)?;
+            let _watched = self.watch.as_ref().map(|watch| watch.step(Step::Creating));
             self.system.new_sut_for(&case.initial, self.purpose.get())
         });
-        drop(watched);
         let mut sut = created.unwrap_or_else(|panicked| Err(failed("the system was created", panicked)))?;
         // A model that is broken ends the run, but the system is taken down before.
         let driven = no_broken_model(|| self.drive(&mut sut, case, order, history));

@@ -81,7 +81,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         }
         if failure.smallest {
             let probed = attempt(|| {
-                self.made_for(Purpose::Rerun, || self.probe(&mut failure, &mut memory));
+                self.executor.made_for(Purpose::Rerun, || self.probe(&mut failure, &mut memory));
                 Ok(())
             });
             self.note(&mut failure, "what matters could not be found out to the end", probed);

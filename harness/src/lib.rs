@@ -46,7 +46,7 @@ pub mod system;
 
 pub use as_test::{Expressions, TestText, from_json};
 pub use causes::Causes;
-pub use check::{check, check_case, check_with};
+pub use check::{check, check_case, check_side_by_side, check_with};
 pub use config::Config;
 pub use coverage::Coverage;
 pub use execute::{Evidence, Execution, Recorded, Verdict};

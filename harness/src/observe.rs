@@ -29,7 +29,8 @@ pub enum Event<'a> {
         /// How much there is, where that can be told.
         total: Option<u64>,
     },
-    /// A case begins.
+    /// A case begins. Where cases run side by side, one that a failure of an earlier case has ended
+    /// may begin once more.
     CaseStarted {
         /// Its place in the run, counted from 1.
         number: u32,
@@ -44,6 +45,10 @@ pub enum Event<'a> {
     },
     /// A command is given.
     CommandStarted {
+        /// The place of its case in the run, counted from 1, since cases may run side by side; none
+        /// where the case has none, as while a failing one is made smaller.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        case: Option<u32>,
         /// Its place in the case, counted from 1: the prefix, lane after lane, the final commands.
         number: usize,
         /// Its lane, counted from 1; none for what is given in sequence.
@@ -54,6 +59,10 @@ pub enum Event<'a> {
     },
     /// A command has an outcome.
     CommandFinished {
+        /// The place of its case in the run, counted from 1, since cases may run side by side; none
+        /// where the case has none, as while a failing one is made smaller.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        case: Option<u32>,
         /// Its place in the case, counted from 1: the prefix, lane after lane, the final commands.
         number: usize,
         /// Its lane, counted from 1; none for what is given in sequence.
@@ -85,6 +94,10 @@ pub enum Event<'a> {
     },
     /// The infrastructure failed under a case.
     Inconclusive {
+        /// The place of its case in the run, counted from 1, since cases may run side by side; none
+        /// where the case has none, as while a failing one is made smaller.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        case: Option<u32>,
         /// Which attempt this was, counted from 1.
         attempt: u32,
         /// How many there are.

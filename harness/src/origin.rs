@@ -62,13 +62,21 @@ impl<M: Model> Default for Generator<M> {
 }
 
 impl<M: Model> Generator<M> {
-    /// Generates the case of a seed.
-    pub(crate) fn case_of(
+    /// The case of an origin, where it has to be generated.
+    pub(crate) fn fresh(
         &mut self,
         model: &M,
         config: &Config,
-        seed: Seed,
-    ) -> Result<Case<M>, GenerateError> {
+        origin: &Origin<M>,
+    ) -> Result<Option<Case<M>>, GenerateError> {
+        match origin {
+            Origin::Seed(seed) => self.case_of(model, config, *seed).map(Some),
+            Origin::Saved { .. } | Origin::Example { .. } => Ok(None),
+        }
+    }
+
+    /// Generates the case of a seed.
+    fn case_of(&mut self, model: &M, config: &Config, seed: Seed) -> Result<Case<M>, GenerateError> {
         let initial = match self.initial.take() {
             Some(initial) => initial,
             None => initial_states(model)?,
@@ -213,7 +221,8 @@ impl<'a, M: Model> Seeds<'a, M> {
         generate_state(self.model, self.shape, &mut runner(seed))
     }
 
-    fn goals(&self, seed: Seed, covered: &mut Covered) -> Result<Goals, GenerateError> {
+    /// What the case of a seed covers, as far as the state that it begins in does.
+    pub(crate) fn goals(&self, seed: Seed, covered: &mut Covered) -> Result<Goals, GenerateError> {
         Ok(covered.goals(&self.model.choices(&self.initial(seed)?)))
     }
 }

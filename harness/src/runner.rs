@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use model::panics::{caught, no_broken_model};
@@ -10,7 +11,7 @@ use model::{Case, Model};
 
 use crate::config::Config;
 use crate::coverage::{Coverage, Covered};
-use crate::execute::{Execution, Executor, Verdict, Watch};
+use crate::execute::{Evidence, Exclusions, Execution, Executor, Verdict, Watch};
 use crate::falsified::Found;
 use crate::lanes::Order;
 use crate::observe::{Event, Observer};
@@ -21,6 +22,8 @@ use crate::statistics::Counts;
 use crate::stop::Stop;
 use crate::summary::check_name;
 use crate::system::{System, SystemError};
+
+mod side_by_side;
 
 pub use crate::falsified::Continued;
 pub use crate::summary::{Failure, Other, RunError, Summary};
@@ -43,7 +46,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         stop: &'a Stop,
     ) -> Self {
         let attempts = config.attempts.max(1);
-        let exclusions = RefCell::default();
+        let exclusions = Exclusions::default();
         let watch = Watch::new(model, config);
         let (timed, spare) = (Cell::default(), RefCell::default());
         let executor = Executor {
@@ -52,9 +55,11 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             observer,
             stop,
             attempts,
+            reruns: config.reruns,
             exclusions,
             watch,
             timed,
+            number: Cell::default(),
             generated: Cell::default(),
             purpose: Cell::default(),
             spare,
@@ -71,10 +76,15 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
     /// none either, and another is generated in its place.
     pub fn run(&self) -> Result<Summary<M>, RunError> {
         // Where a model is broken, nothing more is generated, run or made smaller.
-        no_broken_model(|| self.all()).unwrap_or_else(|broken| Err(SystemError::from(broken).into()))
+        no_broken_model(|| self.all(Self::cases))
+            .unwrap_or_else(|broken| Err(SystemError::from(broken).into()))
     }
 
-    fn all(&self) -> Result<Summary<M>, RunError> {
+    /// Does all of a run but the cases, which `cases` runs.
+    fn all(
+        &self,
+        cases: impl FnOnce(&Self, Plan<'_, M>, &mut Met, &mut Summary<M>) -> Result<(), RunError>,
+    ) -> Result<Summary<M>, RunError> {
         let start = Instant::now();
         let first = self.config.seed.unwrap_or_else(Seed::random);
         let model = self.executor.model;
@@ -100,9 +110,10 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         }
         self.executor.system.prepare(&mut seeds.ahead(&covered, self.config.cases));
         let mut summary = Summary::default();
-        let (mut counts, confidence) = (Counts::default(), self.config.cover.unwrap_or_default());
-        let mut met = Met { covered: &mut covered, counts: &mut counts };
-        let ended = no_broken_model(|| self.cases(saved, total, seeds, &mut met, &mut summary));
+        let (counts, confidence) = (Counts::default(), self.config.cover.unwrap_or_default());
+        let mut met = Met { covered, counts };
+        let plan = Plan { saved, total, seeds };
+        let ended = no_broken_model(|| cases(self, plan, &mut met, &mut summary));
         match ended.unwrap_or_else(|broken| Err(SystemError::from(broken).into())) {
             Err(RunError::System(SystemError::Stopped)) => summary.stopped = true,
             // What was found before still stands.
@@ -116,8 +127,8 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         summary.settle();
         summary.stopped |= self.executor.stop.requested();
         summary.exclusions = self.executor.exclusions.take();
-        summary.statistics = counts.report(&confidence);
-        self.conclude(&mut summary, &covered, start);
+        summary.statistics = met.counts.report(&confidence);
+        self.conclude(&mut summary, &met.covered, start);
         self.check_cover(&summary)?;
         Ok(summary)
     }
@@ -150,68 +161,85 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             watch.forget();
         }
         let start = Some(Instant::now());
-        self.announce(1, 1, &origin, case);
+        self.executor.announce(1, 1, &origin, case);
         self.executor.timed.set(true);
-        let execution = self.run_confirmed(case, order)?;
-        self.finish(1, &execution.verdict, start);
+        let execution = self.executor.run_confirmed(case, order)?;
+        self.executor.finish(1, &execution.verdict, start);
         Ok(execution)
     }
 
     /// Runs the cases one by one until something ends the run.
-    fn cases(
-        &self,
-        saved: Vec<Origin<M>>,
-        mut total: u32,
-        mut seeds: Seeds<'_, M>,
-        met: &mut Met<'_>,
-        summary: &mut Summary<M>,
-    ) -> Result<(), RunError> {
-        let mut saved = saved.into_iter();
-        let (mut inconclusive, mut excluded) = (0, 0);
+    fn cases(&self, plan: Plan<'_, M>, met: &mut Met, summary: &mut Summary<M>) -> Result<(), RunError> {
+        let Plan { saved, mut total, mut seeds } = plan;
+        let (mut saved, mut rows) = (saved.into_iter(), Rows::default());
         let mut number = 1;
         while number <= total {
             let (origin, generated) = match saved.next() {
                 Some(origin) => (origin, false),
-                None => (Origin::Seed(seeds.next(met.covered)?), true),
+                None => (Origin::Seed(seeds.next(&mut met.covered)?), true),
             };
-            match self.case(number, total, origin, met)? {
-                CaseEnd::Held => {
-                    summary.held += 1;
-                    (inconclusive, excluded) = (0, 0);
-                }
-                CaseEnd::Inconclusive => {
-                    summary.inconclusive += 1;
-                    inconclusive += 1;
-                    if inconclusive >= self.config.most_inconclusive {
-                        return Ok(());
-                    }
-                }
-                CaseEnd::Excluded => {
-                    summary.excluded += 1;
-                    excluded += u32::from(generated);
-                    if excluded >= self.config.most_excluded.max(1) {
-                        let exclusions = self.executor.exclusions.take();
-                        return Err(RunError::AllExcluded { cases: excluded, exclusions });
-                    }
-                    // Another is generated in its place.
-                    number -= u32::from(generated);
-                }
-                CaseEnd::Failed(failure) if failure.came_again() => {
-                    summary.failure = Some(*failure);
-                    return Ok(());
-                }
-                CaseEnd::Failed(failure) => {
-                    summary.once.push(*failure);
-                    (inconclusive, excluded) = (0, 0);
-                }
+            let end = self.case(number, total, origin, met)?;
+            // Another is generated in its place.
+            number -= u32::from(generated && matches!(end, CaseEnd::Excluded));
+            if self.count(end, generated, &mut rows, summary)?.is_break() {
+                return Ok(());
             }
-            if number == total && self.config.cover.is_some_and(|cover| met.counts.is_undecided(&cover)) {
-                // Each look at the shares is as good as twice as many cases make it.
-                total = total.saturating_mul(2).min(self.config.cases.saturating_mul(MOST_TIMES).max(total));
+            if number == total {
+                total = self.extended(total, met);
             }
             number += 1;
         }
         Ok(())
+    }
+
+    /// Counts what a case has come to, and says whether it ends the run.
+    fn count(
+        &self,
+        end: CaseEnd<M>,
+        generated: bool,
+        rows: &mut Rows,
+        summary: &mut Summary<M>,
+    ) -> Result<ControlFlow<()>, RunError> {
+        match end {
+            CaseEnd::Held => {
+                summary.held += 1;
+                *rows = Rows::default();
+            }
+            CaseEnd::Inconclusive => {
+                summary.inconclusive += 1;
+                rows.inconclusive += 1;
+                if rows.inconclusive >= self.config.most_inconclusive {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            CaseEnd::Excluded => {
+                summary.excluded += 1;
+                rows.excluded += u32::from(generated);
+                if rows.excluded >= self.config.most_excluded.max(1) {
+                    let exclusions = self.executor.exclusions.take();
+                    return Err(RunError::AllExcluded { cases: rows.excluded, exclusions });
+                }
+            }
+            CaseEnd::Failed(failure) if failure.came_again() => {
+                summary.failure = Some(*failure);
+                return Ok(ControlFlow::Break(()));
+            }
+            CaseEnd::Failed(failure) => {
+                summary.once.push(*failure);
+                *rows = Rows::default();
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// How many cases there are to be, once so many have run: each look at the shares is as good as
+    /// twice as many cases make it.
+    fn extended(&self, total: u32, met: &Met) -> u32 {
+        if self.config.cover.is_some_and(|cover| met.counts.is_undecided(&cover)) {
+            total.saturating_mul(2).min(self.config.cases.saturating_mul(MOST_TIMES).max(total))
+        } else {
+            total
+        }
     }
 
     fn case(
@@ -219,96 +247,83 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         number: u32,
         total: u32,
         origin: Origin<M>,
-        met: &mut Met<'_>,
+        met: &mut Met,
     ) -> Result<CaseEnd<M>, RunError> {
         let start = self.executor.observer.follows_cases().then(Instant::now);
         if self.executor.stop.requested() {
             return Err(SystemError::Stopped.into());
         }
-        let model = self.executor.model;
-        let fresh = match &origin {
-            Origin::Seed(seed) => Some(self.generator.borrow_mut().case_of(model, self.config, *seed)?),
-            Origin::Saved { .. } | Origin::Example { .. } => None,
-        };
-        let (case, order) = match (&origin, &fresh) {
-            (Origin::Saved { replay, .. }, _) => (&replay.case, replay.order()),
-            (Origin::Example { case, .. }, _) => (case.as_ref(), None),
-            (Origin::Seed(_), fresh) => (fresh.as_ref().expect(GENERATED), None),
-        };
-        match &origin {
-            Origin::Seed(seed) => self.executor.generated.set(Some(*seed)),
-            Origin::Saved { .. } | Origin::Example { .. } => {
-                self.executor.watch.iter().for_each(|watch| watch.seed(origin.seed()));
+        let fresh = self.generator.borrow_mut().fresh(self.executor.model, self.config, &origin)?;
+        let (case, order) = given(&origin, fresh.as_ref());
+        self.executor.begin(&origin, number, total, case);
+        let execution = self.executor.run_confirmed(case, order.as_ref())?;
+        self.executor.finish(number, &execution.verdict, start);
+        match self.take_in(case, &execution, met) {
+            Taken::Inconclusive => Ok(CaseEnd::Inconclusive),
+            Taken::Excluded => Ok(CaseEnd::Excluded),
+            Taken::Held => {
+                self.executor.recycle(execution.history);
+                Ok(CaseEnd::Held)
+            }
+            Taken::Falsified(evidence) => {
+                self.executor.number.set(None);
+                Ok(CaseEnd::Failed(Box::new(self.failed(origin, fresh, evidence, &execution))))
             }
         }
-        self.announce(number, total, &origin, case);
-        let execution = self.run_confirmed(case, order.as_ref())?;
-        self.finish(number, &execution.verdict, start);
-        let covered = &mut *met.covered;
+    }
+
+    /// Takes in what a case has covered and was like.
+    fn take_in(&self, case: &Case<M>, execution: &Execution<M>, met: &mut Met) -> Taken {
+        let model = self.executor.model;
+        let covered = &mut met.covered;
         let goals = covered.goals(&model.choices(&case.initial));
         match &execution.verdict {
-            Verdict::Inconclusive(_) => return Ok(CaseEnd::Inconclusive),
+            Verdict::Inconclusive(_) => Taken::Inconclusive,
             Verdict::Excluded(_) => {
                 // A command may have led there, such as an Upgrade to what cannot be built.
                 let states = case.states(model);
                 let there = states.get(execution.history.len() + 1).unwrap_or(&case.initial);
                 let goals = covered.goals(&model.choices(there));
                 covered.exclude(&goals);
-                return Ok(CaseEnd::Excluded);
+                Taken::Excluded
             }
-            Verdict::Holds | Verdict::Falsified(_) => {
+            Verdict::Holds => {
                 covered.cover(&goals);
-                let mut counted = || met.counts.add(model, case, &execution.history);
-                if execution.evidence().is_none() {
-                    counted();
-                } else if let Err(panicked) = caught(counted) {
+                met.counts.add(model, case, &execution.history);
+                Taken::Held
+            }
+            Verdict::Falsified(evidence) => {
+                covered.cover(&goals);
+                if let Err(panicked) = caught(|| met.counts.add(model, case, &execution.history)) {
                     // What failed is told all the same.
                     self.tell(&Event::Warning { text: &format!("the case was not counted: {panicked}") });
                 }
+                Taken::Falsified(evidence.clone())
             }
         }
-        let Some(evidence) = execution.evidence().cloned() else {
-            self.executor.recycle(execution.history);
-            return Ok(CaseEnd::Held);
-        };
+    }
+
+    /// What is made of a case that failed.
+    fn failed(
+        &self,
+        origin: Origin<M>,
+        fresh: Option<Case<M>>,
+        evidence: Evidence,
+        execution: &Execution<M>,
+    ) -> Failure<M> {
         let found = match (origin, fresh) {
             (Origin::Saved { file, replay }, _) => Found::saved(file, *replay),
             (Origin::Example { name, case }, _) => Found::fresh(Seed::named(&name), *case),
             (Origin::Seed(seed), fresh) => {
                 let found = Found::fresh(seed, fresh.expect(GENERATED));
-                match origin::generated(model, self.config, seed) {
+                match origin::generated(self.executor.model, self.config, seed) {
                     Ok(generated) => found.with_trees(generated),
                     // A model that is no function of the seed: what failed did fail.
                     Err(_) => found,
                 }
             }
         };
-        Ok(CaseEnd::Failed(Box::new(self.pursue(found, evidence, &execution))))
-    }
-
-    fn announce(&self, number: u32, cases: u32, origin: &dyn Display, case: &Case<M>) {
-        if !self.executor.observer.follows_cases() {
-            return;
-        }
-        self.tell(&Event::CaseStarted {
-            number,
-            cases,
-            origin: &origin.to_string(),
-            initial: &self.executor.model.show_state(&case.initial),
-            commands: case.len(),
-        });
-    }
-
-    /// Tells of the end of a case that began then, where somebody follows cases.
-    fn finish(&self, number: u32, verdict: &Verdict, start: Option<Instant>) {
-        let Some(start) = start else { return };
-        let verdict = match verdict {
-            Verdict::Holds => "holds",
-            Verdict::Falsified(_) => "falsified",
-            Verdict::Inconclusive(_) => "inconclusive",
-            Verdict::Excluded(_) => "excluded",
-        };
-        self.tell(&Event::CaseFinished { number, verdict, seconds: start.elapsed().as_secs_f64() });
+        self.pursue(found, evidence, execution)
     }
 
     /// Tells what the run has come to.
@@ -358,10 +373,32 @@ const GENERATED: &str = "the case of a seed was generated";
 /// So many times the cases that were asked for are generated at most to be sure of shares.
 const MOST_TIMES: u32 = 100;
 
+/// The cases of a run: those that are there already, how many in all, and where the others come from.
+struct Plan<'a, M: Model> {
+    saved: Vec<Origin<M>>,
+    total: u32,
+    seeds: Seeds<'a, M>,
+}
+
 /// What the cases of a run have met so far.
-struct Met<'a> {
-    covered: &'a mut Covered,
-    counts: &'a mut Counts,
+struct Met {
+    covered: Covered,
+    counts: Counts,
+}
+
+/// How many cases in a row had no verdict, or were discarded.
+#[derive(Default)]
+struct Rows {
+    inconclusive: u32,
+    excluded: u32,
+}
+
+/// What one case has shown.
+enum Taken {
+    Held,
+    Inconclusive,
+    Excluded,
+    Falsified(Evidence),
 }
 
 /// What became of one case of a run.
@@ -370,4 +407,52 @@ enum CaseEnd<M: Model> {
     Inconclusive,
     Excluded,
     Failed(Box<Failure<M>>),
+}
+
+/// The case of an origin, which `fresh` is where it was generated, and what its lanes are to follow.
+fn given<'a, M: Model>(origin: &'a Origin<M>, fresh: Option<&'a Case<M>>) -> (&'a Case<M>, Option<Order>) {
+    match origin {
+        Origin::Saved { replay, .. } => (&replay.case, replay.order()),
+        Origin::Example { case, .. } => (case, None),
+        Origin::Seed(_) => (fresh.expect(GENERATED), None),
+    }
+}
+
+impl<M: Model, S: System<M>> Executor<'_, M, S> {
+    /// Says of the case that comes next where it is from and which of the run it is.
+    fn begin(&self, origin: &Origin<M>, number: u32, total: u32, case: &Case<M>) {
+        match origin {
+            Origin::Seed(seed) => self.generated.set(Some(*seed)),
+            Origin::Saved { .. } | Origin::Example { .. } => {
+                self.watch.iter().for_each(|watch| watch.seed(origin.seed()));
+            }
+        }
+        self.number.set(Some(number));
+        self.announce(number, total, &origin, case);
+    }
+
+    fn announce(&self, number: u32, cases: u32, origin: &dyn Display, case: &Case<M>) {
+        if !self.observer.follows_cases() {
+            return;
+        }
+        self.observer.event(&Event::CaseStarted {
+            number,
+            cases,
+            origin: &origin.to_string(),
+            initial: &self.model.show_state(&case.initial),
+            commands: case.len(),
+        });
+    }
+
+    /// Tells of the end of a case that began then, where somebody follows cases.
+    fn finish(&self, number: u32, verdict: &Verdict, start: Option<Instant>) {
+        let Some(start) = start else { return };
+        let verdict = match verdict {
+            Verdict::Holds => "holds",
+            Verdict::Falsified(_) => "falsified",
+            Verdict::Inconclusive(_) => "inconclusive",
+            Verdict::Excluded(_) => "excluded",
+        };
+        self.observer.event(&Event::CaseFinished { number, verdict, seconds: start.elapsed().as_secs_f64() });
+    }
 }

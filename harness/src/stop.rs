@@ -32,6 +32,27 @@ impl Stop {
         self.0.requested.load(Ordering::SeqCst)
     }
 
+    /// A request of its own, which is made where this one is too: for one of several jobs.
+    pub(crate) fn of_job(&self) -> Self {
+        let job = Self::default();
+        let shared = Arc::downgrade(&job.0);
+        self.on_request(move || {
+            if let Some(shared) = shared.upgrade() {
+                Self(shared).request();
+            }
+        });
+        job
+    }
+
+    /// Takes the request to a job back, unless it was made of all of them.
+    pub(crate) fn take_back(&self, all: &Self) {
+        self.0.requested.store(false, Ordering::SeqCst);
+        // If that is made only now, this job is asked after it was set, by what that sets off.
+        if all.requested() {
+            self.request();
+        }
+    }
+
     /// What is set at the request.
     pub(crate) fn flag(&self) -> &AtomicBool {
         &self.0.requested

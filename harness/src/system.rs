@@ -20,10 +20,16 @@ pub trait System<M: Model> {
     /// panic does just that.
     type Sut;
 
-    /// Waits until there is room for a system in this state.
+    /// Waits until there is room for a system in this state, and keeps that room for the call of
+    /// [`System::new_sut`] which follows on the same thread; it is free again once the system is
+    /// taken down. Several threads ask where cases run side by side, so whoever came first has to
+    /// be let in first, and nobody may wait for what another who waits has.
+    ///
+    /// By default there is room for any number of systems. No limit in time holds for it, since it
+    /// waits for others, whose commands and systems are limited; a stop of the run has to end it.
     ///
     /// # Errors
-    /// [`SystemError`] where there will never be.
+    /// [`SystemError`] where there will never be, and [`SystemError::Stopped`].
     fn can_create_new_sut(&self, _state: &M::State) -> Result<(), SystemError> {
         Ok(())
     }

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use harness::machines::system::give;
-use harness::machines::{Lab, LiveNetwork};
-use harness::{Outcome, SystemError};
+use harness::machines::{Boots, Lab, LabOptions, LiveNetwork, MachineSystem};
+use harness::{Outcome, System as _, SystemError};
 use model::machines::{Command, Response};
 use model::{MachineId, Network};
 
@@ -61,5 +61,27 @@ fn the_same_machines_in_two_networks_do_not_see_each_other() -> Result<(), Syste
     // The end of one is not the end of the other.
     drop(one);
     assert_eq!(said(&other, "a", "cat /proc/sys/kernel/hostname"), "a");
+    Ok(())
+}
+
+#[test]
+fn several_networks_rest_to_be_put_back() -> Result<(), SystemError> {
+    let options = LabOptions { boots: Boots::Warm, ..LabOptions::default() };
+    let Some(lab) = Lab::for_test_with(options)? else { return Ok(()) };
+    let system = MachineSystem::new(&lab);
+    let networks = [network(&lab, &["a"], &["a"]), network(&lab, &["a", "b"], &["a"])];
+    for network in &networks {
+        let live = system.new_sut(network)?;
+        said(&live, "a", "echo here >/root/mark");
+        system.destroy_sut(live)?;
+    }
+    assert_eq!(system.put_back(), 0);
+    for (network, put_back) in networks.iter().zip(1..) {
+        system.can_create_new_sut(network)?;
+        let live = system.new_sut(network)?;
+        assert_eq!(system.put_back(), put_back);
+        assert_eq!(said(&live, "a", "ls -A /root | grep mark || echo none"), "none");
+        system.destroy_sut(live)?;
+    }
     Ok(())
 }

@@ -53,6 +53,9 @@ pub(crate) struct RunOptions {
     /// How many cases to generate
     #[arg(long, value_name = "N", env = "PROPTEST_CASES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) cases: u32,
+    /// How many cases run side by side, as far as this host has room for their networks
+    #[arg(long, value_name = "N", env = "NETPROP_JOBS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) jobs: u32,
     /// How many machines a network has
     #[arg(long, value_name = "MIN..MAX", default_value = "1..4", value_parser = range)]
     pub(crate) machines: RangeInclusive<usize>,
@@ -215,6 +218,9 @@ pub(crate) struct LabOptions {
     /// again and made smaller (auto)
     #[arg(long, default_value = "auto")]
     pub(crate) boot: BootKind,
+    /// Make networks whatever memory and cores this host has, and do not wait for room
+    #[arg(long)]
+    pub(crate) overcommit: bool,
     /// How long a machine may take to boot, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub(crate) boot_limit: Duration,

@@ -54,6 +54,7 @@ pub(crate) fn lab_options(options: &args::LabOptions) -> Result<LabOptions, Fata
             BootKind::Cold => Boots::Cold,
             BootKind::Warm => Boots::Warm,
         },
+        overcommit: options.overcommit,
         boot_limit: options.boot_limit,
         run_directory: options.run_directory.clone(),
     })

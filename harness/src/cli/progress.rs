@@ -1,7 +1,8 @@
 //! What a run shows on its way: bars on a terminal, lines elsewhere, or JSON for programs.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -69,17 +70,25 @@ impl Observer for Quiet {
 struct Human {
     verbose: u8,
     bar: ProgressBar,
-    case: Mutex<CaseLine>,
+    shown: Mutex<Shown>,
 }
 
-/// What is known of the case that runs, for its one line.
+/// What is known of what runs.
+#[derive(Default)]
+struct Shown {
+    phase: Phase,
+    /// The cases that run now, by their numbers.
+    cases: BTreeMap<u32, CaseLine>,
+    /// How many commands the case has that is made smaller.
+    commands: usize,
+}
+
+/// What is known of a case that runs, for its one line.
 #[derive(Default)]
 struct CaseLine {
-    number: u32,
     cases: u32,
     initial: String,
     commands: usize,
-    phase: Phase,
 }
 
 /// What the commands are given for.
@@ -101,7 +110,7 @@ impl Human {
         let bar = ProgressBar::with_draw_target(None, target);
         let style = ProgressStyle::with_template("{spinner} [{elapsed_precise}] {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        Self { verbose, bar, case: Mutex::default() }
+        Self { verbose, bar, shown: Mutex::default() }
     }
 
     fn line(&self, text: &str) {
@@ -113,18 +122,25 @@ impl Human {
         self.bar.set_message(text);
     }
 
-    fn case(&self) -> std::sync::MutexGuard<'_, CaseLine> {
-        self.case.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn command(&self, number: usize, lane: Option<usize>, command: &str) {
-        let case = self.case();
-        let place = match case.phase {
-            Phase::Generated => format!("case {}/{}", case.number, case.cases),
-            Phase::Shrinking => "shrinking".to_owned(),
-            Phase::Probing => "finding out what matters".to_owned(),
+    fn command(&self, case: Option<u32>, number: usize, lane: Option<usize>, command: &str) {
+        let shown = self.shown();
+        let line = case.and_then(|case| Some((case, shown.cases.get(&case)?)));
+        let (place, commands) = match (line, shown.phase) {
+            (Some((case, line)), _) => (format!("case {case}/{}", line.cases), line.commands),
+            (None, Phase::Probing) => ("finding out what matters".to_owned(), shown.commands),
+            (None, _) => ("shrinking".to_owned(), shown.commands),
         };
-        self.doing(format!("{place}  {number}/{}  {}{command}", case.commands, in_lane(lane)));
+        self.doing(format!("{place}  {number}/{commands}  {}{command}", in_lane(lane)));
+    }
+
+    /// Which case something is of, where more than one runs.
+    fn beside(&self, case: Option<u32>) -> String {
+        let several = self.shown().cases.len() > 1;
+        case.filter(|_| several).map(|case| format!("case {case}: ")).unwrap_or_default()
     }
 
     fn preparing(&self, what: &str, done: Option<u64>, total: Option<u64>) {
@@ -139,27 +155,30 @@ impl Human {
         }
     }
 
-    fn case_started(&self, line: CaseLine, origin: &str) {
+    fn case_started(&self, number: u32, line: CaseLine, origin: &str) {
         if self.verbose > 0 {
-            self.line(&format!("case {}/{}  {origin}\n{}", line.number, line.cases, indent(&line.initial)));
+            self.line(&format!("case {number}/{}  {origin}\n{}", line.cases, indent(&line.initial)));
         }
-        *self.case() = line;
+        self.shown().cases.insert(number, line);
     }
 
     fn case_finished(&self, number: u32, verdict: &str, seconds: f64) {
-        let case = self.case();
-        let machines = case.initial.lines().filter(|line| line.starts_with("machine ")).count();
+        let Some(CaseLine { cases, initial, commands }) = self.shown().cases.remove(&number) else { return };
+        let machines = initial.lines().filter(|line| line.starts_with("machine ")).count();
         let size = match machines {
             0 => String::new(),
             1 => "1 machine, ".to_owned(),
             _ => format!("{machines} machines, "),
         };
-        let (cases, commands) = (case.cases, case.commands);
         self.line(&format!("case {number}/{cases}  {size}{commands} commands  {verdict}  {seconds:.1} s"));
+        let mut shown = self.shown();
+        // A failure of the run is made smaller next, or it ends.
+        shown.commands = commands;
+        shown.phase = Phase::Generated;
     }
 
     fn shrink_step(&self, runs: u32, smaller: bool, commands: usize) {
-        self.case().commands = commands;
+        self.shown().commands = commands;
         if smaller && (self.verbose > 0 || self.bar.is_hidden()) {
             self.line(&format!("shrinking: {commands} commands after {runs} runs"));
         }
@@ -167,7 +186,7 @@ impl Human {
     }
 
     fn probed(&self, runs: u32, changed: &str, finding: &Finding) {
-        let first = std::mem::replace(&mut self.case().phase, Phase::Probing) != Phase::Probing;
+        let first = std::mem::replace(&mut self.shown().phase, Phase::Probing) != Phase::Probing;
         if first && self.bar.is_hidden() {
             self.line("finding out what matters");
         }
@@ -212,28 +231,28 @@ impl Observer for Human {
             Event::Preparing { what, done, total } => self.preparing(what, done, total),
             Event::CaseStarted { number, cases, origin, initial, commands } => {
                 let initial = initial.to_owned();
-                self.case_started(
-                    CaseLine { number, cases, initial, commands, phase: Phase::Generated },
-                    origin,
-                );
+                self.case_started(number, CaseLine { cases, initial, commands }, origin);
             }
-            Event::CommandStarted { number, lane, command } => self.command(number, lane, command),
-            Event::CommandFinished { number, lane, command, outcome, seconds } => {
+            Event::CommandStarted { case, number, lane, command } => {
+                self.command(case, number, lane, command);
+            }
+            Event::CommandFinished { case, number, lane, command, outcome, seconds } => {
                 if self.verbose > 0 {
-                    let lane = in_lane(lane);
-                    self.line(&format!("{number:4}. {lane}{command}: {outcome}  {seconds:.2} s"));
+                    let (case, lane) = (self.beside(case), in_lane(lane));
+                    self.line(&format!("{number:4}. {case}{lane}{command}: {outcome}  {seconds:.2} s"));
                 }
             }
             Event::CaseFinished { number, verdict, seconds } => self.case_finished(number, verdict, seconds),
-            Event::Inconclusive { attempt, attempts, reason } => {
-                self.line(&format!("inconclusive (attempt {attempt} of {attempts}): {reason}"));
+            Event::Inconclusive { case, attempt, attempts, reason } => {
+                let case = self.beside(case);
+                self.line(&format!("{case}inconclusive (attempt {attempt} of {attempts}): {reason}"));
             }
             Event::Falsified { number, expected, came } => {
-                let mut case = self.case();
-                if case.phase == Phase::Generated {
+                let mut shown = self.shown();
+                if shown.phase == Phase::Generated {
                     self.line(&format!("falsified by command {number}: expected {expected}; came {came}"));
                 }
-                case.phase = Phase::Shrinking;
+                shown.phase = Phase::Shrinking;
             }
             Event::Measured { failed, runs } => {
                 if failed < runs {

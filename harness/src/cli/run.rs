@@ -69,7 +69,7 @@ fn bounds(options: &RunOptions, settings: &BTreeMap<String, String>) -> Result<N
     Ok(bounds)
 }
 
-fn test<S: System<MachineSpec>>(
+fn test<S: System<MachineSpec> + Sync>(
     options: &RunOptions,
     session: &Session,
     system: &S,
@@ -79,7 +79,7 @@ fn test<S: System<MachineSpec>>(
     let specification = MachineSpec::new(bounds).map_err(|error| Fatal::usage(&error))?;
     let config = config(options, settings);
     let runner = Runner::new(&specification, system, &config, session.observer.as_ref(), &session.stop);
-    let summary = runner.run()?;
+    let summary = runner.run_side_by_side()?;
     Ok(conclude(&specification, &summary, session.observer.as_ref()))
 }
 
@@ -93,6 +93,7 @@ fn config(options: &RunOptions, mut settings: BTreeMap<String, String>) -> Confi
     let defaults = options.lab.limited(shrink::limited(&options.limits, defaults));
     Config {
         cases: options.cases,
+        jobs: options.jobs,
         shape: shape(options),
         seed: options.seed.or(defaults.seed),
         coverage: match options.coverage {

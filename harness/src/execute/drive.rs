@@ -68,6 +68,7 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         let recorder = Recorder {
             model: self.model,
             observer: self.observer,
+            case: self.number.get(),
             follows: self.observer.follows_cases(),
             watch: self.watch.as_ref(),
             timed: self.timed.get(),

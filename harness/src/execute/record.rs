@@ -62,6 +62,8 @@ impl From<SystemError> for Box<Halt> {
 pub(crate) struct Recorder<'a, M> {
     pub(crate) model: &'a M,
     pub(crate) observer: &'a dyn Observer,
+    /// The place of the case in the run, where it has one.
+    pub(crate) case: Option<u32>,
     /// Whether the observer follows cases. What nobody follows is not put into words.
     pub(crate) follows: bool,
     pub(crate) watch: Option<&'a Watch>,
@@ -83,11 +85,11 @@ impl<M: Model> Recorder<'_, M> {
         command: &M::Command,
         run: impl FnOnce(&M::Command) -> Result<Outcome<M::Response>, SystemError>,
     ) -> Result<(), Box<Halt>> {
-        let number = spot.number;
+        let (case, number) = (self.case, spot.number);
         let lane = spot.lane().map(|lane| lane + 1);
         let shown = self.follows.then(|| show_command(self.model, command));
         if let Some(command) = &shown {
-            self.observer.event(&Event::CommandStarted { number, lane, command });
+            self.observer.event(&Event::CommandStarted { case, number, lane, command });
         }
         let watched = self.watch.map(|watch| watch.given(spot));
         let start = (self.timed || shown.is_some()).then(Instant::now);
@@ -132,7 +134,7 @@ impl<M: Model> Recorder<'_, M> {
         if let Some(command) = &shown {
             let outcome = &show_outcome(self.model, outcome);
             let seconds = elapsed.unwrap_or_default().as_secs_f64();
-            self.observer.event(&Event::CommandFinished { number, lane, command, outcome, seconds });
+            self.observer.event(&Event::CommandFinished { case, number, lane, command, outcome, seconds });
         }
         given
     }

@@ -100,9 +100,15 @@ impl Watch {
             readable: Some(|case| serde_json::from_slice::<Case<M>>(case).is_ok()),
             sequence: AtomicU64::new(0),
             now: Mutex::default(),
+            found: Arc::default(),
             over: Condvar::new(),
         };
         Some(Self { shared: Arc::new(shared), thread: OnceLock::new() })
+    }
+
+    /// A watch for another job of the same run, which knows of the same failures.
+    pub(crate) fn of_job(&self) -> Self {
+        Self { shared: Arc::new(self.shared.of_job()), thread: OnceLock::new() }
     }
 
     /// From now on, cases belong to this seed.
@@ -141,14 +147,14 @@ impl Watch {
 
     /// A failure of this seed was found, or a smaller form of it: what is to be told of it.
     pub(crate) fn found(&self, seed: Seed, report: String) {
-        let mut now = self.shared.now();
-        now.found.retain(|(known, _)| *known != seed);
-        now.found.push((seed, report));
+        let mut found = self.shared.found();
+        found.retain(|(known, _)| *known != seed);
+        found.push((seed, report));
     }
 
     /// What was found is told by now.
     pub(crate) fn forget(&self) {
-        self.shared.now().found.clear();
+        self.shared.found().clear();
     }
 
     /// A command is given.

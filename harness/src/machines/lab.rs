@@ -65,6 +65,9 @@ pub struct LabOptions {
     pub key: PathBuf,
     /// How machines come to the start of a case.
     pub boots: Boots,
+    /// Whether networks are made whatever memory and cores the host has, rather than waiting until
+    /// those that are there leave room.
+    pub overcommit: bool,
     /// How long a machine may take to boot.
     pub boot_limit: Duration,
     /// Where the run's directory is made.
@@ -82,6 +85,7 @@ impl Default for LabOptions {
             reach: Reach::default(),
             key: PathBuf::new(),
             boots: Boots::default(),
+            overcommit: false,
             boot_limit: Duration::from_secs(120),
             run_directory: None,
         }
@@ -98,6 +102,8 @@ pub struct Lab {
     configurations: Configurations,
     networks: AtomicU64,
     observer: Arc<dyn Observer>,
+    /// What ends the run.
+    pub(super) stop: Stop,
     /// Goes last: everything above has files in it.
     pub(crate) run: RunDirectory,
 }
@@ -135,6 +141,7 @@ impl Lab {
             configurations: Configurations::default(),
             networks: AtomicU64::new(0),
             observer,
+            stop,
             run,
         })
     }

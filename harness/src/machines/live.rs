@@ -11,6 +11,7 @@ use remote::{Command, ConnectError, Ending, Output, RunError, Session, Target};
 
 use crate::machines::hold::Hardware;
 use crate::machines::lab::Lab;
+use crate::machines::room::Permit;
 use crate::machines::shared::Shared;
 use crate::machines::status::{Power, Status};
 use crate::system::SystemError;
@@ -35,8 +36,10 @@ pub enum Boot {
 /// meanwhile, and hold nothing up.
 pub struct LiveNetwork<'lab> {
     machines: HashMap<MachineId, LiveMachine>,
-    /// Goes last: machines are plugged into its switch.
+    /// Goes after these: machines are plugged into its switch.
     pub(super) shared: Shared<'lab>,
+    /// What it takes of the host, where somebody waited for that.
+    pub(super) permit: Option<Permit>,
 }
 
 /// One machine, and what is known of it meanwhile.
@@ -47,7 +50,10 @@ pub(super) struct LiveMachine {
 
 impl<'lab> LiveNetwork<'lab> {
     /// Builds what the network needs, defines its machines, and boots side by side those that
-    /// are to be on.
+    /// are to be on. It does so at once, whatever the host has left: [`MachineSystem`] waits for
+    /// room.
+    ///
+    /// [`MachineSystem`]: crate::machines::MachineSystem
     ///
     /// # Errors
     /// [`SystemError`] for whatever fails in that.
@@ -74,7 +80,7 @@ impl<'lab> LiveNetwork<'lab> {
             hardware: Mutex::new(hardware),
         };
         let machines = network.ids().into_iter().zip(prepared.into_iter().map(live)).collect();
-        Ok(Self { machines, shared })
+        Ok(Self { machines, shared, permit: None })
     }
 
     /// The network as it was created, but for the software that machines have been given since.

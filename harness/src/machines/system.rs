@@ -1,8 +1,9 @@
 //! The commands of [`MachineSpec`] on real machines.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 
 use model::machines::{Command, Response};
 use model::{MachineSpec, Network, Outcome};
@@ -10,15 +11,26 @@ use model::{MachineSpec, Network, Outcome};
 use crate::lanes::Lanes;
 use crate::machines::lab::{Boots, Lab};
 use crate::machines::live::{Boot, LiveNetwork};
-use crate::machines::{change, inspect, ping};
+use crate::machines::room::{Entered, Room};
+use crate::machines::{change, host, inspect, ping};
 use crate::system::{Cost, Purpose, System, SystemError};
 
+/// So many networks rest at most: what is saved of each takes as much of the disk as its machines
+/// have memory.
+const MOST_RESTING: usize = 8;
+
 /// Networks of real machines, made in a [`Lab`], or put back to their start where the lab says so and
-/// the case before had the same machines.
+/// an earlier case had the same machines.
+///
+/// Each waits until the host has room for it beside those that are there
+/// ([`System::can_create_new_sut`], or [`System::new_sut`] by itself): a specification of one's own
+/// whose cases run side by side makes its networks by this system too.
 pub struct MachineSystem<'lab> {
     lab: &'lab Lab,
-    /// The network of the case before, which rests.
-    kept: Mutex<Option<LiveNetwork<'lab>>>,
+    /// What is there, and what rests to be put back.
+    room: Room<LiveNetwork<'lab>>,
+    /// What threads that are about to make a network have room for.
+    entered: Mutex<HashMap<ThreadId, Entered<LiveNetwork<'lab>>>>,
     put_back: AtomicU64,
 }
 
@@ -26,7 +38,8 @@ impl<'lab> MachineSystem<'lab> {
     /// Makes its networks with what the lab has.
     #[must_use]
     pub fn new(lab: &'lab Lab) -> Self {
-        Self { lab, kept: Mutex::default(), put_back: AtomicU64::new(0) }
+        let room = Room::new(host::room(lab.options.overcommit), MOST_RESTING, &lab.stop);
+        Self { lab, room, entered: Mutex::default(), put_back: AtomicU64::new(0) }
     }
 
     /// How many networks were put back so far, and not made.
@@ -35,24 +48,36 @@ impl<'lab> MachineSystem<'lab> {
         self.put_back.load(Ordering::Relaxed)
     }
 
-    /// The network that is kept, put back to the start of a case on this one, if it can be and is to
-    /// be. It is taken down otherwise, since machines of two networks may have the same names.
-    fn take_kept(&self, network: &Network, is_warm: bool) -> Option<LiveNetwork<'lab>> {
-        let kept = self.kept().take().filter(|kept| is_warm && kept.can_be(network))?;
-        match kept.put_back(network) {
+    /// Waits for room for a network, or for one that rests and can be it.
+    fn enter(&self, network: &Network) -> Result<Entered<LiveNetwork<'lab>>, SystemError> {
+        let load = if self.lab.options.switch.is_some() {
+            // Networks on one switch would see each other.
+            host::EVERYTHING
+        } else {
+            host::load(network)
+        };
+        let entered = self.room.enter(load, &self.lab.stop, |resting| resting.can_be(network));
+        entered.ok_or(SystemError::Stopped)
+    }
+
+    /// What this thread has waited for before.
+    fn take_entered(&self) -> Option<Entered<LiveNetwork<'lab>>> {
+        let mut entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
+        entered.remove(&thread::current().id())
+    }
+
+    /// A network that rested, put back to the start of a case on this one, if it still can be.
+    fn again(&self, resting: LiveNetwork<'lab>, network: &Network) -> Option<LiveNetwork<'lab>> {
+        match resting.put_back(network) {
             Ok(()) => {
                 self.put_back.fetch_add(1, Ordering::Relaxed);
-                Some(kept)
+                Some(resting)
             }
             Err(error) => {
                 self.lab.warn(&format!("a network could not be put back to its start: {error}"));
                 None
             }
         }
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Option<LiveNetwork<'lab>>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -68,7 +93,15 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
     type Sut = LiveNetwork<'lab>;
 
     fn can_create_new_sut(&self, network: &Network) -> Result<(), SystemError> {
-        room_for(network)
+        if !self.lab.options.overcommit {
+            host::check(network)?;
+        }
+        // What an earlier call was given and nobody has made goes first: it would be waited for.
+        drop(self.take_entered());
+        let entered = self.enter(network)?;
+        let mut all = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(thread::current().id(), entered);
+        Ok(())
     }
 
     fn new_sut(&self, network: &Network) -> Result<LiveNetwork<'lab>, SystemError> {
@@ -80,20 +113,32 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
             (Boots::Cold, _) | (_, Purpose::Confirm) | (Boots::Auto, Purpose::Search) => false,
             (Boots::Auto, Purpose::Rerun) | (Boots::Warm, Purpose::Search | Purpose::Rerun) => true,
         };
-        match self.take_kept(network, is_warm) {
-            Some(live) => Ok(live),
-            None if is_warm => LiveNetwork::create_warm(self.lab, network),
-            None => LiveNetwork::create(self.lab, network),
-        }
+        let entered = self.take_entered().map_or_else(|| self.enter(network), Ok)?;
+        let (resting, permit) = match entered {
+            Entered::New(permit) => (None, permit),
+            Entered::Again(resting, permit) => (Some(resting), permit),
+        };
+        // Where it is not to be used it is taken down: what it takes of the host is the new one's.
+        let again = resting.filter(|_| is_warm).and_then(|resting| self.again(resting, network));
+        let mut live = match again {
+            Some(live) => live,
+            None if is_warm => LiveNetwork::create_warm(self.lab, network)?,
+            None => LiveNetwork::create(self.lab, network)?,
+        };
+        live.permit = Some(permit);
+        Ok(live)
     }
 
     fn is_reused(&self, live: &LiveNetwork<'lab>) -> bool {
         live.was_put_back()
     }
 
-    fn destroy_sut(&self, live: LiveNetwork<'lab>) -> Result<(), SystemError> {
-        if live.is_sound() && live.rest().is_ok() {
-            *self.kept() = Some(live);
+    fn destroy_sut(&self, mut live: LiveNetwork<'lab>) -> Result<(), SystemError> {
+        if live.is_sound()
+            && live.rest().is_ok()
+            && let Some(permit) = live.permit.take()
+        {
+            self.room.rest(live, permit);
         }
         Ok(())
     }
@@ -160,27 +205,4 @@ pub fn give(live: &LiveNetwork<'_>, command: &Command) -> Result<Outcome<Respons
             change::change(live, machine, command, to)
         }
     }
-}
-
-/// Refuses a network whose memory this host does not have.
-fn room_for(network: &Network) -> Result<(), SystemError> {
-    let needed: u64 = network.machines().iter().map(|machine| machine.memory.get()).sum();
-    let Some(total) = total_memory() else { return Ok(()) };
-    if needed <= total {
-        return Ok(());
-    }
-    let machines = network.machines().len();
-    Err(SystemError::WrongUse(
-        format!(
-            "{machines} machines with {needed} MiB do not fit into this host's {total} MiB: generate fewer machines (--machines) or less memory (--memory)"
-        )
-        .into(),
-    ))
-}
-
-/// This host's memory in MiB, where the kernel tells.
-fn total_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes / 1024)
 }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::written::Haste;
@@ -36,6 +36,8 @@ pub(super) struct Shared {
     /// half what runs now, as [`Step::code`] says it, 0 where nothing does.
     pub(super) sequence: AtomicU64,
     pub(super) now: Mutex<Now>,
+    /// The reports of the failures that were found before, by any job, each with its seed.
+    pub(super) found: Arc<Mutex<Vec<(Seed, String)>>>,
     pub(super) over: Condvar,
 }
 
@@ -50,8 +52,6 @@ pub(super) struct Now {
     pub(super) case: Vec<u8>,
     /// Why the case is falsified, where it is and its system is still there.
     pub(super) falsified: Option<Evidence>,
-    /// The reports of the failures that were found before, each with its seed.
-    pub(super) found: Vec<(Seed, String)>,
     /// What runs in lanes.
     pub(super) given: Vec<Running>,
 }
@@ -65,6 +65,27 @@ pub(super) struct Running {
 impl Shared {
     pub(super) fn now(&self) -> MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn found(&self) -> MutexGuard<'_, Vec<(Seed, String)>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same for another job, in which nothing runs yet.
+    pub(super) fn of_job(&self) -> Self {
+        let Self { command_limit, system_limit, specification, settings, .. } = self;
+        let Self { directory, regressions, readable, found, .. } = self;
+        Self {
+            command_limit: *command_limit,
+            system_limit: *system_limit,
+            specification: specification.clone(),
+            settings: settings.clone(),
+            directory: directory.clone(),
+            regressions: regressions.clone(),
+            readable: *readable,
+            found: Arc::clone(found),
+            ..Self::default()
+        }
     }
 
     fn limit(&self, step: Step) -> Option<Duration> {
@@ -131,12 +152,13 @@ impl Shared {
              give up in time, or set a greater limit ({option})"
         );
         let mut text = String::new();
-        for (_, report) in &now.found {
+        let found = self.found();
+        for (_, report) in found.iter() {
             writeln!(text, "{}\n{report}", self.specification).ok();
         }
         let exit = match &now.falsified {
             // The case itself, which nobody has told of yet.
-            Some(evidence) if now.found.is_empty() => {
+            Some(evidence) if found.is_empty() => {
                 let number = evidence.number;
                 writeln!(
                     text,
@@ -147,7 +169,7 @@ impl Shared {
                 writeln!(text, "it was not made smaller: {what} {stuck}").ok();
                 Exit::Falsified
             }
-            _ if !now.found.is_empty() => {
+            _ if !found.is_empty() => {
                 writeln!(text, "the run ended early: {what} in a case that was tried after this {stuck}")
                     .ok();
                 Exit::Falsified
