@@ -426,7 +426,8 @@ mod tests {
             bytes[3] ^= 1;
             fs::write(&path, bytes).unwrap();
         };
-        let damages: [(&str, &dyn Fn(&Path)); 7] = [
+        type Damage<'a> = (&'a str, &'a dyn Fn(&Path));
+        let damages: [Damage<'_>; 7] = [
             ("its file memory is damaged", &|entry| flip(entry.join("memory"))),
             ("its file memory is damaged", &|entry| {
                 File::options().write(true).open(entry.join("memory")).unwrap().set_len(4096).unwrap();
