@@ -7,8 +7,11 @@
 //! identity again.
 //!
 //! A guest that was put back to what it was ([`Machine::revert`]) is told so by a line that begins
-//! with `resumed`, and says `ready`, or `failed`, in the same way.
+//! with `resumed`, and says `ready`, or `failed`, in the same way. One that began from a template
+//! ([`Machine::start_from`]) is told both: that it was put back, then who it is. It has said hello
+//! when the template was saved, and says `ready` to each.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::Error;
@@ -16,6 +19,8 @@ use crate::machine::{Event, Machine, State};
 
 /// What a guest says first.
 const HELLO: &str = "hello 1";
+/// How far a guest came that has not said it.
+const NEVER_SPOKE: &str = "its guest never spoke on the control port";
 /// How many lines of the console an error shows.
 const SHOWN: usize = 30;
 
@@ -117,7 +122,46 @@ pub fn boot(machine: &mut dyn Machine, identity: &str, limit: Duration) -> Resul
     if machine.state() == State::Off {
         machine.start()?;
     }
-    await_ready(machine, Told::Identity(identity), begin, limit)
+    await_ready(machine, Told::Identity(identity), None, begin, limit)
+}
+
+/// Starts a machine that is off from the template in `template`. Its guest is given the line `resumed`
+/// with these `words`, then the `identity`, as [`boot`] gives it, and is waited for until it is ready.
+///
+/// # Errors
+/// Each variant of [`BootError`], as for [`boot`].
+pub fn boot_from(
+    machine: &mut dyn Machine,
+    template: &Path,
+    words: &str,
+    identity: &str,
+    limit: Duration,
+) -> Result<Booted, BootError> {
+    let begin = Instant::now();
+    machine.start_from(template)?;
+    machine.send(&format!("resumed {words}"))?;
+    machine.resume()?;
+    // Only a guest that runs takes as much as an identity may be.
+    machine.send(identity.trim_end_matches('\n'))?;
+    let resumed = await_ready(machine, Told::Resumed, Some(Duration::ZERO), begin, limit)?;
+    await_ready(machine, Told::Identity(identity), Some(resumed.ready), begin, limit)
+}
+
+/// Starts a machine that is off, waits until its guest asks who it is, and keeps that as a template in
+/// the empty directory `template`. The machine is off afterwards, also after an error.
+///
+/// # Errors
+/// Each variant of [`BootError`], as for [`boot`].
+pub fn make_template(machine: &mut dyn Machine, template: &Path, limit: Duration) -> Result<(), BootError> {
+    let made = machine.start_template(template).map_err(BootError::from).and_then(|()| {
+        await_hello(machine, Instant::now(), limit)?;
+        machine.suspend()?;
+        Ok(machine.save_template(template)?)
+    });
+    if machine.state() != State::Off {
+        machine.power_cut()?;
+    }
+    made
 }
 
 /// Lets a machine that was put back to what it was go on: it is suspended. Its guest is given the
@@ -130,7 +174,7 @@ pub fn resume(machine: &mut dyn Machine, words: &str, limit: Duration) -> Result
     // It lies there when the guest goes on, before anything else can.
     machine.send(&format!("resumed {words}"))?;
     machine.resume()?;
-    await_ready(machine, Told::Resumed, begin, limit)
+    await_ready(machine, Told::Resumed, Some(Duration::ZERO), begin, limit)
 }
 
 /// What a guest is told, that says `ready` then.
@@ -142,16 +186,17 @@ enum Told<'a> {
     Resumed,
 }
 
-/// Waits until the guest is ready, fails, panics, ends, or the limit since `begin` is over.
+/// Waits until the guest is ready, fails, panics, ends, or the limit since `begin` is over. When it has
+/// said `hello` is known already where it has its identity.
 fn await_ready(
     machine: &mut dyn Machine,
     told: Told<'_>,
+    mut hello: Option<Duration>,
     begin: Instant,
     limit: Duration,
 ) -> Result<Booted, BootError> {
     let deadline = begin + limit;
     let name = machine.name().to_owned();
-    let mut hello = matches!(told, Told::Resumed).then_some(Duration::ZERO);
     loop {
         match machine.next_event(deadline) {
             Event::Control(line) => match (told, line.split_once(' ').unwrap_or((&line, "")), hello) {
@@ -173,22 +218,35 @@ fn await_ready(
                 (_, ("hello", _), _) => return Err(BootError::Version { machine: name, line }),
                 _ => tracing::debug!(machine = name, line, "not a word of the boot exchange"),
             },
-            Event::Panic(text) => {
-                let console = before(&machine.console(), &text);
-                return Err(BootError::Panic { machine: name, text, console });
-            }
-            Event::Ended => {
-                return Err(BootError::Ended { machine: name, console: end_of(&machine.console()) });
-            }
-            Event::Timeout => {
+            other => {
                 let progress = match (told, hello) {
                     (Told::Resumed, _) => "its guest goes on from a snapshot and has not said so",
-                    (_, None) => "its guest never spoke on the control port",
+                    (_, None) => NEVER_SPOKE,
                     (_, Some(_)) => "its guest has its identity and is not done with it",
                 };
-                let console = end_of(&machine.console());
-                return Err(BootError::Limit { machine: name, limit, progress, console });
+                return Err(without_a_word(machine, other, limit, progress));
             }
+        }
+    }
+}
+
+/// Waits until the guest asks who it is.
+fn await_hello(machine: &mut dyn Machine, begin: Instant, limit: Duration) -> Result<(), BootError> {
+    match machine.next_event(begin + limit) {
+        Event::Control(line) if line == HELLO => Ok(()),
+        Event::Control(line) => Err(BootError::Version { machine: machine.name().to_owned(), line }),
+        other => Err(without_a_word(machine, other, limit, NEVER_SPOKE)),
+    }
+}
+
+/// Why a machine is not ready that panicked, ended, or did nothing in time.
+fn without_a_word(machine: &dyn Machine, event: Event, limit: Duration, progress: &'static str) -> BootError {
+    let (name, console) = (machine.name().to_owned(), machine.console());
+    match event {
+        Event::Panic(text) => BootError::Panic { machine: name, console: before(&console, &text), text },
+        Event::Ended => BootError::Ended { machine: name, console: end_of(&console) },
+        Event::Control(_) | Event::Timeout => {
+            BootError::Limit { machine: name, limit, progress, console: end_of(&console) }
         }
     }
 }

@@ -179,6 +179,47 @@ pub trait Machine: Send {
         Err(Error::NoSnapshots { machine: self.name().to_owned() })
     }
 
+    /// Begins a life as [`Machine::start`] does, of a machine that is to be a template: other machines
+    /// can begin from what it is when [`Machine::save_template`] is called. Its memory lies in a file
+    /// of this directory.
+    ///
+    /// # Errors
+    /// As for [`Machine::start`]; [`Error::NoSnapshots`] where the backend has no templates.
+    fn start_template(&mut self, _directory: &Path) -> Result<(), Error> {
+        Transition::Start.check(self.name(), self.state())?;
+        Err(Error::NoSnapshots { machine: self.name().to_owned() })
+    }
+
+    /// Keeps in the directory that [`Machine::start_template`] was given what the machine is, its disks
+    /// aside, and ends its life: nothing of its memory may change any more. The files there are all
+    /// that [`Machine::start_from`] needs; they are not written through to the disk.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] unless the machine is running or suspended, [`Error::NoSnapshots`] where
+    /// it was not started for this, [`Error::File`] or [`Error::DiskFull`] where the directory cannot
+    /// be written, and [`Error::Refused`] with what the hypervisor said. The machine is off after any
+    /// of them but the first.
+    fn save_template(&mut self, _directory: &Path) -> Result<(), Error> {
+        Transition::Save.check(self.name(), self.state())?;
+        Err(Error::NoSnapshots { machine: self.name().to_owned() })
+    }
+
+    /// Begins a life in which the machine is what the template in this directory was, on its own disks
+    /// and plugged in where its own definition says, and suspended. Both have to be defined alike, but
+    /// for names, addresses, and what the host's end of each device is; a guest that had its disks in
+    /// use will find others in their place.
+    ///
+    /// Machines that begin from one template share its memory until they write to it. The guest does
+    /// not notice, so somebody has to tell it what time it is, and who it is now.
+    ///
+    /// # Errors
+    /// As for [`Machine::start`]; [`Error::NoSnapshots`] where the backend has no templates;
+    /// [`Error::Refused`] where the template does not fit. The machine is off after any of them.
+    fn start_from(&mut self, _directory: &Path) -> Result<(), Error> {
+        Transition::Start.check(self.name(), self.state())?;
+        Err(Error::NoSnapshots { machine: self.name().to_owned() })
+    }
+
     /// Ends the life, if there is one, and forgets the machine; its name is free afterwards.
     ///
     /// # Errors

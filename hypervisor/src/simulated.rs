@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,7 +43,11 @@ pub enum Behaviour {
 #[derive(Clone, Debug, Default)]
 pub struct Simulated {
     behaviours: Arc<Mutex<HashMap<String, Behaviour>>>,
+    templates: Templates,
 }
+
+/// What machines were that others can begin from, by the directories that they would lie in.
+type Templates = Arc<Mutex<HashMap<PathBuf, Guest>>>;
 
 impl Simulated {
     /// One whose machines behave well.
@@ -63,6 +68,8 @@ impl Hypervisor for Simulated {
         Ok(Box::new(SimulatedMachine {
             name: definition.name.clone(),
             behaviours: Arc::clone(&self.behaviours),
+            templates: Arc::clone(&self.templates),
+            template: None,
             guest: Guest::default(),
             saved: Vec::new(),
             state: State::Off,
@@ -78,6 +85,9 @@ impl Hypervisor for Simulated {
 struct SimulatedMachine {
     name: String,
     behaviours: Arc<Mutex<HashMap<String, Behaviour>>>,
+    templates: Templates,
+    /// Where this life is to be kept for others.
+    template: Option<PathBuf>,
     guest: Guest,
     saved: Vec<(Snapshot, Guest)>,
     state: State,
@@ -136,6 +146,7 @@ impl SimulatedMachine {
 
     fn end(&mut self) {
         self.state = State::Off;
+        self.template = None;
         self.held.clear();
     }
 
@@ -147,6 +158,7 @@ impl SimulatedMachine {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         if !self.guest.identified {
             match (word, rest.split_once(' ').unwrap_or((rest, ""))) {
+                ("resumed", _) => self.say("ready"),
                 ("contract", ("never", _)) => self.guest.mute = true,
                 ("contract", ("panic", _)) => self.panic(),
                 ("contract", ("fail", reason)) => {
@@ -312,6 +324,38 @@ impl Machine for SimulatedMachine {
         Ok(())
     }
 
+    fn start_template(&mut self, directory: &Path) -> Result<(), Error> {
+        self.start()?;
+        self.template = Some(directory.to_owned());
+        Ok(())
+    }
+
+    fn save_template(&mut self, directory: &Path) -> Result<(), Error> {
+        Transition::Save.check(&self.name, self.state)?;
+        let is_one = self.template.as_deref() == Some(directory);
+        self.end();
+        if !is_one {
+            return Err(Error::NoSnapshots { machine: self.name.clone() });
+        }
+        lock(&self.templates).insert(directory.to_owned(), self.guest.clone());
+        Ok(())
+    }
+
+    fn start_from(&mut self, directory: &Path) -> Result<(), Error> {
+        Transition::Start.check(&self.name, self.state)?;
+        let Some(template) = lock(&self.templates).get(directory).cloned() else {
+            let (machine, message) = (self.name.clone(), "there is no such template".to_owned());
+            return Err(Error::Refused { action: Transition::Start, machine, message });
+        };
+        // The disk is its own.
+        self.guest = Guest { disk: self.guest.disk.clone(), ..template };
+        self.console.clear();
+        self.said.clear();
+        self.held.clear();
+        self.state = State::Suspended;
+        Ok(())
+    }
+
     fn undefine(self: Box<Self>) -> Result<(), Error> {
         Ok(())
     }
@@ -325,7 +369,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::boot::{BootError, boot};
-    use crate::contract::{Subject, check, check_snapshots};
+    use crate::contract::{Subject, check, check_snapshots, check_templates};
     use crate::machine::Endpoints;
     use std::path::Path;
 
@@ -341,6 +385,7 @@ mod tests {
         let subject = Subject { hypervisor: &simulated, definition: &definition, limit };
         check(&subject);
         check_snapshots(&subject);
+        check_templates(&subject, Path::new("/nonexistent/template"));
     }
 
     #[test]

@@ -213,11 +213,16 @@ pub(crate) struct LabOptions {
     /// The private key that guests let in as root [default: netprop's test key]
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
-    /// How machines come to the start of a case: made anew and booted (cold), put back to what they
-    /// were where the case before had the same ones (warm), or warm only where a failing case is run
-    /// again and made smaller (auto)
+    /// How machines come to the start of a case: made anew and booted (cold); begun from a snapshot
+    /// of their kind, or put back to what they were where an earlier case had the same ones (warm);
+    /// or warm once their kind was booted in this run, and where a failing case is run again and made
+    /// smaller (auto)
     #[arg(long, default_value = "auto")]
     pub(crate) boot: BootKind,
+    /// How much room the snapshots may take up that are kept between runs, in MiB; what was
+    /// used least recently goes first
+    #[arg(long, value_name = "MIB", default_value_t = 4096)]
+    pub(crate) snapshots_bound: u64,
     /// Make networks whatever memory and cores this host has, and do not wait for room
     #[arg(long)]
     pub(crate) overcommit: bool,

@@ -16,6 +16,7 @@ use nixgen::{BaseChoice, BaseOffer, DiskIo, Image, NixosOptions};
 use crate::components;
 use crate::machines::builds::Builds;
 use crate::machines::key;
+use crate::machines::templates::Templates;
 use crate::machines::unfit::Configurations;
 use crate::observe::{Event, Observer, Silent};
 use crate::stop::Stop;
@@ -41,7 +42,8 @@ pub enum Boots {
     Auto,
     /// They are made anew and booted, always.
     Cold,
-    /// They are put back wherever the case before had the same ones.
+    /// They begin from a snapshot of their kind, and are put back to what they were when they first
+    /// were ready where an earlier case had the same ones.
     Warm,
 }
 
@@ -68,6 +70,11 @@ pub struct LabOptions {
     /// Whether networks are made whatever memory and cores the host has, rather than waiting until
     /// those that are there leave room.
     pub overcommit: bool,
+    /// Where snapshots are kept between runs that machines begin from where [`LabOptions::boots`] says
+    /// so; by default `snapshots` in [`hypervisor::cache_directory`].
+    pub snapshots: Option<PathBuf>,
+    /// How many bytes these may take up; what was used least recently goes first.
+    pub snapshots_bound: u64,
     /// How long a machine may take to boot.
     pub boot_limit: Duration,
     /// Where the run's directory is made.
@@ -86,6 +93,8 @@ impl Default for LabOptions {
             key: PathBuf::new(),
             boots: Boots::default(),
             overcommit: false,
+            snapshots: None,
+            snapshots_bound: 4 << 30,
             boot_limit: Duration::from_secs(120),
             run_directory: None,
         }
@@ -100,6 +109,7 @@ pub struct Lab {
     accelerator: OnceLock<Accelerator>,
     scratch_io: OnceLock<DiskIo>,
     configurations: Configurations,
+    pub(super) templates: Templates,
     networks: AtomicU64,
     observer: Arc<dyn Observer>,
     /// What ends the run.
@@ -133,6 +143,7 @@ impl Lab {
             accelerator.get_or_init(|| chosen);
         }
         Ok(Self {
+            templates: Templates::new(&options),
             options,
             hypervisor,
             builds,
@@ -365,6 +376,12 @@ impl Lab {
     /// Tells whoever watches of something that the run goes on without.
     pub(super) fn warn(&self, text: &str) {
         self.observer.event(&Event::Warning { text });
+    }
+
+    /// Whether machines with this image can begin from what another one was.
+    pub(super) fn begins_from_snapshots(&self, image: &Image) -> bool {
+        // QEMU saves no machine that has mounted a directory of the host.
+        image.store.is_none() && self.builds.builder().begins_from_snapshots()
     }
 
     /// What was found out about configurations.

@@ -85,3 +85,113 @@ fn check_files(domain: Node<'_, '_>) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// The namespace of what QEMU is told past libvirt.
+const QEMU: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
+
+/// How many bytes of memory the machine has.
+pub(super) fn memory(xml: &str) -> Result<u64, String> {
+    let document = Document::parse(xml).map_err(|error| format!("it is not XML: {error}"))?;
+    let memory = document.root_element().children().find(|child| child.has_tag_name("memory"));
+    let memory = memory.ok_or("its definition has no <memory>")?;
+    let shift = match memory.attribute("unit") {
+        None | Some("KiB" | "k") => 10,
+        Some("MiB" | "M") => 20,
+        Some("GiB" | "G") => 30,
+        Some(unit) => return Err(format!("its <memory> is in {unit}: give it in KiB, MiB or GiB")),
+    };
+    let size = memory.text().and_then(|text| text.trim().parse::<u64>().ok());
+    size.and_then(|size| size.checked_mul(1 << shift)).ok_or_else(|| "its <memory> is no number".to_owned())
+}
+
+/// The same definition with more arguments for QEMU, behind those that it has.
+pub(super) fn with_arguments(xml: &str, arguments: &[String]) -> Result<String, String> {
+    if arguments.is_empty() {
+        return Ok(xml.to_owned());
+    }
+    let document = Document::parse(xml).map_err(|error| format!("it is not XML: {error}"))?;
+    let domain = document.root_element();
+    let arguments: String =
+        arguments.iter().map(|text| format!("<arg xmlns='{QEMU}' value='{}'/>", escaped(text))).collect();
+    let has = domain.children().find(|child| child.has_tag_name((QEMU, "commandline")));
+    let (element, more) = match has {
+        Some(has) => (has, arguments),
+        None => (domain, format!("<commandline xmlns='{QEMU}'>{arguments}</commandline>")),
+    };
+    Ok(with_child(xml, element, &more))
+}
+
+/// The same definition, of which libvirt asks less as it starts: it would ask QEMU for each of some four
+/// hundred properties of the processor by itself, which takes longer than all the rest of a start, and
+/// has a shorter way for a QEMU that lacks this capability. What it finds out tells whether the machine
+/// has the features that its definition wants, and a machine that begins from what another was has
+/// that one's.
+pub(super) fn with_short_start(xml: &str) -> Result<String, String> {
+    let document = Document::parse(xml).map_err(|error| format!("it is not XML: {error}"))?;
+    let domain = document.root_element();
+    if domain.children().any(|child| child.has_tag_name((QEMU, "capabilities"))) {
+        return Ok(xml.to_owned());
+    }
+    let less =
+        format!("<capabilities xmlns='{QEMU}'><del capability='cpu-unavailable-features'/></capabilities>");
+    Ok(with_child(xml, domain, &less))
+}
+
+/// The text with one more element at the end of this one, which has others.
+fn with_child(xml: &str, element: Node<'_, '_>, child: &str) -> String {
+    let range = element.range();
+    let end = xml[range.clone()].rfind("</").map_or(range.end, |end| range.start + end);
+    format!("{}{child}{}", &xml[..end], &xml[end..])
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('\'', "&apos;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_in_bytes() {
+        let of = |element: &str| memory(&format!("<domain>{element}</domain>"));
+        assert_eq!(of("<memory unit='MiB'>96</memory>"), Ok(96 << 20));
+        assert_eq!(of("<memory> 98304 </memory>"), Ok(96 << 20));
+        assert_eq!(of("<memory unit='GiB'>2</memory>"), Ok(2 << 30));
+        assert_eq!(
+            of("<memory unit='TB'>1</memory>"),
+            Err("its <memory> is in TB: give it in KiB, MiB or GiB".to_owned())
+        );
+        assert!(of("<memory>much</memory>").is_err() && of("").is_err());
+    }
+
+    #[test]
+    fn arguments_come_behind_those_that_are_there() {
+        let more = ["-object".to_owned(), "a'b&c".to_owned()];
+        for xml in [
+            "<domain><name>m</name></domain>".to_owned(),
+            format!(
+                "<domain xmlns:q='{QEMU}'><q:commandline><q:arg value='-S'/></q:commandline><name/></domain>"
+            ),
+        ] {
+            assert_eq!(with_arguments(&xml, &[]).unwrap(), xml);
+            let text = with_arguments(&xml, &more).unwrap();
+            let document = Document::parse(&text).unwrap();
+            let arguments = document.descendants().filter(|node| node.has_tag_name((QEMU, "arg")));
+            let values: Vec<_> = arguments.filter_map(|node| node.attribute("value")).collect();
+            assert!(values.ends_with(&["-object", "a'b&c"]), "{values:?}");
+            assert_eq!(values.len(), 2 + xml.matches("-S").count(), "{text}");
+            let lines = document.descendants().filter(|node| node.has_tag_name((QEMU, "commandline")));
+            assert_eq!(lines.count(), 1, "libvirt reads one: {text}");
+        }
+    }
+
+    #[test]
+    fn a_short_start_is_asked_for_once_and_not_of_whoever_knows_better() {
+        let text = with_short_start("<domain><name>m</name></domain>").unwrap();
+        let document = Document::parse(&text).unwrap();
+        let mut less = document.descendants().filter(|node| node.has_tag_name((QEMU, "del")));
+        assert_eq!(less.next().unwrap().attribute("capability"), Some("cpu-unavailable-features"));
+        assert_eq!(with_short_start(&text).unwrap(), text);
+    }
+}

@@ -1,5 +1,6 @@
 //! One machine under libvirt: a transient domain for each life.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,8 @@ use virt::sys;
 
 use super::reaper::{Adoption, Reaper};
 use super::snapshots::Snapshots;
-use super::{Session, message};
+use super::templates::{self, Memory, Transfer};
+use super::{Session, definition, message};
 use crate::guest_ports::GuestPorts;
 use crate::machine::{Definition, Event, Machine, State, Transition};
 use crate::{Error, Snapshot};
@@ -41,6 +43,10 @@ struct Life {
     ports: GuestPorts,
     reaper: Option<Reaper>,
     suspended: bool,
+    /// Whether its memory is called as that of a template.
+    is_named: bool,
+    /// Where it is to be kept as a template.
+    template: Option<PathBuf>,
 }
 
 impl LibvirtMachine {
@@ -53,10 +59,10 @@ impl LibvirtMachine {
     /// Where a process ends by itself while its domain is destroyed, libvirt says of the domain
     /// that there is none shortly before it takes it out of its list, and only a start that fails
     /// tells whether it has.
-    fn create(&self, flags: u32) -> Result<(Domain, Option<Reaper>), VirtError> {
+    fn create(&self, xml: &str, flags: u32) -> Result<(Domain, Option<Reaper>), VirtError> {
         let deadline = Instant::now() + FORGETS;
         loop {
-            match self.create_once(flags) {
+            match self.create_once(xml, flags) {
                 Err(error) if is_about_a_namesake(error.message()) && Instant::now() < deadline => {
                     std::thread::sleep(AGAIN);
                 }
@@ -66,8 +72,8 @@ impl LibvirtMachine {
     }
 
     /// Has libvirt start a domain, which it destroys when the connection closes where it can.
-    fn create_once(&self, flags: u32) -> Result<(Domain, Option<Reaper>), VirtError> {
-        let create = |more| self.session.connection.create_domain_xml(&self.definition.xml, flags | more);
+    fn create_once(&self, xml: &str, flags: u32) -> Result<(Domain, Option<Reaper>), VirtError> {
+        let create = |more| self.session.connection.create_domain_xml(xml, flags | more);
         if let Some(root) = &self.session.embedded {
             let _ours = Adoption::begin();
             let reaper = Reaper::of_pid_file(root.pid_file(&self.domain));
@@ -108,17 +114,35 @@ impl LibvirtMachine {
         }
     }
 
+    /// How many bytes of memory the machine has.
+    fn memory(&self, action: Transition) -> Result<u64, Error> {
+        definition::memory(&self.definition.xml).map_err(|message| self.not_done(action, message))
+    }
+
+    /// The definition for a life with this memory.
+    fn xml_with(&self, action: Transition, memory: Memory<'_>) -> Result<String, Error> {
+        let size = if memory.is_named() { self.memory(action)? } else { 0 };
+        let xml = definition::with_arguments(&self.definition.xml, &memory.arguments(size));
+        let xml = match memory {
+            Memory::Private(_) => xml.and_then(|xml| definition::with_short_start(&xml)),
+            Memory::Usual | Memory::Named | Memory::Shared(_) => xml,
+        };
+        xml.map_err(|message| self.not_done(action, message))
+    }
+
     /// Begins a life, suspended or not, on disks as they are.
-    fn begin(&mut self, action: Transition, suspended: bool) -> Result<(), Error> {
+    fn begin(&mut self, action: Transition, suspended: bool, memory: Memory<'_>) -> Result<(), Error> {
         // libvirt may not have noticed the end of the last life yet, and would refuse a second.
         self.end(action)?;
         self.life = None;
         let ports = GuestPorts::listen(&self.definition.name, &self.definition.endpoints)?;
         let flags = if suspended { sys::VIR_DOMAIN_START_PAUSED } else { sys::VIR_DOMAIN_NONE };
-        let (domain, reaper) = self.create(flags).map_err(|error| self.refused(action, &error))?;
+        let xml = self.xml_with(action, memory)?;
+        let (domain, reaper) = self.create(&xml, flags).map_err(|error| self.refused(action, &error))?;
         let connected = ports.wait_connected(CONNECTS);
         let reaper = reaper.or_else(|| ports.process().and_then(Reaper::of_process));
-        self.life = Some(Life { domain, ports, reaper, suspended });
+        let is_named = memory.is_named();
+        self.life = Some(Life { domain, ports, reaper, suspended, is_named, template: None });
         if connected.is_err() {
             self.end(action)?;
         }
@@ -144,9 +168,12 @@ impl LibvirtMachine {
     /// Does what [`Machine::revert`] does to a machine that has this snapshot: in the process that
     /// it has, where it can.
     fn go_back(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
-        let in_place = self.state() != State::Off && self.stand_still()?;
+        let is_named = self.snapshots.is_named(snapshot);
+        let fits = self.life.as_ref().is_some_and(|life| life.is_named == is_named);
+        let in_place = self.state() != State::Off && fits && self.stand_still()?;
         if !in_place {
-            self.begin(Transition::Revert, true)?;
+            let memory = if is_named { Memory::Named } else { Memory::Usual };
+            self.begin(Transition::Revert, true, memory)?;
         }
         let Some(life) = &self.life else { return Ok(()) };
         let loaded = self.snapshots.load(&life.domain, snapshot);
@@ -156,6 +183,31 @@ impl LibvirtMachine {
             return Err(self.not_done(Transition::Revert, message));
         }
         Ok(())
+    }
+
+    /// Does what [`Machine::save_template`] does, of the machine's last moments.
+    fn keep(&mut self, directory: &Path) -> Result<(), Error> {
+        let name = self.definition.name.clone();
+        let socket = templates::socket(&self.definition.endpoints.control);
+        let life = self.life(Transition::Save)?;
+        if life.template.as_deref() != Some(directory) {
+            return Err(Error::NoSnapshots { machine: name });
+        }
+        if !life.suspended {
+            let suspended = life.domain.suspend();
+            life.suspended = suspended.is_ok();
+            suspended.map_err(|error| self.refused(Transition::Save, &error))?;
+        }
+        let life = self.life(Transition::Save)?;
+        Transfer { machine: &name, domain: &life.domain, socket: &socket }.save(directory)
+    }
+
+    /// Has a life that waits for it go on from a template.
+    fn take(&self, directory: &Path) -> Result<(), Error> {
+        let Some(life) = &self.life else { return Ok(()) };
+        let socket = templates::socket(&self.definition.endpoints.control);
+        let machine = &self.definition.name;
+        Transfer { machine, domain: &life.domain, socket: &socket }.load(directory)
     }
 
     /// The life that permits this, or the error that says why there is none.
@@ -209,7 +261,7 @@ impl Machine for LibvirtMachine {
 
     fn start(&mut self) -> Result<(), Error> {
         Transition::Start.check(&self.definition.name, self.state())?;
-        self.begin(Transition::Start, false)
+        self.begin(Transition::Start, false, Memory::Usual)
     }
 
     fn power_cut(&mut self) -> Result<(), Error> {
@@ -275,7 +327,8 @@ impl Machine for LibvirtMachine {
     fn save(&mut self) -> Result<Snapshot, Error> {
         let mut snapshots = std::mem::take(&mut self.snapshots);
         let name = self.definition.name.clone();
-        let saved = self.life(Transition::Save).map(|life| snapshots.save(&name, &life.domain));
+        let life = self.life(Transition::Save);
+        let saved = life.map(|life| snapshots.save(&name, &life.domain, life.is_named));
         self.snapshots = snapshots;
         let saved = saved?;
         saved.map_err(|message| self.not_done(Transition::Save, message))
@@ -291,6 +344,34 @@ impl Machine for LibvirtMachine {
             self.end(Transition::Revert)?;
         }
         back
+    }
+
+    fn start_template(&mut self, directory: &Path) -> Result<(), Error> {
+        Transition::Start.check(&self.definition.name, self.state())?;
+        templates::create_memory(directory, self.memory(Transition::Start)?)?;
+        self.begin(Transition::Start, false, Memory::Shared(directory))?;
+        if let Some(life) = &mut self.life {
+            life.template = Some(directory.to_owned());
+        }
+        Ok(())
+    }
+
+    fn save_template(&mut self, directory: &Path) -> Result<(), Error> {
+        Transition::Save.check(&self.definition.name, self.state())?;
+        let kept = self.keep(directory);
+        self.end(Transition::Save)?;
+        kept
+    }
+
+    fn start_from(&mut self, directory: &Path) -> Result<(), Error> {
+        Transition::Start.check(&self.definition.name, self.state())?;
+        templates::check_memory(directory, self.memory(Transition::Start)?)?;
+        self.begin(Transition::Start, true, Memory::Private(directory))?;
+        let taken = self.take(directory);
+        if taken.is_err() {
+            self.end(Transition::Start)?;
+        }
+        taken
     }
 
     fn undefine(mut self: Box<Self>) -> Result<(), Error> {

@@ -5,6 +5,7 @@
 //! - `definition.rs`: what is wrong with an XML, as far as can be known before the start;
 //! - `domain.rs`: one machine;
 //! - `snapshots.rs`, `monitor.rs`: what it was, and how it becomes that again;
+//! - `templates.rs`: what it is, for other machines to begin from;
 //! - `reaper.rs`: what becomes of its process.
 
 mod definition;
@@ -14,6 +15,7 @@ mod event_loop;
 mod monitor;
 mod reaper;
 mod snapshots;
+mod templates;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -19,8 +19,15 @@ const NO_ROOM: u64 = 1 << 20;
 /// What was saved of one machine. Its devices and disks are called alike in all its lives.
 #[derive(Debug, Default)]
 pub(super) struct Snapshots {
-    saved: Vec<Snapshot>,
+    saved: Vec<Saved>,
     disks: Option<Disks>,
+}
+
+#[derive(Debug)]
+struct Saved {
+    snapshot: Snapshot,
+    /// Whether memory was called as that of a template, as it has to be where it is loaded.
+    is_named: bool,
 }
 
 /// The disks that a machine writes to.
@@ -33,7 +40,16 @@ struct Disks {
 
 impl Snapshots {
     pub(super) fn contain(&self, snapshot: &Snapshot) -> bool {
-        self.saved.contains(snapshot)
+        self.find(snapshot).is_some()
+    }
+
+    /// Whether it was saved in a life whose memory was called as that of a template.
+    pub(super) fn is_named(&self, snapshot: &Snapshot) -> bool {
+        self.find(snapshot).is_some_and(|saved| saved.is_named)
+    }
+
+    fn find(&self, snapshot: &Snapshot) -> Option<&Saved> {
+        self.saved.iter().find(|saved| saved.snapshot == *snapshot)
     }
 
     /// A disk whose file system has no room left.
@@ -45,7 +61,12 @@ impl Snapshots {
     }
 
     /// Saves the machine, which is suspended, or goes on afterwards.
-    pub(super) fn save(&mut self, machine: &str, domain: &Domain) -> Result<Snapshot, String> {
+    pub(super) fn save(
+        &mut self,
+        machine: &str,
+        domain: &Domain,
+        is_named: bool,
+    ) -> Result<Snapshot, String> {
         let monitor = Monitor(domain);
         let disks = match &self.disks {
             Some(disks) => disks,
@@ -53,7 +74,7 @@ impl Snapshots {
         };
         let snapshot = Snapshot::new(machine);
         monitor.job("snapshot-save", "netprop-save", &arguments(disks, &snapshot))?;
-        self.saved.push(snapshot.clone());
+        self.saved.push(Saved { snapshot: snapshot.clone(), is_named });
         Ok(snapshot)
     }
 
@@ -66,8 +87,8 @@ impl Snapshots {
     /// Takes what was saved off the disks of a machine that is off, as far as they are still there.
     pub(super) fn remove(&mut self) {
         let files = self.disks.as_ref().map_or(&[][..], |disks| &disks.files);
-        for snapshot in self.saved.drain(..) {
-            files.iter().filter(|file| file.exists()).for_each(|file| remove(&snapshot, file));
+        for saved in self.saved.drain(..) {
+            files.iter().filter(|file| file.exists()).for_each(|file| remove(&saved.snapshot, file));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hypervisor::contract::{Subject, check, check_snapshots};
+use hypervisor::contract::{Subject, check, check_snapshots, check_templates};
 use hypervisor::{Access, ConnectOptions, Driver, Libvirt, RunDirectory};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
@@ -19,7 +19,11 @@ fn keeps_the_contract(driver: Driver) {
     let libvirt = Libvirt::connect(&run, &ConnectOptions { driver, cache: None }).unwrap();
     let limit = Duration::from_secs(60);
     let definition = |name: &str| guest.savable(run.path(), name);
-    check_snapshots(&Subject { hypervisor: &libvirt, definition: &definition, limit });
+    let subject = Subject { hypervisor: &libvirt, definition: &definition, limit };
+    check_snapshots(&subject);
+    let template = run.path().join("template");
+    std::fs::create_dir(&template).unwrap();
+    check_templates(&subject, &template);
     let definition = |name: &str| guest.definition(run.path(), name, "");
     check(&Subject { hypervisor: &libvirt, definition: &definition, limit });
     let left = mentioning(run.path());
