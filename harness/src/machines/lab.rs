@@ -35,9 +35,10 @@ pub enum Reach {
 /// How machines come to the start of a case; see ARCHITECTURE.md, "Warm networks".
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Boots {
-    /// Those of cases that are generated are made anew and booted. Those of a case that is run again
-    /// and again, or made smaller, are put back to what they were when they first were ready, as
-    /// long as they are the same machines; what fails so is confirmed on ones that are booted.
+    /// Of each kind the first is booted in a run; others begin from a snapshot of their kind. While a
+    /// case is run again and again, or made smaller, all do, and are put back to what they were when
+    /// they first were ready, as long as they are the same machines. What fails so is confirmed on
+    /// ones that are booted.
     #[default]
     Auto,
     /// They are made anew and booted, always.

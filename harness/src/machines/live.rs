@@ -14,6 +14,7 @@ use crate::machines::lab::Lab;
 use crate::machines::room::Permit;
 use crate::machines::shared::Shared;
 use crate::machines::status::{Power, Status};
+use crate::machines::warm::Begin;
 use crate::system::SystemError;
 
 /// How long a login may take on a machine that says it is ready.
@@ -58,15 +59,13 @@ impl<'lab> LiveNetwork<'lab> {
     /// # Errors
     /// [`SystemError`] for whatever fails in that.
     pub fn create(lab: &'lab Lab, network: &Network) -> Result<Self, SystemError> {
-        let live = Self::define(lab, network, false)?;
-        live.boot_running()?;
-        Ok(live)
+        Self::create_so(lab, network, Begin::Cold)
     }
 
     /// Builds what the network needs, and defines its machines.
-    pub(super) fn define(lab: &'lab Lab, network: &Network, is_warm: bool) -> Result<Self, SystemError> {
+    pub(super) fn define(lab: &'lab Lab, network: &Network, begin: Begin) -> Result<Self, SystemError> {
         let images = lab.images(network)?;
-        let shared = Shared::new(lab, network, is_warm)?;
+        let shared = Shared::new(lab, network, begin)?;
         let prepared = thread::scope(|scope| {
             let machines = network.machines().iter().zip(images);
             let shared = &shared;

@@ -16,7 +16,7 @@ use crate::machines::hold::Hardware;
 use crate::machines::identity::{self, NetworkKey};
 use crate::machines::lab::{Lab, Reach};
 use crate::machines::live::Boot;
-use crate::machines::warm::Start;
+use crate::machines::warm::{Begin, Start};
 use crate::system::SystemError;
 
 /// How often a machine is started on another port where its own was taken meanwhile.
@@ -30,22 +30,21 @@ pub(super) struct Shared<'lab> {
     name: String,
     key: NetworkKey,
     switch: Switch,
-    /// Whether machines are saved as they become ready.
-    pub(super) is_warm: bool,
-    /// Whether a machine was put back to its start.
-    pub(super) was_put_back: AtomicBool,
+    pub(super) begin: Begin,
+    /// Whether a machine was put back to its start, or began from a snapshot.
+    pub(super) is_reused: AtomicBool,
     /// Whether the network can no longer be put back to its start.
     pub(super) is_spoiled: AtomicBool,
 }
 
 impl<'lab> Shared<'lab> {
-    pub(super) fn new(lab: &'lab Lab, network: &Network, is_warm: bool) -> Result<Self, SystemError> {
+    pub(super) fn new(lab: &'lab Lab, network: &Network, begin: Begin) -> Result<Self, SystemError> {
         let key = NetworkKey::generate().map_err(SystemError::Infrastructure)?;
         let name = lab.network_name();
         let switch = lab.switch(&name)?;
         let network = RwLock::new(Arc::new(network.clone()));
-        let (was_put_back, is_spoiled) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Self { lab, network, name, key, switch, is_warm, was_put_back, is_spoiled })
+        let (is_reused, is_spoiled) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self { lab, network, name, key, switch, begin, is_reused, is_spoiled })
     }
 
     pub(super) fn network(&self) -> Arc<Network> {

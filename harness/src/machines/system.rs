@@ -12,6 +12,7 @@ use crate::lanes::Lanes;
 use crate::machines::lab::{Boots, Lab};
 use crate::machines::live::{Boot, LiveNetwork};
 use crate::machines::room::{Entered, Room};
+use crate::machines::warm::Begin;
 use crate::machines::{change, host, inspect, ping};
 use crate::system::{Cost, Purpose, System, SystemError};
 
@@ -109,9 +110,10 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
     }
 
     fn new_sut_for(&self, network: &Network, purpose: Purpose) -> Result<LiveNetwork<'lab>, SystemError> {
-        let is_warm = match (self.lab.options.boots, purpose) {
-            (Boots::Cold, _) | (_, Purpose::Confirm) | (Boots::Auto, Purpose::Search) => false,
-            (Boots::Auto, Purpose::Rerun) | (Boots::Warm, Purpose::Search | Purpose::Rerun) => true,
+        let begin = match (self.lab.options.boots, purpose) {
+            (Boots::Cold, _) | (_, Purpose::Confirm) => Begin::Cold,
+            (Boots::Auto, Purpose::Search) => Begin::Known,
+            (Boots::Auto, Purpose::Rerun) | (Boots::Warm, Purpose::Search | Purpose::Rerun) => Begin::Kept,
         };
         let entered = self.take_entered().map_or_else(|| self.enter(network), Ok)?;
         let (resting, permit) = match entered {
@@ -119,18 +121,18 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
             Entered::Again(resting, permit) => (Some(resting), permit),
         };
         // Where it is not to be used it is taken down: what it takes of the host is the new one's.
-        let again = resting.filter(|_| is_warm).and_then(|resting| self.again(resting, network));
+        let again = resting.filter(|_| begin == Begin::Kept);
+        let again = again.and_then(|resting| self.again(resting, network));
         let mut live = match again {
             Some(live) => live,
-            None if is_warm => LiveNetwork::create_warm(self.lab, network)?,
-            None => LiveNetwork::create(self.lab, network)?,
+            None => LiveNetwork::create_so(self.lab, network, begin)?,
         };
         live.permit = Some(permit);
         Ok(live)
     }
 
     fn is_reused(&self, live: &LiveNetwork<'lab>) -> bool {
-        live.was_put_back()
+        live.is_reused()
     }
 
     fn destroy_sut(&self, mut live: LiveNetwork<'lab>) -> Result<(), SystemError> {

@@ -31,6 +31,8 @@ pub(crate) struct Templates {
     cache: Option<TemplateCache>,
     /// Each kind's, once it was looked for.
     kinds: Mutex<HashMap<String, Arc<OnceLock<Option<Template>>>>>,
+    /// Of which kinds a machine has booted in this run.
+    booted: Mutex<HashSet<String>>,
     /// Only one machine at a time has that name.
     making: Mutex<()>,
     warned: Mutex<HashSet<String>>,
@@ -42,6 +44,7 @@ impl Templates {
         Self {
             cache: directory.map(|directory| TemplateCache::new(directory, options.snapshots_bound)),
             kinds: Mutex::default(),
+            booted: Mutex::default(),
             making: Mutex::default(),
             warned: Mutex::default(),
         }
@@ -72,6 +75,21 @@ impl Lab {
             Err(error) => self.without_snapshots(&error),
         });
         template.as_ref().map(|template| template.directory().to_owned())
+    }
+
+    /// Takes note that a machine of this kind has booted.
+    pub(super) fn remember_booted_kind(&self, machine: &Machine, image: &Image) {
+        if self.options.boots != Boots::Cold
+            && let Ok(kind) = self.kind(machine, image)
+        {
+            self.templates.booted.lock().unwrap_or_else(PoisonError::into_inner).insert(kind);
+        }
+    }
+
+    /// Whether a machine of this kind has booted in this run, rather than begun from a snapshot.
+    pub(super) fn has_booted_kind(&self, machine: &Machine, image: &Image) -> bool {
+        let booted = self.templates.booted.lock().unwrap_or_else(PoisonError::into_inner);
+        self.kind(machine, image).is_ok_and(|kind| booted.contains(&kind))
     }
 
     fn without_snapshots<T>(&self, error: &dyn std::fmt::Display) -> Option<T> {

@@ -13,6 +13,18 @@ use crate::machines::shared::Shared;
 use crate::machines::status::Power;
 use crate::system::SystemError;
 
+/// How the machines of a network come to the start of a case.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Begin {
+    /// They boot.
+    Cold,
+    /// They begin from a snapshot of their kind, once one of that kind has booted in this run.
+    Known,
+    /// They begin from a snapshot of their kind, and are saved as they become ready, so that the
+    /// network can be put back.
+    Kept,
+}
+
 /// What a machine can begin a case with.
 #[derive(Debug, Default)]
 pub(super) struct Start {
@@ -72,34 +84,42 @@ impl Shared<'_> {
         }
         let is_first = hardware.start.disk == Disk::Blank;
         hardware.start.disk = Disk::Used;
-        if !self.is_warm || !is_first {
+        if !is_first {
             return self.boot_machine(machine, hardware);
         }
-        let begun = self.begin_from_snapshot(machine, hardware)?;
-        let is_saved = !self.has_services();
-        match begun {
+        let is_saved = self.begin == Begin::Kept && !self.has_services();
+        if self.may_begin_from_snapshot(machine, hardware)
+            && let Some(boot) = self.begin_from_snapshot(machine, hardware)?
+        {
+            self.is_reused.store(true, Ordering::Relaxed);
             // Its guest has been told once that time has passed.
-            Some(boot) => {
-                hardware.start.disk = Disk::Used;
-                if is_saved {
-                    self.save(hardware);
-                }
-                Ok(boot)
+            if is_saved {
+                self.save(hardware);
             }
-            None => {
-                hardware.start.disk = Disk::Used;
-                let boot = self.boot_machine(machine, hardware)?;
-                if is_saved && matches!(boot, Boot::Ready(_)) {
-                    // What a guest does when it goes on is quicker the second time, and it is the second
-                    // time then in all lives to come.
-                    hardware.machine.suspend()?;
-                    self.go_on(hardware)?;
-                    hardware.machine.suspend()?;
-                    self.save(hardware);
-                    self.go_on(hardware)?;
-                }
-                Ok(boot)
+            return Ok(boot);
+        }
+        hardware.start.disk = Disk::Used;
+        let boot = self.boot_machine(machine, hardware)?;
+        if matches!(boot, Boot::Ready(_)) {
+            self.lab.remember_booted_kind(machine, &hardware.image);
+            if is_saved {
+                // What a guest does when it goes on is quicker the second time, and it is the second
+                // time then in all lives to come.
+                hardware.machine.suspend()?;
+                self.go_on(hardware)?;
+                hardware.machine.suspend()?;
+                self.save(hardware);
+                self.go_on(hardware)?;
             }
+        }
+        Ok(boot)
+    }
+
+    fn may_begin_from_snapshot(&self, machine: &Machine, hardware: &Hardware) -> bool {
+        match self.begin {
+            Begin::Cold => false,
+            Begin::Known => self.lab.has_booted_kind(machine, &hardware.image),
+            Begin::Kept => true,
         }
     }
 
@@ -167,15 +187,15 @@ fn switch_off(hardware: &mut Hardware) -> Result<(), Error> {
 }
 
 impl<'lab> LiveNetwork<'lab> {
-    /// As [`LiveNetwork::create`], of machines that are saved as they become ready, so that the network
-    /// can be put back to its start.
-    pub(super) fn create_warm(
+    /// As [`LiveNetwork::create`], of machines that begin in this way.
+    pub(super) fn create_so(
         lab: &'lab crate::machines::Lab,
         network: &Network,
+        begin: Begin,
     ) -> Result<Self, SystemError> {
-        let live = Self::define(lab, network, true)?;
+        let live = Self::define(lab, network, begin)?;
         live.boot_running()?;
-        if live.shared.has_services() {
+        if begin == Begin::Kept && live.shared.has_services() {
             live.save_running()?;
         }
         Ok(live)
@@ -208,13 +228,13 @@ impl<'lab> LiveNetwork<'lab> {
 
     /// Whether nothing has happened to it that its machines do not forget.
     pub(super) fn is_sound(&self) -> bool {
-        let Shared { is_warm, is_spoiled, .. } = &self.shared;
-        *is_warm && !is_spoiled.load(Ordering::Relaxed) && self.shared.check_switch().is_ok()
+        let Shared { begin, is_spoiled, .. } = &self.shared;
+        *begin == Begin::Kept && !is_spoiled.load(Ordering::Relaxed) && self.shared.check_switch().is_ok()
     }
 
-    /// Whether some machine was not booted for this case.
-    pub(super) fn was_put_back(&self) -> bool {
-        self.shared.was_put_back.load(Ordering::Relaxed)
+    /// Whether some machine was put back, or began from a snapshot.
+    pub(super) fn is_reused(&self) -> bool {
+        self.shared.is_reused.load(Ordering::Relaxed)
     }
 
     /// Closes the sessions and has the machines stand still: the case is over.
@@ -230,7 +250,7 @@ impl<'lab> LiveNetwork<'lab> {
     /// # Errors
     /// [`SystemError`] where a machine cannot be put back; the network is of no use then.
     pub(super) fn put_back(&self, network: &Network) -> Result<(), SystemError> {
-        self.shared.was_put_back.store(true, Ordering::Relaxed);
+        self.shared.is_reused.store(true, Ordering::Relaxed);
         self.shared.set_network(network);
         let mut held = self.hold_all(Power::Booting)?;
         let (mut on, mut off): (Vec<_>, Vec<_>) = held
