@@ -119,3 +119,40 @@ fn an_interrupted_run_stops_soon_and_says_so() {
     assert!(asked.elapsed() < GRACE, "it took {:?} to stop", asked.elapsed());
     assert_eq!(left_behind(place.path()), Vec::<String>::new());
 }
+
+/// Small networks, two of them at once.
+const SIDE_BY_SIDE: [&str; 8] = ["--jobs", "2", "--machines", "1..2", "--memory", "96", "--commands", "3..6"];
+
+#[test]
+fn cases_side_by_side_hold_and_leave_nothing() {
+    if Lab::for_test().unwrap().is_none() {
+        return;
+    }
+    let place = place();
+    let mut child = start(place.path(), &[&["--cases", "4", "--seed", "11"][..], &SIDE_BY_SIDE].concat());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
+    let at = |text: &str| said.find(text).unwrap_or_else(|| panic!("{text:?} is not in {said}"));
+    assert!(at("case 2/4  seed ") < at("  holds  "), "two cases are begun before one has ended: {said}");
+    assert_eq!(said.matches("  holds  ").count(), 4, "{said}");
+    assert_eq!(left_behind(place.path()), Vec::<String>::new());
+}
+
+#[test]
+fn an_interrupt_ends_all_cases_that_run() {
+    if Lab::for_test().unwrap().is_none() {
+        return;
+    }
+    let place = place();
+    let mut child = start(place.path(), &[&["--cases", "50", "--seed", "3"][..], &SIDE_BY_SIDE].concat());
+    wait_for(&mut child, "  1. ");
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+    let asked = Instant::now();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
+    assert!(asked.elapsed() < GRACE, "it took {:?} to stop", asked.elapsed());
+    assert_eq!(left_behind(place.path()), Vec::<String>::new());
+}

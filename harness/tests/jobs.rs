@@ -13,6 +13,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use harness::machines::simulated::SimulatedSystem;
+use harness::replay::Replay;
 use harness::{
     Config, Event, Observer, RunError, Runner, Shape, Silent, Stop, Summary, System, SystemError,
     check_side_by_side,
@@ -443,4 +444,40 @@ fn a_broken_model_ends_the_run_and_is_named() {
         texts.iter().all(|text| text.contains("no entry found") && text.contains("mend it")),
         "{texts:?}"
     );
+}
+
+/// Set in the process that is to end by itself, to the directory where it keeps its cases.
+const KEEP: &str = "NETPROP_TEST_KEEP";
+
+#[test]
+fn a_job_that_hangs_ends_the_process_and_what_another_found_is_told() {
+    let name = "a_job_that_hangs_ends_the_process_and_what_another_found_is_told";
+    if let Some(directory) = std::env::var_os(KEEP) {
+        let limit = Some(Duration::from_secs(2));
+        let config = Config { command_limit: limit, ..numbers(Path::new(&directory), 2) };
+        let drawn = drawn(&config);
+        let system = By(|number| {
+            if number == drawn[0] {
+                let (never, nobody) = (Condvar::new(), Mutex::new(()));
+                drop(never.wait_while(nobody.lock().unwrap(), |()| true).unwrap());
+            }
+            Ok(if number == drawn[1] { "wrong".to_owned() } else { String::new() })
+        });
+        let ended = run(&Numbers, &system, &config).is_ok();
+        unreachable!("it hangs, but the run ended: {ended}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(KEEP, directory.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for text in ["falsified by command 1: ", "came \"wrong\"", "the run ended early: command 1", "saved as "]
+    {
+        assert!(said.contains(text), "{text} is not in {said}");
+    }
+    let files = Replay::list(&Numbers, &directory.path().join("failures")).unwrap();
+    assert_eq!(files.len(), 2, "what failed and what hangs: {files:?}");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hypervisor::accelerator::{self, Accelerator};
@@ -108,6 +108,8 @@ pub struct Lab {
     pub(crate) hypervisor: Box<dyn Hypervisor>,
     builds: Builds,
     accelerator: OnceLock<Accelerator>,
+    /// Held by who finds out which it is.
+    choosing: Mutex<()>,
     scratch_io: OnceLock<DiskIo>,
     configurations: Configurations,
     pub(super) templates: Templates,
@@ -149,6 +151,7 @@ impl Lab {
             hypervisor,
             builds,
             accelerator,
+            choosing: Mutex::default(),
             scratch_io: OnceLock::new(),
             configurations: Configurations::default(),
             networks: AtomicU64::new(0),
@@ -254,11 +257,13 @@ impl Lab {
         let built = self.builds.build(network);
         let built = built.map_err(|error| self.configurations.not_built(error, network))?;
         let images: Vec<Image> = built.machines().map(|(_, image)| image.clone()).collect();
-        if self.accelerator.get().is_none()
-            && let Some(image) = images.first()
-        {
-            let chosen = self.choose_accelerator(&image.kernel)?;
-            self.accelerator.get_or_init(|| chosen);
+        if let Some(image) = images.first() {
+            // Of several jobs one finds out.
+            let _one = self.choosing.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.accelerator.get().is_none() {
+                let chosen = self.choose_accelerator(&image.kernel)?;
+                self.accelerator.get_or_init(|| chosen);
+            }
         }
         Ok(images)
     }

@@ -170,8 +170,7 @@ impl Shared {
                 Exit::Falsified
             }
             _ if !found.is_empty() => {
-                writeln!(text, "the run ended early: {what} in a case that was tried after this {stuck}")
-                    .ok();
+                writeln!(text, "the run ended early: {what} in another case {stuck}").ok();
                 Exit::Falsified
             }
             _ => {
