@@ -217,6 +217,23 @@ pub enum Error {
         /// What qemu-img said.
         message: String,
     },
+    /// There is no room for what machines are to begin from.
+    #[error(
+        "the file system of {} has no room for a snapshot of {mebibytes} MiB: make room there, or set XDG_CACHE_HOME to a directory on another",
+        .path.display()
+    )]
+    NoRoom {
+        /// Where it would be.
+        path: PathBuf,
+        /// How large it would be.
+        mebibytes: u64,
+    },
+    /// Another run uses what would have to be made anew.
+    #[error("the snapshot {} cannot be used, and not made anew while another run uses it: wait for that run's end", .path.display())]
+    InUse {
+        /// The snapshot.
+        path: PathBuf,
+    },
     /// There is no room left for a file.
     #[error("the file system of {} is full: make room there, or set NETPROP_RUNTIME_DIR to a directory on another", .path.display())]
     DiskFull {

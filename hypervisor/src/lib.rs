@@ -7,7 +7,9 @@
 //! - [`machine`]: the traits [`Hypervisor`] and [`Machine`], and how to write a backend;
 //! - [`run`]: the directory that everything of a run lies in, and its guardian;
 //! - [`libvirt`]: the backend for real machines;
-//! - [`boot()`], [`resume()`]: from off, or from a snapshot, to ready, by what the guest says;
+//! - [`boot()`], [`boot_from()`], [`resume()`]: from off, from a template, or from a snapshot, to ready, by
+//!   what the guest says;
+//! - [`TemplateCache`]: what machines begin from instead of booting, kept between runs;
 //! - [`switch`]: the network between machines;
 //! - [`disk`], [`loopback`], [`accelerator`]: what a machine's definition is made with;
 //! - [`simulated`]: a backend in memory, and [`contract`]: what every backend has to do;
@@ -27,6 +29,7 @@ pub mod run;
 pub mod simulated;
 mod snapshot;
 pub mod switch;
+mod template_cache;
 
 use std::path::PathBuf;
 
@@ -42,6 +45,7 @@ pub use run::{Access, Report, RunDirectory, clean};
 pub use simulated::{Behaviour, Simulated};
 pub use snapshot::Snapshot;
 pub use switch::Switch;
+pub use template_cache::{Template, TemplateCache};
 
 /// Where answers that are dear to find are kept between runs: `$XDG_CACHE_HOME/netprop`, else
 /// `$HOME/.cache/netprop`; nowhere without either.
