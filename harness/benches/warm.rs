@@ -1,12 +1,14 @@
-//! How long a network takes to be ready for a case when it is put back to its start, beside the time that
-//! the same network takes from nothing.
+//! How long a network takes to be ready for a case when it is put back to its start, and when its
+//! machines have other identities than any before and begin from a snapshot of their kind, beside the
+//! time that the same network takes from nothing; and how much memory of the host machines take up that
+//! began from one snapshot.
 //!
-//! `cargo bench -p harness --bench warm [-- ROUNDS]` prints a table of medians. Both sides are
-//! measured in turn, so that what else the host does meets both alike. Each case leaves something
-//! behind: a file on every machine, and the sessions that made it.
+//! `cargo bench -p harness --bench warm [-- ROUNDS]` prints tables, of medians where it is times. All
+//! sides are measured in turn, so that what else the host does meets them alike. Each case leaves
+//! something behind: a file on every machine, and the sessions that made it.
 
 use std::error::Error;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use harness::System as _;
 use harness::machines::{Boots, Lab, LabOptions, LiveNetwork, MachineSystem};
@@ -15,49 +17,135 @@ use harness::proptest::strategy::{Strategy as _, ValueTree as _};
 use harness::proptest::test_runner::TestRunner;
 use harness::remote::Command;
 
+/// As little memory as is generated, in MiB.
+const LEAST: u64 = 96;
+
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Result<()> {
     let rounds = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(7);
     let warm = LabOptions { boots: Boots::Warm, ..LabOptions::default() };
     let Some(lab) = Lab::for_test_with(warm)? else { return Ok(()) };
+    put_back_beside_cold(&lab, rounds)?;
+    new_identities_beside_cold(&lab, rounds)?;
+    memory_beside_cold(&lab)
+}
+
+fn put_back_beside_cold(lab: &Lab, rounds: usize) -> Result<()> {
     println!(
         "| machines | booted cold, median s | put back, median s | ratio | with its first command: cold | put back | ratio |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     for count in [2, 4] {
-        let network = network(&lab, count)?.all_running();
-        let mut cold: [Vec<f64>; 2] = Default::default();
-        let mut back: [Vec<f64>; 2] = Default::default();
-        // The first round only warms the host's caches, for both.
-        for round in 0..=rounds {
-            let times = (boot(&lab, &network)?, put_back(&lab, &network)?);
-            if round > 0 {
-                (0..2).for_each(|kind| cold[kind].push(times.0[kind]));
-                (0..2).for_each(|kind| back[kind].push(times.1[kind]));
-            }
-        }
-        let ([cold, cold_first], [back, back_first]) = (cold.map(median), back.map(median));
-        println!(
-            "| {count} | {cold:.2} | {back:.3} | 1/{:.1} | {cold_first:.2} | {back_first:.3} | 1/{:.1} |",
-            cold / back,
-            cold_first / back_first
-        );
+        let network = network(lab, count, LEAST)?;
+        row(count, rounds, || boot(lab, &network), || put_back(lab, &network))?;
     }
+    println!();
     Ok(())
 }
 
-/// A network of machines with the first kernel and as little memory as is generated.
-fn network(lab: &Lab, count: usize) -> Result<Network> {
+fn new_identities_beside_cold(lab: &Lab, rounds: usize) -> Result<()> {
+    println!(
+        "| machines | booted cold, median s | new from a snapshot, median s | ratio | with its first command: cold | from a snapshot | ratio |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    for count in [2, 4] {
+        row(
+            count,
+            rounds,
+            || boot(lab, &network(lab, count, LEAST)?),
+            || make(lab, &network(lab, count, LEAST)?),
+        )?;
+    }
+    println!();
+    Ok(())
+}
+
+/// Measures both sides in turn and prints a line of the table.
+fn row(
+    count: usize,
+    rounds: usize,
+    cold: impl Fn() -> Result<[f64; 2]>,
+    warm: impl Fn() -> Result<[f64; 2]>,
+) -> Result<()> {
+    let mut times: [[Vec<f64>; 2]; 2] = Default::default();
+    // The first round only warms the host's caches, for both, and makes the snapshot.
+    for round in 0..=rounds {
+        for (times, taken) in times.iter_mut().zip([cold()?, warm()?]) {
+            if round > 0 {
+                times.iter_mut().zip(taken).for_each(|(times, taken)| times.push(taken));
+            }
+        }
+    }
+    let [[cold, cold_first], [warm, warm_first]] = times.map(|times| times.map(median));
+    println!(
+        "| {count} | {cold:.2} | {warm:.3} | 1/{:.1} | {cold_first:.2} | {warm_first:.3} | 1/{:.1} |",
+        cold / warm,
+        cold_first / warm_first
+    );
+    Ok(())
+}
+
+/// Seconds until machines that nobody has seen before are ready, and until a first command on each has
+/// ended.
+fn make(lab: &Lab, network: &Network) -> Result<[f64; 2]> {
+    let system = MachineSystem::new(lab);
+    let start = Instant::now();
+    let live = system.new_sut(network)?;
+    let ready = start.elapsed().as_secs_f64();
+    first_commands(&live, network)?;
+    Ok([ready, start.elapsed().as_secs_f64()])
+}
+
+/// Prints what machines that do nothing take up of the host's memory.
+fn memory_beside_cold(lab: &Lab) -> Result<()> {
+    let (count, size) = (8, 256);
+    let cold = LiveNetwork::create(lab, &network(lab, count, size)?)?;
+    let booted = proportional_set_size(lab)?;
+    drop(cold);
+    let system = MachineSystem::new(lab);
+    let network = network(lab, count, size)?;
+    let _live = system.new_sut(&network)?;
+    let begun = proportional_set_size(lab)?;
+    println!("| machines of {size} MiB | booted cold, MiB (PSS) | from one snapshot | ratio |");
+    println!("| --- | --- | --- | --- |");
+    println!("| {count} | {booted} | {begun} | 1/{:.2} |", booted as f64 / begun as f64);
+    Ok(())
+}
+
+/// The memory of all QEMUs of the run in MiB, what several share counted once, when they have been
+/// idle for a while.
+fn proportional_set_size(lab: &Lab) -> Result<u64> {
+    std::thread::sleep(Duration::from_secs(5));
+    let run = lab.run_directory().path().display().to_string();
+    let mut total = 0;
+    for process in std::fs::read_dir("/proc")?.flatten() {
+        let read = |name: &str| {
+            std::fs::read(process.path().join(name)).map(|text| String::from_utf8_lossy(&text).into_owned())
+        };
+        let Ok(command_line) = read("cmdline") else { continue };
+        let program = command_line.split('\0').next().unwrap_or_default();
+        if !program.contains("qemu-system") || !command_line.contains(&run) {
+            continue;
+        }
+        let sizes = read("smaps_rollup")?;
+        let size = sizes.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB"));
+        total += size.ok_or("the kernel tells no PSS")?.trim().parse::<u64>()?;
+    }
+    Ok(total / 1024)
+}
+
+/// A network of new machines with the first kernel and this much memory in MiB, all of them on.
+fn network(lab: &Lab, count: usize, memory: u64) -> Result<Network> {
     let kernels = lab.kernels()?.into_iter().take(1).collect();
-    let least = Mebibytes::new(96)?;
+    let memory = Mebibytes::new(memory)?;
     let bounds = NetworkParameters::new(kernels)?
-        .with(Parameter::memory(least..=least)?)
+        .with(Parameter::memory(memory..=memory)?)
         .with(Parameter::scratches([FileSystem::Ext4])?)
         .with_machines(count..=count);
     let strategy = bounds.strategy()?;
-    let tree = strategy.new_tree(&mut TestRunner::deterministic()).map_err(|why| why.to_string())?;
-    Ok(tree.current())
+    let tree = strategy.new_tree(&mut TestRunner::default()).map_err(|why| why.to_string())?;
+    Ok(tree.current().all_running())
 }
 
 /// Seconds until the last machine of a network, made from nothing, says that it is ready, and until

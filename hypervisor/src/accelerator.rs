@@ -126,6 +126,27 @@ fn choose_on(
     Ok(Choice { accelerator, why, cached: false })
 }
 
+/// All of this host that what a machine was depends on: the QEMU program, the host's kernel, the
+/// processor with what it can do.
+///
+/// # Errors
+/// [`Error::MissingProgram`] or [`Error::Spawn`] where QEMU does not run, [`Error::File`] where it
+/// cannot be looked at.
+pub fn describe_host(qemu: &Path) -> Result<String, Error> {
+    let build = qemu.metadata().and_then(|file| Ok((file.len(), file.modified()?)));
+    let (size, modified) = build.map_err(Error::file("look at", qemu))?;
+    let modified = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = information.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
+    Ok(format!(
+        "{} {} of {size} bytes and {modified}\n{}\n{}\n{flags}\n",
+        qemu.display(),
+        version(qemu)?,
+        host_kernel(),
+        processor()
+    ))
+}
+
 /// Boots the kernel under KVM and waits for its proof.
 fn send_canary(run: &RunDirectory, kernel: &Path, qemu: &Path) -> Result<(Accelerator, String), Error> {
     let begin = Instant::now();

@@ -18,6 +18,11 @@ let
     # A service's own check runs whatever the machine has.
     export PATH=$PATH:/run/current-system/sw/bin
 
+    # systemd starts what needs no identity by itself.
+    base_prepare() {
+    	:
+    }
+
     base_load() {
     	modprobe "$1"
     }

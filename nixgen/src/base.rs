@@ -74,6 +74,12 @@ pub(crate) trait Base: Send + Sync {
     /// What it offers here.
     fn offer(&self, limits: &Limits) -> Result<BaseOffer, Error>;
 
+    /// Whether its guests know nothing of who they are before they have said hello, and draw nothing
+    /// by lot that tells one from another: then one can begin from what another was at that moment.
+    fn begins_from_snapshots(&self) -> bool {
+        false
+    }
+
     /// What a machine's image depends on.
     fn request(&self, machine: &Machine) -> ImageRequest {
         ImageRequest { software: machine.software(), details: BTreeMap::new() }

@@ -125,6 +125,13 @@ impl Builder {
         self.base.offer(&self.limits())
     }
 
+    /// Whether a machine can begin from what another one with the same image was when it asked for its
+    /// identity.
+    #[must_use]
+    pub fn begins_from_snapshots(&self) -> bool {
+        self.base.begins_from_snapshots()
+    }
+
     /// The versions of a package that machines can be given here, newest first; none where there is
     /// no such package.
     ///

@@ -210,10 +210,14 @@ pub(crate) struct LabOptions {
     /// The private key that guests let in as root [default: netprop's test key]
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
-    /// How machines come to the start of a case: made anew and booted, or put back to what they
-    /// were, where the case before had the same ones
+    /// How machines come to the start of a case: made anew and booted, or begun from a snapshot of
+    /// their kind, and put back to what they were where the case before had the same ones
     #[arg(long, default_value = "cold")]
     pub(crate) boot: BootKind,
+    /// How much room the snapshots may take up that --boot warm keeps between runs, in MiB; what was
+    /// used least recently goes first
+    #[arg(long, value_name = "MIB", default_value_t = 4096)]
+    pub(crate) snapshots_bound: u64,
     /// How long a machine may take to boot, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub(crate) boot_limit: Duration,

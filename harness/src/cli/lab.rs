@@ -53,8 +53,10 @@ pub(crate) fn lab_options(options: &args::LabOptions) -> Result<LabOptions, Fata
             BootKind::Cold => Boots::Cold,
             BootKind::Warm => Boots::Warm,
         },
+        snapshots_bound: options.snapshots_bound.saturating_mul(1 << 20),
         boot_limit: options.boot_limit,
         run_directory: options.run_directory.clone(),
+        ..LabOptions::default()
     })
 }
 

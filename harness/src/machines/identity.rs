@@ -58,6 +58,7 @@ pub fn lines(network: &Network, machine: &Machine, key: &NetworkKey) -> String {
     line("prefix", &network.subnet().prefix_len());
     line("file_system", &machine.file_system);
     line("host_key", &BASE64.encode(key.private.as_bytes()));
+    line("mac", &nixgen::mac(machine.address));
     line("clock", &now());
     line("seed", &Uuid::new_v4().simple());
     for machine in network.machines() {

@@ -15,6 +15,7 @@ use nixgen::{BaseChoice, BaseOffer, BuildOptions, Builder, DiskIo, Image, NixosO
 
 use crate::components;
 use crate::machines::key;
+use crate::machines::templates::Templates;
 use crate::machines::unfit::Configurations;
 use crate::observe::{Event, Observer, Silent};
 use crate::stop::Stop;
@@ -37,7 +38,7 @@ pub enum Boots {
     #[default]
     Cold,
     /// They are put back to what they were when they first were ready, where the case before had the
-    /// same ones; see ARCHITECTURE.md.
+    /// same ones. New ones begin from a snapshot of their kind; see ARCHITECTURE.md.
     Warm,
 }
 
@@ -61,6 +62,11 @@ pub struct LabOptions {
     pub key: PathBuf,
     /// How machines come to the start of a case.
     pub boots: Boots,
+    /// Where snapshots are kept between runs that machines begin from where [`LabOptions::boots`] says
+    /// so; by default `snapshots` in [`hypervisor::cache_directory`].
+    pub snapshots: Option<PathBuf>,
+    /// How many bytes these may take up; what was used least recently goes first.
+    pub snapshots_bound: u64,
     /// How long a machine may take to boot.
     pub boot_limit: Duration,
     /// Where the run's directory is made.
@@ -78,6 +84,8 @@ impl Default for LabOptions {
             reach: Reach::default(),
             key: PathBuf::new(),
             boots: Boots::default(),
+            snapshots: None,
+            snapshots_bound: 4 << 30,
             boot_limit: Duration::from_secs(120),
             run_directory: None,
         }
@@ -92,6 +100,7 @@ pub struct Lab {
     accelerator: OnceLock<Accelerator>,
     scratch_io: OnceLock<DiskIo>,
     configurations: Configurations,
+    pub(super) templates: Templates,
     networks: AtomicU64,
     observer: Arc<dyn Observer>,
     /// Goes last: everything above has files in it.
@@ -123,6 +132,7 @@ impl Lab {
             accelerator.get_or_init(|| chosen);
         }
         Ok(Self {
+            templates: Templates::new(&options),
             options,
             hypervisor,
             builder,
@@ -348,6 +358,12 @@ impl Lab {
     /// Tells whoever watches of something that the run goes on without.
     pub(super) fn warn(&self, text: &str) {
         self.observer.event(&Event::Warning { text });
+    }
+
+    /// Whether machines with this image can begin from what another one was.
+    pub(super) fn begins_from_snapshots(&self, image: &Image) -> bool {
+        // QEMU saves no machine that has mounted a directory of the host.
+        image.store.is_none() && self.builder.begins_from_snapshots()
     }
 
     /// What was found out about configurations.

@@ -20,6 +20,7 @@ mod shared;
 pub mod simulated;
 mod status;
 pub mod system;
+mod templates;
 mod unfit;
 mod warm;
 

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use hypervisor::{BootError, Definition, Endpoints, Switch, boot, free_loopback_port};
+use hypervisor::{
+    BootError, Booted, Definition, Endpoints, State, Switch, boot, boot_from, free_loopback_port,
+};
 use model::{Machine, MachineId, Network, Setting};
 use nixgen::{Console, Control, Data, Image, Management, Wiring};
 use remote::Target;
@@ -133,27 +135,75 @@ impl<'lab> Shared<'lab> {
     /// Boots a machine; it has failed where its kernel or its guest said so.
     pub(super) fn try_boot(&self, machine: &Machine, hardware: &mut Hardware) -> Result<Boot, SystemError> {
         let identity = identity::lines(&self.network(), machine, &self.key);
+        let booted = self.on_a_free_port(machine, hardware, |hypervised| {
+            boot(hypervised, &identity, self.lab.options.boot_limit)
+        })?;
+        match booted {
+            Ok(booted) => {
+                self.lab.configurations().remember_booted(machine);
+                Ok(Boot::Ready(booted.ready))
+            }
+            // A service that is slow says as little as a machine that is: the host may be busy.
+            Err(error @ BootError::Failed { .. }) if is_late(&error) => {
+                Err(SystemError::infrastructure(error))
+            }
+            Err(error @ (BootError::Panic { .. } | BootError::Failed { .. })) => {
+                Ok(Boot::Failed(error.to_string()))
+            }
+            Err(error) => Err(SystemError::infrastructure(error)),
+        }
+    }
+
+    /// Has a machine that is off begin from a snapshot of its kind. None where it has to boot; where it
+    /// was tried in vain it is off then, and its scratch disk blank.
+    pub(super) fn begin_from_snapshot(
+        &self,
+        machine: &Machine,
+        hardware: &mut Hardware,
+    ) -> Result<Option<Boot>, SystemError> {
+        if hardware.machine.state() != State::Off {
+            return Ok(None);
+        }
+        let Some(template) = self.lab.template(machine, &hardware.image, &self.switch) else {
+            return Ok(None);
+        };
+        let identity = identity::lines(&self.network(), machine, &self.key);
+        let begun = self.on_a_free_port(machine, hardware, |hypervised| {
+            boot_from(hypervised, &template, &identity::resumed(), &identity, self.lab.options.boot_limit)
+        })?;
+        match begun {
+            Ok(booted) => {
+                self.lab.configurations().remember_booted(machine);
+                Ok(Some(Boot::Ready(booted.ready)))
+            }
+            Err(error) => {
+                let id = &machine.id;
+                self.lab.warn(&format!(
+                    "machine {id} is booted, since it does not begin from a snapshot: {error}"
+                ));
+                self.blank_disk(machine, hardware)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Starts a machine, on another port where its own was taken meanwhile.
+    fn on_a_free_port(
+        &self,
+        machine: &Machine,
+        hardware: &mut Hardware,
+        start: impl Fn(&mut dyn hypervisor::Machine) -> Result<Booted, BootError>,
+    ) -> Result<Result<Booted, BootError>, SystemError> {
         let mut tries = 1;
         loop {
-            match boot(hardware.machine.as_mut(), &identity, self.lab.options.boot_limit) {
-                Ok(booted) => {
-                    self.lab.configurations().remember_booted(machine);
-                    return Ok(Boot::Ready(booted.ready));
-                }
+            match start(hardware.machine.as_mut()) {
                 Err(BootError::Machine(hypervisor::Error::PortTaken { .. })) if tries < PORT_TRIES => {
                     tries += 1;
                     let Hardware { image, endpoints, scratch, start, .. } = &*hardware;
                     let other = self.define(machine, image.clone(), endpoints.clone(), scratch.clone())?;
                     *hardware = Hardware { start: start.of_another(), ..other };
                 }
-                // A service that is slow says as little as a machine that is: the host may be busy.
-                Err(error @ BootError::Failed { .. }) if is_late(&error) => {
-                    return Err(SystemError::infrastructure(error));
-                }
-                Err(error @ (BootError::Panic { .. } | BootError::Failed { .. })) => {
-                    return Ok(Boot::Failed(error.to_string()));
-                }
-                Err(error) => return Err(SystemError::infrastructure(error)),
+                ended => return Ok(ended),
             }
         }
     }

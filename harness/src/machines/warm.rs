@@ -54,7 +54,8 @@ impl Shared<'_> {
     }
 
     /// Boots a machine as [`Shared::boot_machine`] does, or puts it back to what came of its first
-    /// boot, where this one is to be the first in a case. What comes of a first boot is saved.
+    /// boot, where this one is to be the first in a case. Its very first begins from a snapshot of its
+    /// kind, and what comes of it is saved.
     pub(super) fn boot_or_put_back(
         &self,
         machine: &Machine,
@@ -71,17 +72,35 @@ impl Shared<'_> {
         }
         let is_first = hardware.start.disk == Disk::Blank;
         hardware.start.disk = Disk::Used;
-        let boot = self.boot_machine(machine, hardware)?;
-        if self.is_warm && is_first && matches!(boot, Boot::Ready(_)) && !self.has_services() {
-            // What a guest does when it goes on is quicker the second time, and it is the second
-            // time then in all lives to come.
-            hardware.machine.suspend()?;
-            self.go_on(hardware)?;
-            hardware.machine.suspend()?;
-            self.save(hardware);
-            self.go_on(hardware)?;
+        if !self.is_warm || !is_first {
+            return self.boot_machine(machine, hardware);
         }
-        Ok(boot)
+        let begun = self.begin_from_snapshot(machine, hardware)?;
+        let is_saved = !self.has_services();
+        match begun {
+            // Its guest has been told once that time has passed.
+            Some(boot) => {
+                hardware.start.disk = Disk::Used;
+                if is_saved {
+                    self.save(hardware);
+                }
+                Ok(boot)
+            }
+            None => {
+                hardware.start.disk = Disk::Used;
+                let boot = self.boot_machine(machine, hardware)?;
+                if is_saved && matches!(boot, Boot::Ready(_)) {
+                    // What a guest does when it goes on is quicker the second time, and it is the second
+                    // time then in all lives to come.
+                    hardware.machine.suspend()?;
+                    self.go_on(hardware)?;
+                    hardware.machine.suspend()?;
+                    self.save(hardware);
+                    self.go_on(hardware)?;
+                }
+                Ok(boot)
+            }
+        }
     }
 
     /// Has the machine be what it was when it was saved, and waits until its guest goes on.

@@ -146,6 +146,10 @@ impl Debian {
 }
 
 impl Base for Debian {
+    fn begins_from_snapshots(&self) -> bool {
+        true
+    }
+
     fn offer(&self, limits: &Limits) -> Result<BaseOffer, Error> {
         // What was resolved before is there even where apt is not, or knows it no longer.
         let resolved = self.locks.parts("kernel-");

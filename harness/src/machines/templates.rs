@@ -1,0 +1,200 @@
+//! What machines begin from instead of booting: snapshots that are kept between runs.
+//!
+//! One machine of each kind is booted without an identity until its guest asks who it is, and is kept as
+//! it is then. It is no machine of any case, and its guest knows nothing that a machine of a case should
+//! not; see ARCHITECTURE.md.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::UNIX_EPOCH;
+
+use hypervisor::{BootError, Definition, Switch, Template, TemplateCache, free_loopback_port, make_template};
+use model::machine::Mtu;
+use model::{FileSystem, Machine, MachineId, Network, Subnet};
+use nixgen::{Console, Control, Data, Image, Management, Wiring};
+use uuid::Uuid;
+
+use crate::components;
+use crate::machines::lab::{Boots, Lab, LabOptions};
+use crate::system::SystemError;
+
+/// What the machine is called that is kept.
+const NAME: &str = "snapshot";
+/// Its uuid, which the tables of the firmware go on to show. It is no machine's of any case.
+const UUID: Uuid = Uuid::from_u128(0x6e65_7470_726f_4000_8000_0000_0000_0000);
+
+/// What a run knows of its snapshots.
+pub(crate) struct Templates {
+    cache: Option<TemplateCache>,
+    /// Each kind's, once it was looked for.
+    kinds: Mutex<HashMap<String, Arc<OnceLock<Option<Template>>>>>,
+    /// Only one machine at a time has that name.
+    making: Mutex<()>,
+    warned: Mutex<HashSet<String>>,
+}
+
+impl Templates {
+    pub(super) fn new(options: &LabOptions) -> Self {
+        let directory = options.snapshots.clone().or_else(default_directory);
+        Self {
+            cache: directory.map(|directory| TemplateCache::new(directory, options.snapshots_bound)),
+            kinds: Mutex::default(),
+            making: Mutex::default(),
+            warned: Mutex::default(),
+        }
+    }
+}
+
+fn default_directory() -> Option<PathBuf> {
+    Some(hypervisor::cache_directory()?.join("snapshots"))
+}
+
+impl Lab {
+    /// The directory of what a machine can begin from, made on `switch` where there is none yet; none
+    /// where it has to boot, of which a warning tells once unless it is always so.
+    pub(super) fn template(&self, machine: &Machine, image: &Image, switch: &Switch) -> Option<PathBuf> {
+        if self.options.boots == Boots::Cold || !self.begins_from_snapshots(image) {
+            return None;
+        }
+        let kind = match self.kind(machine, image) {
+            Ok(kind) => kind,
+            Err(error) => return self.without_snapshots(&error),
+        };
+        let found = {
+            let mut kinds = self.templates.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(kinds.entry(kind.clone()).or_default())
+        };
+        let template = found.get_or_init(|| match self.find_template(&kind, machine, image, switch) {
+            Ok(template) => Some(template),
+            Err(error) => self.without_snapshots(&error),
+        });
+        template.as_ref().map(|template| template.directory().to_owned())
+    }
+
+    fn without_snapshots<T>(&self, error: &dyn std::fmt::Display) -> Option<T> {
+        self.warn_once(&format!("machines are booted, since they cannot begin from a snapshot: {error}"));
+        None
+    }
+
+    /// Tells of what may be met with every machine.
+    pub(super) fn warn_once(&self, text: &str) {
+        let mut warned = self.templates.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.insert(text.to_owned()) {
+            self.warn(text);
+        }
+    }
+
+    fn find_template(
+        &self,
+        kind: &str,
+        machine: &Machine,
+        image: &Image,
+        switch: &Switch,
+    ) -> Result<Template, SystemError> {
+        let Some(cache) = &self.templates.cache else {
+            let why = "there is no directory to keep any in: set XDG_CACHE_HOME to one";
+            return Err(SystemError::Infrastructure(why.into()));
+        };
+        let size = machine.memory.get() << 20;
+        cache.get(kind, size, &|text| self.warn_once(text), |directory| {
+            self.make_template(machine, image, switch, directory)
+        })
+    }
+
+    /// Boots a machine like this one that is nobody, and keeps what it is when it asks who it is.
+    fn make_template(
+        &self,
+        machine: &Machine,
+        image: &Image,
+        switch: &Switch,
+        directory: &Path,
+    ) -> Result<(), SystemError> {
+        let _alone = self.templates.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let endpoints = self.run.endpoints(NAME)?;
+        let scratch = self.scratch(image, machine, &endpoints.console.with_extension("qcow2"))?;
+        let _removed = Removed(&scratch);
+        let wiring = Wiring {
+            console: Console::Socket(endpoints.console.clone()),
+            control: Control::Socket(endpoints.control.clone()),
+            scratch: Some(scratch.clone()),
+            management: Management::Forwarded { port: free_loopback_port()? },
+            data: Data::Switch(switch.path().to_owned()),
+            accelerator: self.accelerator(),
+            ..Wiring::default()
+        };
+        let xml = nobody_xml(machine, image, &wiring)?;
+        let definition = Definition { name: NAME.to_owned(), xml, endpoints };
+        let mut nobody = self.hypervisor.define(&definition)?;
+        let made = make_template(nobody.as_mut(), directory, self.options.boot_limit);
+        nobody.undefine()?;
+        made.map_err(|error| match error {
+            BootError::Machine(error) => error.into(),
+            error => SystemError::infrastructure(error),
+        })
+    }
+
+    /// All that a snapshot of a machine depends on.
+    fn kind(&self, machine: &Machine, image: &Image) -> Result<String, SystemError> {
+        // Where a device's other end is does not matter, only that it is there.
+        let wiring = Wiring {
+            scratch: Some(PathBuf::from("/scratch")),
+            management: Management::Forwarded { port: 1 },
+            data: Data::Switch(PathBuf::from("/switch")),
+            accelerator: self.accelerator(),
+            ..Wiring::default()
+        };
+        let mut kind = nobody_xml(machine, image, &wiring)?;
+        let scratch = image.scratch.get(&machine.format());
+        for file in [&image.kernel, &image.initrd, &image.root].into_iter().chain(scratch) {
+            // Of the scratch disk only the size is known to a guest that has not mounted it.
+            let name = if Some(file) == scratch { Path::new("scratch") } else { file };
+            let (size, modified) = state(file).map_err(SystemError::infrastructure)?;
+            let modified = if Some(file) == scratch { 0 } else { modified };
+            writeln!(kind, "{} of {size} bytes and {modified}", name.display()).ok();
+        }
+        let qemu = components::QEMU.find();
+        let qemu = qemu.map_err(|missing| SystemError::MissingComponent(Box::new(missing)))?;
+        kind.push_str(&hypervisor::accelerator::describe_host(&qemu)?);
+        Ok(kind)
+    }
+}
+
+/// A file's size, and when it was changed.
+fn state(file: &Path) -> std::io::Result<(u64, u64)> {
+    let metadata = fs::metadata(file)?;
+    let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok((metadata.len(), modified.as_secs()))
+}
+
+/// The definition of a machine that is made as this one, and has nothing that is its own.
+fn nobody_xml(machine: &Machine, image: &Image, wiring: &Wiring) -> Result<String, SystemError> {
+    let subnet = Subnet::default();
+    let nobody = Machine {
+        id: MachineId::new(NAME).map_err(SystemError::infrastructure)?,
+        uuid: UUID,
+        address: subnet.address(0).ok_or_else(|| SystemError::infrastructure("the subnet is empty"))?,
+        file_system: FileSystem::Ext4,
+        mkfs_options: Vec::new(),
+        mount_options: Vec::new(),
+        packages: Default::default(),
+        files: Default::default(),
+        services: Default::default(),
+        parameters: Default::default(),
+        mtu: Mtu::default(),
+        ..machine.clone()
+    };
+    let network = Network::new(subnet, vec![nobody.clone()]).map_err(SystemError::infrastructure)?;
+    Ok(nixgen::domain_xml(&nobody, &network, image, wiring)?)
+}
+
+/// A file that goes with this.
+struct Removed<'a>(&'a Path);
+
+impl Drop for Removed<'_> {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.0);
+    }
+}
