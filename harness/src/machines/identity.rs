@@ -48,7 +48,19 @@ fn now() -> u64 {
 /// The lines of the guest contract that give a machine its identity (`nix/guest/README.md`).
 #[must_use]
 pub fn lines(network: &Network, machine: &Machine, key: &NetworkKey) -> String {
-    let mut text = String::from("netprop-identity 1\n");
+    let mut moment = String::new();
+    writeln!(moment, "clock={}\nseed={}", now(), Uuid::new_v4().simple()).ok();
+    text(network, machine, key, &moment)
+}
+
+/// The same for a guest that was told the time and given a seed by [`resumed`].
+#[must_use]
+pub fn lines_when_resumed(network: &Network, machine: &Machine, key: &NetworkKey) -> String {
+    text(network, machine, key, "")
+}
+
+fn text(network: &Network, machine: &Machine, key: &NetworkKey, moment: &str) -> String {
+    let mut text = format!("netprop-identity 1\n{moment}");
     let mut line = |name: &str, value: &dyn Display| {
         writeln!(text, "{name}={value}").ok();
     };
@@ -59,8 +71,6 @@ pub fn lines(network: &Network, machine: &Machine, key: &NetworkKey) -> String {
     line("file_system", &machine.file_system);
     line("host_key", &BASE64.encode(key.private.as_bytes()));
     line("mac", &nixgen::mac(machine.address));
-    line("clock", &now());
-    line("seed", &Uuid::new_v4().simple());
     for machine in network.machines() {
         line("host", &format_args!("{} {}", machine.address, machine.id));
     }
@@ -106,7 +116,11 @@ mod tests {
         .unwrap();
         let key = NetworkKey::generate().unwrap();
         let text = lines(&network, &network.machines()[0], &key);
-        assert!(text.starts_with("netprop-identity 1\nname=a\nuuid=b9d1ee3a-"), "{text}");
+        assert!(text.starts_with("netprop-identity 1\nclock="), "{text}");
+        assert!(text.contains("\nname=a\nuuid=b9d1ee3a-"), "{text}");
+        assert!(text.contains("\nmac=52:54:00:10:02:02\n"), "{text}");
+        let resumed = lines_when_resumed(&network, &network.machines()[0], &key);
+        assert!(text.ends_with(resumed.strip_prefix("netprop-identity 1").unwrap()), "{text}");
         assert!(text.contains("\naddress=172.16.2.2\nprefix=24\nfile_system=xfs\nhost_key="), "{text}");
         assert!(text.ends_with("\nhost=172.16.2.2 a\nend\n"), "{text}");
         assert!(text.lines().all(|line| line == "end" || line.contains(['=', ' '])), "{text}");

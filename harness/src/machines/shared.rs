@@ -167,7 +167,7 @@ impl<'lab> Shared<'lab> {
         let Some(template) = self.lab.template(machine, &hardware.image, &self.switch) else {
             return Ok(None);
         };
-        let identity = identity::lines(&self.network(), machine, &self.key);
+        let identity = identity::lines_when_resumed(&self.network(), machine, &self.key);
         let begun = self.on_a_free_port(machine, hardware, |hypervised| {
             boot_from(hypervised, &template, &identity::resumed(), &identity, self.lab.options.boot_limit)
         })?;

@@ -123,6 +123,10 @@ impl LibvirtMachine {
     fn xml_with(&self, action: Transition, memory: Memory<'_>) -> Result<String, Error> {
         let size = if memory.is_named() { self.memory(action)? } else { 0 };
         let xml = definition::with_arguments(&self.definition.xml, &memory.arguments(size));
+        let xml = match memory {
+            Memory::Private(_) => xml.and_then(|xml| definition::with_short_start(&xml)),
+            Memory::Usual | Memory::Named | Memory::Shared(_) => xml,
+        };
         xml.map_err(|message| self.not_done(action, message))
     }
 
