@@ -26,11 +26,13 @@ const NAME: &str = "snapshot";
 /// Its uuid, which the tables of the firmware go on to show. It is no machine's of any case.
 const UUID: Uuid = Uuid::from_u128(0x6e65_7470_726f_4000_8000_0000_0000_0000);
 
+/// What was found of one kind, once it was looked for.
+type Found = Arc<OnceLock<Option<Arc<Template>>>>;
+
 /// What a run knows of its snapshots.
 pub(crate) struct Templates {
     cache: Option<TemplateCache>,
-    /// Each kind's, once it was looked for.
-    kinds: Mutex<HashMap<String, Arc<OnceLock<Option<Template>>>>>,
+    kinds: Mutex<HashMap<String, Found>>,
     /// Only one machine at a time has that name.
     making: Mutex<()>,
     warned: Mutex<HashSet<String>>,
@@ -53,9 +55,14 @@ fn default_directory() -> Option<PathBuf> {
 }
 
 impl Lab {
-    /// The directory of what a machine can begin from, made on `switch` where there is none yet; none
-    /// where it has to boot, of which a warning tells once unless it is always so.
-    pub(super) fn template(&self, machine: &Machine, image: &Image, switch: &Switch) -> Option<PathBuf> {
+    /// What a machine can begin from, made on `switch` where there is none yet; none where it has to boot,
+    /// of which a warning tells once unless it is always so.
+    pub(super) fn template(
+        &self,
+        machine: &Machine,
+        image: &Image,
+        switch: &Switch,
+    ) -> Option<Arc<Template>> {
         if self.options.boots == Boots::Cold || !self.begins_from_snapshots(image) {
             return None;
         }
@@ -68,10 +75,22 @@ impl Lab {
             Arc::clone(kinds.entry(kind.clone()).or_default())
         };
         let template = found.get_or_init(|| match self.find_template(&kind, machine, image, switch) {
-            Ok(template) => Some(template),
+            Ok(template) => Some(Arc::new(template)),
             Err(error) => self.without_snapshots(&error),
         });
-        template.as_ref().map(|template| template.directory().to_owned())
+        template.clone()
+    }
+
+    /// Uses a snapshot no more that a machine could not begin from; false where that was known.
+    pub(super) fn give_up(&self, template: &Arc<Template>) -> bool {
+        let mut kinds = self.templates.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |found: &&mut Found| {
+            found.get().and_then(Option::as_ref).is_some_and(|found| Arc::ptr_eq(found, template))
+        };
+        let Some(found) = kinds.values_mut().find(is_it) else { return false };
+        *found = Arc::new(OnceLock::from(None));
+        template.discard();
+        true
     }
 
     fn without_snapshots<T>(&self, error: &dyn std::fmt::Display) -> Option<T> {
