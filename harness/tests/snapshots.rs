@@ -44,6 +44,7 @@ echo "neighbours on the data network: $(ip neigh show dev eth1 | wc -l)"
 sed 's/^/mount /' /proc/mounts
 echo "cmdline $(cat /proc/cmdline)"
 echo "release $(uname -a)"
+sed 's/ .*//; s/^/module /' /proc/modules | sort
 sed -n 's/^MemTotal: */memory /p' /proc/meminfo
 ls -lA --full-time /scratch | sed 's/^/scratch /'
 echo "scratch writes $(echo here >/scratch/mark && sync && cat /scratch/mark && rm /scratch/mark)"
@@ -139,12 +140,12 @@ fn without_key(text: &str) -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// The files of the only snapshot in a cache.
-fn files(cache: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(cache).unwrap().map(|entry| entry.unwrap().path());
-    let entries: Vec<_> = entries.filter(|entry| entry.is_dir()).collect();
-    assert_eq!(entries.len(), 1, "one kind has one snapshot: {entries:?}");
-    fs::read_dir(&entries[0]).unwrap().map(|entry| entry.unwrap().path()).collect()
+/// The files of the snapshots in a cache, which are of so many kinds.
+fn files(cache: &Path, kinds: usize) -> Vec<PathBuf> {
+    let paths = |directory: &Path| fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let entries: Vec<_> = paths(cache).filter(|entry| entry.is_dir()).collect();
+    assert_eq!(entries.len(), kinds, "one kind has one snapshot: {entries:?}");
+    entries.iter().flat_map(|entry| paths(entry)).collect()
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
@@ -187,7 +188,7 @@ fn nothing_of_an_earlier_identity_shows_and_a_guest_is_as_if_it_had_booted() {
     assert_eq!(warnings.take(), Vec::<String>::new());
 
     // The snapshot is of none of them: so it holds of what is not looked for above as well.
-    for file in files(cache.path()) {
+    for file in files(cache.path(), 3) {
         let bytes = fs::read(&file).unwrap();
         for mark in marks.into_iter().chain(["quincemark"]) {
             assert!(!contains(&bytes, mark.as_bytes()), "{} has {mark}", file.display());
@@ -242,7 +243,7 @@ fn what_cannot_be_trusted_is_never_begun_from() {
 
     let cache = place.path().join("cache");
     assert_eq!(begins(&cache).unwrap(), (true, Vec::new()));
-    let file = |name: &str| files(&cache).into_iter().find(|file| file.ends_with(name)).unwrap();
+    let file = |name: &str| files(&cache, 1).into_iter().find(|file| file.ends_with(name)).unwrap();
     let mut bytes = fs::read(file("memory")).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

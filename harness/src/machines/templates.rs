@@ -13,7 +13,7 @@ use std::time::UNIX_EPOCH;
 
 use hypervisor::{BootError, Definition, Switch, Template, TemplateCache, free_loopback_port, make_template};
 use model::machine::Mtu;
-use model::{FileSystem, Machine, MachineId, Network, Subnet};
+use model::{Machine, MachineId, Network, Subnet};
 use nixgen::{Console, Control, Data, Image, Management, Wiring};
 use uuid::Uuid;
 
@@ -147,7 +147,8 @@ impl Lab {
         let xml = nobody_xml(machine, image, &wiring)?;
         let definition = Definition { name: NAME.to_owned(), xml, endpoints };
         let mut nobody = self.hypervisor.define(&definition)?;
-        let made = make_template(nobody.as_mut(), directory, self.options.boot_limit);
+        let limit = self.options.boot_limit;
+        let made = make_template(nobody.as_mut(), directory, machine.file_system.as_str(), limit);
         nobody.undefine()?;
         made.map_err(|error| match error {
             BootError::Machine(error) => error.into(),
@@ -188,14 +189,14 @@ fn state(file: &Path) -> std::io::Result<(u64, u64)> {
     Ok((metadata.len(), modified.as_secs()))
 }
 
-/// The definition of a machine that is made as this one, and has nothing that is its own.
+/// The definition of a machine that is made as this one, and has nothing that is its own; that it has
+/// the same file system is in its description.
 fn nobody_xml(machine: &Machine, image: &Image, wiring: &Wiring) -> Result<String, SystemError> {
     let subnet = Subnet::default();
     let nobody = Machine {
         id: MachineId::new(NAME).map_err(SystemError::infrastructure)?,
         uuid: UUID,
         address: subnet.address(0).ok_or_else(|| SystemError::infrastructure("the subnet is empty"))?,
-        file_system: FileSystem::Ext4,
         mkfs_options: Vec::new(),
         mount_options: Vec::new(),
         packages: Default::default(),
