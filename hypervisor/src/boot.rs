@@ -9,7 +9,8 @@
 //! A guest that was put back to what it was ([`Machine::revert`]) is told so by a line that begins
 //! with `resumed`, and says `ready`, or `failed`, in the same way. One that began from a template
 //! ([`Machine::start_from`]) is told both: that it was put back, then who it is. It has said hello
-//! when the template was saved, and says `ready` to each.
+//! when the template was saved, and says `ready` to each. Before that, `prepare` had it do what others
+//! need not do, to which it says `ready` too.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -147,14 +148,23 @@ pub fn boot_from(
     await_ready(machine, Told::Identity(identity), Some(resumed.ready), begin, limit)
 }
 
-/// Starts a machine that is off, waits until its guest asks who it is, and keeps that as a template in
-/// the empty directory `template`. The machine is off afterwards, also after an error.
+/// Starts a machine that is off, waits until its guest asks who it is, tells it to prepare for what the
+/// `words` say, and keeps what it is then as a template in the empty directory `template`. The machine
+/// is off afterwards, also after an error.
 ///
 /// # Errors
 /// Each variant of [`BootError`], as for [`boot`].
-pub fn make_template(machine: &mut dyn Machine, template: &Path, limit: Duration) -> Result<(), BootError> {
+pub fn make_template(
+    machine: &mut dyn Machine,
+    template: &Path,
+    words: &str,
+    limit: Duration,
+) -> Result<(), BootError> {
+    let begin = Instant::now();
     let made = machine.start_template(template).map_err(BootError::from).and_then(|()| {
-        await_hello(machine, Instant::now(), limit)?;
+        await_hello(machine, begin, limit)?;
+        machine.send(&format!("prepare {words}"))?;
+        await_ready(machine, Told::ToPrepare, Some(begin.elapsed()), begin, limit)?;
         machine.suspend()?;
         Ok(machine.save_template(template)?)
     });
@@ -184,6 +194,8 @@ enum Told<'a> {
     Identity(&'a str),
     /// That it was put back, which it knows already.
     Resumed,
+    /// To do what others that begin from it need not do.
+    ToPrepare,
 }
 
 /// Waits until the guest is ready, fails, panics, ends, or the limit since `begin` is over. When it has
@@ -221,6 +233,7 @@ fn await_ready(
             other => {
                 let progress = match (told, hello) {
                     (Told::Resumed, _) => "its guest goes on from a snapshot and has not said so",
+                    (Told::ToPrepare, _) => "its guest is not prepared to be kept",
                     (_, None) => NEVER_SPOKE,
                     (_, Some(_)) => "its guest has its identity and is not done with it",
                 };

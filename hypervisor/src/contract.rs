@@ -15,7 +15,7 @@
 //! | `contract fail REASON` | says `failed REASON` |
 //! | `contract panic` | lets its kernel panic |
 //!
-//! Before its identity it may be told `resumed TEXT`, to which it says `ready`.
+//! Before its identity it may be told `prepare TEXT` and `resumed TEXT`, to which it says `ready`.
 //!
 //! When it is ready it obeys lines on the control port:
 //!
@@ -117,7 +117,8 @@ pub fn a_template_is_of_a_life_that_was_begun_for_it(subject: &Subject<'_>, temp
 /// Where the backend breaks this.
 pub fn machines_begin_from_a_template(subject: &Subject<'_>, template: &Path) {
     let mut machine = subject.define("template");
-    make_template(&mut *machine, template, subject.limit).unwrap_or_else(|error| panic!("{error}"));
+    make_template(&mut *machine, template, "nothing", subject.limit)
+        .unwrap_or_else(|error| panic!("{error}"));
     expect_state(&mut *machine, State::Off);
     let mut clones: Vec<_> = ["clone-a", "clone-b"].map(|name| subject.define(name)).into();
     clones.push(machine);

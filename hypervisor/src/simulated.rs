@@ -158,7 +158,7 @@ impl SimulatedMachine {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         if !self.guest.identified {
             match (word, rest.split_once(' ').unwrap_or((rest, ""))) {
-                ("resumed", _) => self.say("ready"),
+                ("prepare" | "resumed", _) => self.say("ready"),
                 ("contract", ("never", _)) => self.guest.mute = true,
                 ("contract", ("panic", _)) => self.panic(),
                 ("contract", ("fail", reason)) => {

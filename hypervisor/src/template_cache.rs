@@ -53,6 +53,14 @@ impl Template {
     pub fn directory(&self) -> &Path {
         &self.directory
     }
+
+    /// Has nobody be given it any more: it is made anew for who asks next. Its files stay for those that
+    /// have begun with them until the cache removes them.
+    pub fn discard(&self) {
+        if let Err(error) = fs::remove_file(self.directory.join(MANIFEST)) {
+            tracing::debug!(%error, "a snapshot stays in the cache");
+        }
+    }
 }
 
 /// What an entry has to be.
@@ -495,6 +503,17 @@ mod tests {
         let error = place.get_within("a", BOUND).unwrap_err();
         assert!(matches!(error, Error::InUse { .. }), "{error}");
         assert!(held.directory().join("memory").exists());
+    }
+
+    #[test]
+    fn one_that_was_discarded_is_made_anew() {
+        let place = Place::new();
+        let template = place.get("a");
+        template.discard();
+        assert!(template.directory().join("memory").exists());
+        drop(template);
+        place.entry("a");
+        assert_eq!((place.made.get(), place.left(), place.warnings.borrow().len()), (2, 1, 0));
     }
 
     #[test]

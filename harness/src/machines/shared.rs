@@ -166,7 +166,13 @@ impl<'lab> Shared<'lab> {
         };
         let identity = identity::lines_when_resumed(&self.network(), machine, &self.key);
         let begun = self.on_a_free_port(machine, hardware, |hypervised| {
-            boot_from(hypervised, &template, &identity::resumed(), &identity, self.lab.options.boot_limit)
+            boot_from(
+                hypervised,
+                template.directory(),
+                &identity::resumed(),
+                &identity,
+                self.lab.options.boot_limit,
+            )
         })?;
         match begun {
             Ok(booted) => {
@@ -174,10 +180,12 @@ impl<'lab> Shared<'lab> {
                 Ok(Some(Boot::Ready(booted.ready)))
             }
             Err(error) => {
-                let id = &machine.id;
-                self.lab.warn(&format!(
-                    "machine {id} is booted, since it does not begin from a snapshot: {error}"
-                ));
+                if self.lab.give_up(&template) {
+                    self.lab.warn(&format!(
+                        "machines like {} are booted, since it does not begin from a snapshot: {error}",
+                        machine.id
+                    ));
+                }
                 self.blank_disk(machine, hardware)?;
                 Ok(None)
             }

@@ -13,7 +13,7 @@ use std::time::UNIX_EPOCH;
 
 use hypervisor::{BootError, Definition, Switch, Template, TemplateCache, free_loopback_port, make_template};
 use model::machine::Mtu;
-use model::{FileSystem, Machine, MachineId, Network, Subnet};
+use model::{Machine, MachineId, Network, Subnet};
 use nixgen::{Console, Control, Data, Image, Management, Wiring};
 use uuid::Uuid;
 
@@ -26,11 +26,13 @@ const NAME: &str = "snapshot";
 /// Its uuid, which the tables of the firmware go on to show. It is no machine's of any case.
 const UUID: Uuid = Uuid::from_u128(0x6e65_7470_726f_4000_8000_0000_0000_0000);
 
+/// What was found of one kind, once it was looked for.
+type Found = Arc<OnceLock<Option<Arc<Template>>>>;
+
 /// What a run knows of its snapshots.
 pub(crate) struct Templates {
     cache: Option<TemplateCache>,
-    /// Each kind's, once it was looked for.
-    kinds: Mutex<HashMap<String, Arc<OnceLock<Option<Template>>>>>,
+    kinds: Mutex<HashMap<String, Found>>,
     /// Of which kinds a machine has booted in this run.
     booted: Mutex<HashSet<String>>,
     /// Only one machine at a time has that name.
@@ -56,9 +58,14 @@ fn default_directory() -> Option<PathBuf> {
 }
 
 impl Lab {
-    /// The directory of what a machine can begin from, made on `switch` where there is none yet; none
-    /// where it has to boot, of which a warning tells once unless it is always so.
-    pub(super) fn template(&self, machine: &Machine, image: &Image, switch: &Switch) -> Option<PathBuf> {
+    /// What a machine can begin from, made on `switch` where there is none yet; none where it has to boot,
+    /// of which a warning tells once unless it is always so.
+    pub(super) fn template(
+        &self,
+        machine: &Machine,
+        image: &Image,
+        switch: &Switch,
+    ) -> Option<Arc<Template>> {
         if self.options.boots == Boots::Cold || !self.begins_from_snapshots(image) {
             return None;
         }
@@ -71,10 +78,22 @@ impl Lab {
             Arc::clone(kinds.entry(kind.clone()).or_default())
         };
         let template = found.get_or_init(|| match self.find_template(&kind, machine, image, switch) {
-            Ok(template) => Some(template),
+            Ok(template) => Some(Arc::new(template)),
             Err(error) => self.without_snapshots(&error),
         });
-        template.as_ref().map(|template| template.directory().to_owned())
+        template.clone()
+    }
+
+    /// Uses a snapshot no more that a machine could not begin from; false where that was known.
+    pub(super) fn give_up(&self, template: &Arc<Template>) -> bool {
+        let mut kinds = self.templates.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |found: &&mut Found| {
+            found.get().and_then(Option::as_ref).is_some_and(|found| Arc::ptr_eq(found, template))
+        };
+        let Some(found) = kinds.values_mut().find(is_it) else { return false };
+        *found = Arc::new(OnceLock::from(None));
+        template.discard();
+        true
     }
 
     /// Takes note that a machine of this kind has booted.
@@ -146,7 +165,8 @@ impl Lab {
         let xml = nobody_xml(machine, image, &wiring)?;
         let definition = Definition { name: NAME.to_owned(), xml, endpoints };
         let mut nobody = self.hypervisor.define(&definition)?;
-        let made = make_template(nobody.as_mut(), directory, self.options.boot_limit);
+        let limit = self.options.boot_limit;
+        let made = make_template(nobody.as_mut(), directory, machine.file_system.as_str(), limit);
         nobody.undefine()?;
         made.map_err(|error| match error {
             BootError::Machine(error) => error.into(),
@@ -187,14 +207,14 @@ fn state(file: &Path) -> std::io::Result<(u64, u64)> {
     Ok((metadata.len(), modified.as_secs()))
 }
 
-/// The definition of a machine that is made as this one, and has nothing that is its own.
+/// The definition of a machine that is made as this one, and has nothing that is its own; that it has
+/// the same file system is in its description.
 fn nobody_xml(machine: &Machine, image: &Image, wiring: &Wiring) -> Result<String, SystemError> {
     let subnet = Subnet::default();
     let nobody = Machine {
         id: MachineId::new(NAME).map_err(SystemError::infrastructure)?,
         uuid: UUID,
         address: subnet.address(0).ok_or_else(|| SystemError::infrastructure("the subnet is empty"))?,
-        file_system: FileSystem::Ext4,
         mkfs_options: Vec::new(),
         mount_options: Vec::new(),
         packages: Default::default(),

@@ -37,7 +37,7 @@ while read -r word rest <&3; do
         fail*) echo "failed ${rest#fail }" >&3 ;;
         esac
         ;;
-    resumed) echo "ready" >&3 ;;
+    prepare | resumed) echo "ready" >&3 ;;
     end) break ;;
     esac
 done

@@ -11,3 +11,4 @@ mod run_directory;
 mod snapshots;
 mod support;
 mod switch;
+mod template_cache;
