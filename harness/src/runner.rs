@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Instant;
 
 use model::panics::{caught, no_broken_model};
@@ -25,6 +26,8 @@ use crate::system::{System, SystemError};
 
 mod side_by_side;
 
+pub(crate) use side_by_side::{Board, Trial as JobTrial};
+
 pub use crate::falsified::Continued;
 pub use crate::summary::{Failure, Other, RunError, Summary};
 
@@ -33,6 +36,8 @@ pub struct Runner<'a, M: Model, S: System<M>> {
     pub(crate) executor: Executor<'a, M, S>,
     pub(crate) config: &'a Config,
     generator: RefCell<Generator<M>>,
+    /// Who runs candidates beside each other, where there is anybody.
+    pub(crate) jobs: RefCell<Option<Arc<Board<M>>>>,
 }
 
 impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
@@ -64,7 +69,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             purpose: Cell::default(),
             spare,
         };
-        Self { executor, config, generator: RefCell::default() }
+        Self { executor, config, generator: RefCell::default(), jobs: RefCell::default() }
     }
 
     /// Runs saved failures, examples, then generated cases, until one fails and fails again when it

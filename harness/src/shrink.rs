@@ -21,6 +21,7 @@ mod alike;
 mod candidates;
 mod clock;
 mod draft;
+mod foresight;
 mod hoist;
 mod judge;
 mod relevance;
@@ -71,6 +72,13 @@ pub(crate) struct Trial {
 pub(crate) trait Bench<M: Model> {
     /// Runs a case once.
     fn run(&mut self, case: &Case<M>) -> Result<Trial, SystemError>;
+    /// How many cases it can run at once.
+    fn at_once(&self) -> usize {
+        1
+    }
+    /// May run these already, which are asked for next, in this order, as long as none fails; none
+    /// but these is asked for then.
+    fn foresee(&mut self, _cases: Vec<Case<M>>) {}
     /// Is told of each candidate: how many runs there were so far, and the best case now; with the
     /// evidence and the rate where the candidate fails and so is the best; and what is known by now.
     fn tried(&mut self, runs: u32, best: &Case<M>, better: Option<(&Evidence, Rate)>, memory: &Memory);
@@ -198,7 +206,10 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
     /// # Errors
     /// Only what ends the whole run and is no request to stop, which keeps the best so far.
     pub(crate) fn search(mut self) -> Result<Shrunk<M>, SystemError> {
-        let complete = match self.steps_down().and_then(|()| self.measure()) {
+        let searched = self.steps_down();
+        // What may still have come next is of no use any more.
+        self.bench.foresee(Vec::new());
+        let complete = match searched.and_then(|()| self.measure()) {
             Ok(()) => true,
             Err(End::Budget | End::System(SystemError::Stopped)) => false,
             Err(End::System(error)) => return Err(error),
@@ -212,6 +223,7 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
             for look in [Self::near_steps as fn(&Self) -> _, Self::far_steps] {
                 let mut steps = look(self);
                 while let Some(step) = self.most_promising(&mut steps) {
+                    self.foresee(&step, &steps);
                     if self.take(&step)? {
                         continue 'smaller;
                     }
@@ -270,9 +282,18 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
 
     /// Tries a step; whether the case is smaller now.
     fn take(&mut self, step: &Step<M>) -> Result<bool, End> {
-        let draft = match &step.change {
+        match &step.change {
             Change::Tree(id) => return self.simplify_by_tree(*id),
             Change::StateTree => return self.simplify_state_by_tree(),
+            _ => {}
+        }
+        self.drafted(step).map_or(Ok(false), |draft| self.attempt(step.kind, draft))
+    }
+
+    /// What a step makes of the best case; nothing where a tree decides that.
+    fn drafted(&mut self, step: &Step<M>) -> Option<Draft<M>> {
+        let draft = match &step.change {
+            Change::Tree(_) | Change::StateTree => None,
             Change::Hoist(index) => self.best.hoisted(self.model, *index),
             Change::Plainest(ids) => Some(plainest(&self.best, &self.domain, ids)),
             Change::Rename(rename) => Some(renamed(&self.best, &self.domain, rename)),
@@ -284,7 +305,7 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
         if let Change::Shortcut { via, .. } = &step.change {
             self.new_id += via.len();
         }
-        draft.map_or(Ok(false), |draft| self.attempt(step.kind, draft))
+        draft
     }
 
     /// Repairs a draft by the model, runs it unless it is known, and keeps it where it fails.

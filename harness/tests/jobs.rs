@@ -7,18 +7,20 @@ mod planted;
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use harness::machines::simulated::SimulatedSystem;
 use harness::replay::Replay;
+use harness::shrink::Budget;
 use harness::{
     Config, Event, Observer, RunError, Runner, Shape, Silent, Stop, Summary, System, SystemError,
     check_side_by_side,
 };
-use model::{MachineSpec, Model, NetworkParameters, Outcome};
+use model::machines::{Command, Response};
+use model::{MachineSpec, Model, Network, NetworkParameters, Outcome};
 use planted::{DeafAfterSecondBoot, EverybodyAnswers, Judged, shape};
 use proptest::strategy::{BoxedStrategy, Just, Strategy as _};
 
@@ -98,27 +100,95 @@ fn several_jobs_show_what_one_shows() {
     }
 }
 
+/// What runs with several jobs have found, and the failures that these have made smaller.
+fn found<M, S>(model: &M, system: &S, seed: u64) -> Vec<(String, String)>
+where
+    M: Model<State = Network, Command = Command> + Sync,
+    M::Response: Send,
+    S: System<M> + Sync,
+{
+    let found = [1, 4, 8].map(|jobs| {
+        let directory = tempfile::tempdir().unwrap();
+        let config = config(directory.path(), seed, jobs);
+        // In what order smaller cases are tried depends on what they take, so that even with one
+        // job a busy host may have another of the smallest.
+        let unshrunk = Config { shrink: Budget { runs: 0, time: None }, regressions: None, ..config.clone() };
+        let first = run(model, system, &unshrunk).unwrap();
+        let files = std::fs::read_dir(directory.path().join("failures")).unwrap().count();
+        assert_eq!(files, 1, "what failed later in the same way is not kept");
+        std::fs::remove_dir_all(directory.path().join("failures")).unwrap();
+        let failure = run(model, system, &config).unwrap().failure.unwrap();
+        assert_eq!(failure.seed, first.failure.as_ref().unwrap().seed);
+        assert!(failure.smallest);
+        (shown(&first), shape(&failure.case))
+    });
+    found.to_vec()
+}
+
 #[test]
 fn of_several_failures_the_first_is_found_and_shrunk() {
     for seed in 0..8 {
-        let [one, four, eight] = [1, 4, 8].map(|jobs| {
-            let directory = tempfile::tempdir().unwrap();
-            let config = config(directory.path(), seed, jobs);
-            let summary = run(&specification(), &Uneven(DeafAfterSecondBoot), &config).unwrap();
-            let case = &summary.failure.as_ref().unwrap().case;
-            assert_eq!(shape(case), "Boot a, Shutdown a, Boot a, Ping a a");
-            let files = std::fs::read_dir(directory.path().join("failures")).unwrap().count();
-            assert_eq!(files, 1, "what failed later in the same way is not kept");
-            shown(&summary)
-        });
-        assert!(four == one && eight == one, "seed {seed}: {one}\n{four}\n{eight}");
-        let wrong = EverybodyAnswers(specification());
-        let [one, four] = [1, 4].map(|jobs| {
-            let directory = tempfile::tempdir().unwrap();
-            let config = config(directory.path(), seed, jobs);
-            shown(&run(&wrong, &Uneven(Judged(SimulatedSystem)), &config).unwrap())
-        });
-        assert_eq!(four, one, "seed {seed}");
+        let deaf = found(&specification(), &Uneven(DeafAfterSecondBoot), seed);
+        assert!(deaf.iter().all(|one| *one == deaf[0]), "seed {seed}: {deaf:#?}");
+        assert_eq!(deaf[0].1, "Boot a, Shutdown a, Boot a, Ping a a");
+        let wrong = found(&EverybodyAnswers(specification()), &Uneven(Judged(SimulatedSystem)), seed);
+        assert!(wrong.iter().all(|one| *one == wrong[0]), "seed {seed}: {wrong:#?}");
+        assert_eq!(wrong[0].1, "Boot a, Ping a b");
+    }
+}
+
+#[test]
+fn candidates_are_tried_beside_each_other() {
+    /// Counts the systems that are there at once while a failure is made smaller.
+    struct Counted<'a> {
+        shrinking: &'a AtomicBool,
+        now: AtomicU32,
+        most: AtomicU32,
+    }
+
+    impl System<MachineSpec> for Counted<'_> {
+        type Sut = <DeafAfterSecondBoot as System<MachineSpec>>::Sut;
+
+        fn new_sut(&self, network: &Network) -> Result<Self::Sut, SystemError> {
+            let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+            if self.shrinking.load(Ordering::SeqCst) {
+                self.most.fetch_max(now, Ordering::SeqCst);
+                thread::sleep(Duration::from_millis(2));
+            }
+            DeafAfterSecondBoot.new_sut(network)
+        }
+
+        fn run(&self, sut: &mut Self::Sut, command: &Command) -> Result<Outcome<Response>, SystemError> {
+            DeafAfterSecondBoot.run(sut, command)
+        }
+
+        fn destroy_sut(&self, sut: Self::Sut) -> Result<(), SystemError> {
+            self.now.fetch_sub(1, Ordering::SeqCst);
+            DeafAfterSecondBoot.destroy_sut(sut)
+        }
+    }
+
+    /// Notices when making smaller begins.
+    struct Begins<'a>(&'a AtomicBool);
+
+    impl Observer for Begins<'_> {
+        fn event(&self, event: &Event<'_>) {
+            if matches!(event, Event::Measured { .. }) {
+                self.0.store(true, Ordering::SeqCst);
+            }
+        }
+    }
+
+    for jobs in [1, 3] {
+        let (directory, shrinking) = (tempfile::tempdir().unwrap(), AtomicBool::new(false));
+        let system = Counted { shrinking: &shrinking, now: AtomicU32::new(0), most: AtomicU32::new(0) };
+        let none = Budget { runs: 0, time: None };
+        let config = Config { probes: none, ..config(directory.path(), 3, jobs) };
+        let (model, observer, stop) = (specification(), Begins(&shrinking), Stop::default());
+        let summary = Runner::new(&model, &system, &config, &observer, &stop).run_side_by_side().unwrap();
+        assert_eq!(shape(&summary.failure.unwrap().case), "Boot a, Shutdown a, Boot a, Ping a a");
+        assert_eq!(system.most.into_inner(), jobs);
+        assert_eq!(system.now.into_inner(), 0, "each system was taken down");
     }
 }
 

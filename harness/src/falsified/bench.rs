@@ -1,6 +1,7 @@
 //! What the shrinker runs its candidates on: the runner's executor, with every better case kept
 //! at once.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use model::{Case, Model};
@@ -11,7 +12,7 @@ use crate::lanes::Order;
 use crate::memory::Memory;
 use crate::observe::Event;
 use crate::replay::{Replay, ReplayError};
-use crate::runner::{Failure, Runner};
+use crate::runner::{Board, Failure, JobTrial, Runner};
 use crate::shrink::{Bench, Rate, Took, Trial, Way};
 use crate::summary::Other;
 use crate::system::{System, SystemError};
@@ -97,6 +98,21 @@ impl<'a, 'r, M: Model, S: System<M>> RunnerBench<'a, 'r, M, S> {
         Order::of(course, &self.failure.case, case, self.paces.patience())
     }
 
+    /// What lanes of a candidate follow at the pace that candidates go by.
+    fn order_at_pace(&self, case: &Case<M>) -> Option<Order> {
+        if self.pace == Pace::Recorded { self.order(case) } else { None }
+    }
+
+    /// Who runs candidates beside each other.
+    fn jobs(&self) -> Option<Arc<Board<M>>> {
+        self.runner.jobs.borrow().clone()
+    }
+
+    fn trial(&self, case: Case<M>) -> JobTrial<M> {
+        let purpose = self.runner.executor.purpose.get();
+        JobTrial { order: self.order_at_pace(&case), case, seed: self.failure.seed, purpose }
+    }
+
     /// Writes a failure that came up beside the first to a file of its own.
     fn keep_other(
         &self,
@@ -122,21 +138,38 @@ impl<'a, 'r, M: Model, S: System<M>> RunnerBench<'a, 'r, M, S> {
 
 impl<M: Model, S: System<M>> Bench<M> for RunnerBench<'_, '_, M, S> {
     fn run(&mut self, case: &Case<M>) -> Result<Trial, SystemError> {
-        let (start, model) = (Instant::now(), self.runner.executor.model);
-        self.runner.executor.timed.set(true);
-        let order = if self.pace == Pace::Recorded { self.order(case) } else { None };
-        let execution = self.runner.executor.run(case, order.as_ref())?;
+        let model = self.runner.executor.model;
+        let (execution, time) = match self.jobs() {
+            Some(jobs) => jobs.try_out(case, |case| self.trial(case))?,
+            None => {
+                let start = Instant::now();
+                self.runner.executor.timed.set(true);
+                let order = self.order_at_pace(case);
+                let execution = self.runner.executor.run(case, order.as_ref())?;
+                (execution, start.elapsed())
+            }
+        };
         self.reused |= execution.reused;
         self.has_reused |= execution.reused;
-        self.paces.took(self.pace, start.elapsed());
+        self.paces.took(self.pace, time);
         let way = execution.evidence().map(|evidence| Way::of(model, case, evidence, &execution));
         let given = execution.history.iter();
         let seconds = |Recorded { operation, elapsed, .. }: &Recorded<M>| {
             elapsed.map(|elapsed| (model.kind(&operation.command), elapsed.as_secs_f64()))
         };
         let commands = given.filter_map(seconds).collect();
-        let took = Took { total: start.elapsed().as_secs_f64(), commands };
+        let took = Took { total: time.as_secs_f64(), commands };
         Ok(Trial { verdict: execution.verdict, way, took })
+    }
+
+    fn at_once(&self) -> usize {
+        self.jobs().map_or(1, |jobs| jobs.at_once())
+    }
+
+    fn foresee(&mut self, cases: Vec<Case<M>>) {
+        if let Some(jobs) = self.jobs() {
+            jobs.try_only(cases, |case| self.trial(case));
+        }
     }
 
     fn tried(&mut self, runs: u32, best: &Case<M>, better: Option<(&Evidence, Rate)>, memory: &Memory) {

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
@@ -25,13 +26,16 @@ use crate::observe::{Event, Observer};
 use crate::origin::{Generator, Origin, Seeds};
 use crate::replay::Replay;
 use crate::shrink::Way;
-use crate::stop::Stop;
 use crate::summary::Other;
 use crate::system::{System, SystemError};
 
 mod board;
+mod trials;
 
-use board::Board;
+pub(crate) use board::Board;
+use board::Work;
+pub(crate) use trials::Trial;
+use trials::Tried;
 
 /// So many cases for each job may be begun before the first of them has ended: where one takes
 /// longer than all others, they wait for it in the end, rather than fill the memory.
@@ -72,7 +76,15 @@ struct Worker<'a, M: Model, S: System<M>> {
 
 impl<M: Model, S: System<M>> Worker<'_, M, S> {
     fn work(mut self, board: &Board<M>, job: usize) {
-        while let Some((place, task)) = board.take(job) {
+        while let Some(work) = board.take(job) {
+            let (place, task) = match work {
+                Work::Task(place, task) => (place, task),
+                Work::Trial(number, trial) => {
+                    let tried = self.try_out(trial);
+                    board.trial_ended(job, |trials| trials.ended(number, tried));
+                    continue;
+                }
+            };
             let ran = catch_unwind(AssertUnwindSafe(|| no_broken_model(|| self.run(&task))));
             let came = match ran {
                 Ok(Ok(Ok((fresh, execution)))) => Some(Came::Ran(fresh, execution)),
@@ -94,6 +106,24 @@ impl<M: Model, S: System<M>> Worker<'_, M, S> {
         let execution = self.executor.run_confirmed(case, order.as_ref())?;
         self.executor.finish(*number, &execution.verdict, start);
         Ok((fresh, execution))
+    }
+}
+
+impl<M: Model, S: System<M>> Worker<'_, M, S> {
+    /// Runs a candidate; none where it was ended before it came to anything.
+    fn try_out(&self, trial: Trial<M>) -> Option<Tried<M>> {
+        let (executor, start) = (&self.executor, Instant::now());
+        executor.number.set(None);
+        executor.timed.set(true);
+        executor.watch.iter().for_each(|watch| watch.seed(trial.seed));
+        let run = || executor.made_for(trial.purpose, || executor.run(&trial.case, trial.order.as_ref()));
+        match catch_unwind(AssertUnwindSafe(|| no_broken_model(run))) {
+            Ok(Ok(Ok(execution))) => Some(Tried::Ran(execution, start.elapsed())),
+            Ok(Ok(Err(SystemError::Stopped))) => None,
+            Ok(Ok(Err(error))) => Some(Tried::Failed(error)),
+            Ok(Err(broken)) => Some(Tried::Failed(broken.into())),
+            Err(panic) => Some(Tried::Panicked(panic)),
+        }
     }
 }
 
@@ -159,20 +189,11 @@ where
         met: &mut Met,
         summary: &mut Summary<M>,
     ) -> Result<(), RunError> {
-        let jobs = self.config.jobs as usize;
-        let board = Board::new(jobs, self.executor.stop);
-        thread::scope(|scope| {
-            // However this ends, so do the jobs.
-            let _closing = board.closing();
-            for job in 0..jobs {
-                let (crew, stop) = (self.crew(), board.stop(job));
-                let board = &board;
-                scope.spawn(move || crew.worker(stop).work(board, job));
-            }
+        self.with_jobs(|board| {
             let Plan { saved, total, seeds } = plan;
             let dispatcher = Dispatcher {
                 runner: self,
-                board: &board,
+                board,
                 saved: saved.into_iter(),
                 seeds,
                 total,
@@ -189,11 +210,37 @@ where
         })
     }
 
+    /// Does something while there are jobs, whom the candidates of the shrinker are given to too.
+    fn with_jobs<T>(&self, act: impl FnOnce(&Board<M>) -> T) -> T {
+        let jobs = self.config.jobs as usize;
+        let board = Arc::new(Board::new(jobs, self.executor.stop));
+        thread::scope(|scope| {
+            // However this ends, so do the jobs.
+            let _closing = board.closing();
+            for job in 0..jobs {
+                let (crew, board) = (self.crew(), Arc::clone(&board));
+                scope.spawn(move || crew.work(&board, job));
+            }
+            self.jobs.replace(Some(Arc::clone(&board)));
+            let _without = Without(&self.jobs);
+            act(&board)
+        })
+    }
+
     fn crew(&self) -> Crew<'_, M, S> {
         let Executor { model, system, observer, attempts, exclusions, watch, .. } = &self.executor;
         let (observer, attempts, exclusions) = (*observer, *attempts, exclusions.clone());
         let watch = watch.as_ref().map(Watch::of_job);
         Crew { model, system, observer, attempts, exclusions, watch, config: self.config }
+    }
+}
+
+/// Takes the jobs back from a runner that has them.
+struct Without<'a, M: Model>(&'a RefCell<Option<Arc<Board<M>>>>);
+
+impl<M: Model> Drop for Without<'_, M> {
+    fn drop(&mut self) {
+        self.0.take();
     }
 }
 
@@ -208,8 +255,9 @@ struct Crew<'a, M, S> {
     config: &'a Config,
 }
 
-impl<'a, M: Model, S: System<M>> Crew<'a, M, S> {
-    fn worker(self, stop: &'a Stop) -> Worker<'a, M, S> {
+impl<M: Model, S: System<M>> Crew<'_, M, S> {
+    fn work(self, board: &Board<M>, job: usize) {
+        let stop = board.stop(job);
         let Self { model, system, observer, attempts, exclusions, watch, config } = self;
         let executor = Executor {
             model,
@@ -226,19 +274,21 @@ impl<'a, M: Model, S: System<M>> Crew<'a, M, S> {
             purpose: Cell::default(),
             spare: RefCell::default(),
         };
-        Worker { executor, config, generator: Generator::default() }
+        Worker { executor, config, generator: Generator::default() }.work(board, job);
     }
 }
 
 impl<M: Model, S: System<M>> Dispatcher<'_, '_, M, S> {
     fn run(mut self, met: &mut Met, summary: &mut Summary<M>) -> Result<(), RunError> {
         loop {
+            // Looked at first, so that nothing which changes from here on is slept through.
+            let standing = self.board.standing();
             while let Some((task, came)) = self.board.take_ended(self.due) {
                 if self.take_in(task, came, met, summary)?.is_break() {
                     return Ok(());
                 }
+                self.board.go_on();
             }
-            let standing = self.board.standing();
             if self.runner.executor.stop.requested() {
                 if standing.is_idle {
                     return self.stopped(met, summary);

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 /// How likely it is of each command, by its identity, that the failure needs it.
+#[derive(Clone)]
 pub(super) struct Relevance {
     needed: HashMap<usize, f64>,
     at_first: f64,

@@ -95,7 +95,7 @@ pub(super) struct Step<M: Model> {
 }
 
 /// What was learnt from earlier steps.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Rates {
     /// How often steps of each kind have helped, and how often they were tried.
     kinds: HashMap<Kind, (f64, f64)>,
@@ -124,6 +124,33 @@ impl Rates {
         let (rate, weight) = kind.belief();
         let in_vain = self.in_vain.get(name).copied().unwrap_or_default();
         (successes + rate * weight) / (tries + weight) * IN_VAIN.powi(in_vain)
+    }
+}
+
+// Derived, these would ask the model for it.
+impl<M: Model> Clone for Change<M> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Delete(ids) => Self::Delete(ids.clone()),
+            Self::Advance(lane) => Self::Advance(*lane),
+            Self::Sequence(order) => Self::Sequence(order.clone()),
+            Self::Join(first, second) => Self::Join(*first, *second),
+            Self::Shortcut { from, to, via } => Self::Shortcut { from: *from, to: *to, via: via.clone() },
+            Self::Hoist(index) => Self::Hoist(*index),
+            Self::State(state) => Self::State(state.clone()),
+            Self::Replace(id, command) => Self::Replace(*id, command.clone()),
+            Self::Plainest(ids) => Self::Plainest(ids.clone()),
+            Self::Rename(rename) => Self::Rename(rename.clone()),
+            Self::Tree(id) => Self::Tree(*id),
+            Self::StateTree => Self::StateTree,
+        }
+    }
+}
+
+impl<M: Model> Clone for Step<M> {
+    fn clone(&self) -> Self {
+        let Self { kind, change, gain, seconds, name } = self;
+        Self { kind: *kind, change: change.clone(), gain: *gain, seconds: *seconds, name: name.clone() }
     }
 }
 

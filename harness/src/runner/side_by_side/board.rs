@@ -5,11 +5,13 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use model::Model;
 
-use super::{Came, Task};
+use super::trials::Trials;
+use super::{Came, Task, Trial};
 use crate::stop::Stop;
 
-/// Tasks by their places in the run: those that wait for a job, and those that have ended.
-pub(super) struct Board<M: Model> {
+/// Tasks by their places in the run: those that wait for a job, and those that have ended; and, while
+/// a failure is made smaller, the candidates.
+pub(crate) struct Board<M: Model> {
     now: Mutex<Now<M>>,
     /// Something changed for jobs that wait for a task.
     for_jobs: Condvar,
@@ -21,12 +23,30 @@ pub(super) struct Board<M: Model> {
     stops: Vec<Stop>,
 }
 
-struct Now<M: Model> {
+/// What a job is at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum At {
+    /// The task of this place.
+    Task(u64),
+    /// The trial of this number.
+    Trial(u64),
+}
+
+/// What a job is to do.
+pub(super) enum Work<M: Model> {
+    Task(u64, Task<M>),
+    Trial(u64, Trial<M>),
+}
+
+pub(super) struct Now<M: Model> {
     waiting: BTreeMap<u64, Task<M>>,
     ended: BTreeMap<u64, (Task<M>, Came<M>)>,
     /// What each job is at.
-    running: Vec<Option<u64>>,
+    running: Vec<Option<At>>,
+    pub(super) trials: Trials<M>,
     is_closed: bool,
+    /// Whether no task is begun, since a failure is made smaller that may end the run.
+    is_held: bool,
     /// How often something has changed.
     changes: u64,
 }
@@ -54,7 +74,9 @@ impl<M: Model> Board<M> {
             waiting: BTreeMap::new(),
             ended: BTreeMap::new(),
             running: vec![None; jobs],
+            trials: Trials::default(),
             is_closed: false,
+            is_held: false,
             changes: 0,
         };
         Self {
@@ -66,7 +88,7 @@ impl<M: Model> Board<M> {
         }
     }
 
-    fn now(&self) -> MutexGuard<'_, Now<M>> {
+    pub(super) fn now(&self) -> MutexGuard<'_, Now<M>> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -75,25 +97,50 @@ impl<M: Model> Board<M> {
         &self.stops[job]
     }
 
-    /// The first task that waits, once there is one that may be of use; none where there will be
-    /// none any more.
-    pub(super) fn take(&self, job: usize) -> Option<(u64, Task<M>)> {
+    /// How many jobs there are.
+    pub(super) fn jobs(&self) -> usize {
+        self.stops.len()
+    }
+
+    /// Whether the run is to stop.
+    pub(super) fn is_to_stop(&self) -> bool {
+        self.all.requested()
+    }
+
+    /// The first trial that waits, or the first task, once there is one that may be of use; none where
+    /// there will be none any more.
+    pub(super) fn take(&self, job: usize) -> Option<Work<M>> {
         let mut now = self.now();
         loop {
             if now.is_closed || self.all.requested() {
                 return None;
             }
-            let wrong = now.wrong();
-            let first = now.waiting.first_entry();
-            if let Some(first) = first.filter(|first| wrong.is_none_or(|wrong| *first.key() < wrong)) {
-                let (place, task) = first.remove_entry();
-                self.stops[job].take_back(&self.all);
-                now.running[job] = Some(place);
+            if let Some((number, trial)) = now.trials.take() {
+                self.begin(&mut now, job, At::Trial(number));
                 self.changed(now);
-                return Some((place, task));
+                return Some(Work::Trial(number, trial));
+            }
+            let (wrong, is_held) = (now.wrong(), now.is_held);
+            let is_of_use = |place: &u64| !is_held && wrong.is_none_or(|wrong| *place < wrong);
+            if let Some(first) = now.waiting.first_entry().filter(|first| is_of_use(first.key())) {
+                let (place, task) = first.remove_entry();
+                self.begin(&mut now, job, At::Task(place));
+                self.changed(now);
+                return Some(Work::Task(place, task));
             }
             now = self.for_jobs.wait(now).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    fn begin(&self, now: &mut Now<M>, job: usize, at: At) {
+        self.stops[job].take_back(&self.all);
+        now.running[job] = Some(at);
+    }
+
+    /// Ends what jobs are at where it is of no use.
+    pub(super) fn end_where(&self, now: &Now<M>, is_of_no_use: impl Fn(At) -> bool) {
+        let running = now.running.iter().zip(&self.stops);
+        running.filter(|(at, _)| at.is_some_and(&is_of_no_use)).for_each(|(_, stop)| stop.request());
     }
 
     /// A job's task has come to this, or was ended before, so that it waits once more. Where it went
@@ -110,9 +157,7 @@ impl<M: Model> Board<M> {
             }
         }
         if let Some(wrong) = now.wrong() {
-            let running = now.running.iter().zip(&self.stops);
-            let later = running.filter(|(place, _)| place.is_some_and(|place| place > wrong));
-            later.for_each(|(_, stop)| stop.request());
+            self.end_where(&now, |at| matches!(at, At::Task(place) if place > wrong));
         }
         self.changed(now);
     }
@@ -123,14 +168,19 @@ impl<M: Model> Board<M> {
         self.for_jobs.notify_all();
     }
 
-    /// Takes what the task of a place has come to, where it has ended.
+    /// Takes what the task of a place has come to, where it has ended. If that is wrong, no task is
+    /// begun before [`Board::go_on`].
     pub(super) fn take_ended(&self, place: u64) -> Option<(Task<M>, Came<M>)> {
-        let ended = self.now().ended.remove(&place);
-        if ended.is_some() {
-            // Tasks that were held back may be of use now.
-            self.for_jobs.notify_all();
-        }
+        let mut now = self.now();
+        let ended = now.ended.remove(&place);
+        now.is_held |= ended.as_ref().is_some_and(|(_, came)| came.is_wrong());
         ended
+    }
+
+    /// Lets tasks be begun again.
+    pub(super) fn go_on(&self) {
+        self.now().is_held = false;
+        self.for_jobs.notify_all();
     }
 
     /// The first place that has ended, where any has.
@@ -161,6 +211,24 @@ impl<M: Model> Board<M> {
         while now.changes == since.changes {
             now = self.for_dispatcher.wait(now).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// A job has ended what it was at; what became of a trial.
+    pub(super) fn trial_ended(&self, job: usize, end: impl FnOnce(&mut Trials<M>)) {
+        let mut now = self.now();
+        now.running[job] = None;
+        end(&mut now.trials);
+        self.changed(now);
+    }
+
+    /// Waits until something has changed.
+    pub(super) fn wait_for_jobs<'a>(&'a self, now: MutexGuard<'a, Now<M>>) -> MutexGuard<'a, Now<M>> {
+        self.for_dispatcher.wait(now).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets jobs look for what there is to do.
+    pub(super) fn call_jobs(&self) {
+        self.for_jobs.notify_all();
     }
 
     fn changed(&self, mut now: MutexGuard<'_, Now<M>>) {
