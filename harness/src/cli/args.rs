@@ -143,6 +143,9 @@ pub(crate) struct CheckOptions {
 pub(crate) struct ShrinkOptions {
     /// The replay file that a failing run has written; it keeps each smaller case that is found
     pub(crate) file: PathBuf,
+    /// How many smaller cases run side by side, as far as this host has room for their networks
+    #[arg(long, value_name = "N", env = "NETPROP_JOBS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) jobs: u32,
     /// How many cases may be run to find out what matters in the smallest one; 0 for none
     #[arg(long, value_name = "N", default_value_t = PROBES)]
     pub(crate) probes: u32,

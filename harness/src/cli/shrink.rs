@@ -38,7 +38,7 @@ pub(crate) fn shrink(options: &ShrinkOptions) -> Result<Exit, Fatal> {
     }
 }
 
-fn go_on<S: System<MachineSpec>>(
+fn go_on<S: System<MachineSpec> + Sync>(
     specification: &MachineSpec,
     system: &S,
     options: &ShrinkOptions,
@@ -47,10 +47,11 @@ fn go_on<S: System<MachineSpec>>(
     let defaults = Config::default();
     let probes = Budget { runs: options.probes, ..defaults.probes };
     // The run that found the failure has kept its seed.
-    let config = limited(&options.limits, Config { probes, regressions: None, ..defaults });
+    let config =
+        limited(&options.limits, Config { probes, regressions: None, jobs: options.jobs, ..defaults });
     let config = options.lab.limited(config);
     let runner = Runner::new(specification, system, &config, session.observer.as_ref(), &session.stop);
-    let (exit, text) = match runner.shrink_file(&options.file)? {
+    let (exit, text) = match runner.shrink_file_side_by_side(&options.file)? {
         Continued::Failed(failure) => {
             let text = report::failure(specification, &failure) + &next(&failure);
             (if session.stop.requested() { Exit::Stopped } else { Exit::Falsified }, text)
@@ -152,9 +153,10 @@ mod tests {
         let case = Case::sequential(network, boots);
         let replay = Replay::new(&specification, &"0".repeat(64), Default::default(), case, evidence);
         let file = replay.write(directory.path()).unwrap();
-        let run = |runs: &str| {
+        let run = |runs: &str, jobs: &str| {
+            let path = file.to_str().unwrap();
             let arguments =
-                ["netprop", "shrink", file.to_str().unwrap(), "--shrink-runs", runs, "--reruns", "0"];
+                ["netprop", "shrink", path, "--shrink-runs", runs, "--reruns", "0", "--jobs", jobs];
             let Asked::Shrink(options) = Cli::parse_from(arguments).command else {
                 unreachable!("it says shrink")
             };
@@ -164,9 +166,9 @@ mod tests {
             let said = texts.0.lock().unwrap().clone();
             (Replay::read(&specification, &file).unwrap(), said)
         };
-        let (begun, said) = run("1");
+        let (begun, said) = run("1", "1");
         assert!(!begun.smallest && said.contains("make it smaller still: netprop shrink "), "{said}");
-        let (ended, said) = run("100");
+        let (ended, said) = run("100", "3");
         assert!(ended.smallest && !said.contains("netprop shrink"), "{said}");
         assert_eq!((ended.case.initial.machines().len(), ended.case.len()), (1, 1));
     }

@@ -10,7 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -18,7 +18,7 @@ use std::time::Instant;
 use model::panics::no_broken_model;
 use model::{Case, Model};
 
-use super::{CaseEnd, Met, Plan, Rows, RunError, Runner, Summary, Taken, given};
+use super::{CaseEnd, Continued, Met, Plan, Rows, RunError, Runner, Summary, Taken, given};
 use crate::config::Config;
 use crate::coverage::{Covered, Goals};
 use crate::execute::{Evidence, Exclusions, Execution, Executor, Watch};
@@ -165,9 +165,9 @@ where
     S: System<M> + Sync,
 {
     /// [`Runner::run`] with as many cases at once as [`Config::jobs`] says, each on a thread and a
-    /// system of its own. It comes to what that would, whichever case ends first, as long as each
+    /// system of its own, and as many candidates where a failure is made smaller. It comes to what that would, whichever case ends first, as long as each
     /// case has a verdict: cases have the numbers and the seeds that they would have, what they were
-    /// like is counted in order, and of several that fail the first is made smaller, by itself.
+    /// like is counted in order, and of several that fail the first is made smaller.
     ///
     /// Others that have failed meanwhile, in other ways, are kept in files of their own and named in
     /// [`Failure::others`](crate::Failure::others). Where cases have no verdict or cannot be built,
@@ -181,6 +181,17 @@ where
         }
         no_broken_model(|| self.all(Self::side_by_side))
             .unwrap_or_else(|broken| Err(SystemError::from(broken).into()))
+    }
+
+    /// [`Runner::shrink_file`] with as many candidates at once as [`Config::jobs`] says.
+    ///
+    /// # Errors
+    /// As [`Runner::shrink_file`].
+    pub fn shrink_file_side_by_side(&self, file: &Path) -> Result<Continued<M>, RunError> {
+        if self.config.jobs <= 1 {
+            return self.shrink_file(file);
+        }
+        self.with_jobs(|_| self.shrink_file(file))
     }
 
     fn side_by_side(
