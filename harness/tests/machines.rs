@@ -17,7 +17,7 @@ use harness::machines::system::give;
 use harness::machines::{Boot, Boots, Lab, LabOptions, LiveNetwork, MachineSystem};
 use harness::regressions::Seed;
 use harness::shrink::Budget;
-use harness::{Config, Failure, Runner, Silent, Stop, Summary, System, SystemError};
+use harness::{Config, Failure, Runner, Shape, Silent, Stop, Summary, System, SystemError};
 use hypervisor::{BootError, Definition, boot};
 use model::machines::{Command, Response};
 use model::{
@@ -156,6 +156,28 @@ fn networks_that_are_put_back_shrink_to_the_same_case() {
     assert_eq!(format!("{:?}", warm.case), format!("{:?}", cold.case));
     assert_eq!((shape(&warm.case).as_str(), warm.smallest), ("Boot a, Ping a b", true));
     assert_eq!((none, put_back > 0), (0, true));
+}
+
+#[test]
+fn candidates_on_networks_side_by_side_shrink_to_the_same_case() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let (model, none) = (EverybodyAnswers(specification(&lab)), Budget { runs: 0, time: None });
+    let short = Config {
+        shape: Shape::sequential(4..=5),
+        probes: none,
+        failures: None,
+        ..config(Path::new(""), 2000, 400)
+    };
+    let stop = Stop::default();
+    let in_memory = Config { shrink: none, ..short.clone() };
+    let found = Runner::new(&model, &Judged(SimulatedSystem), &in_memory, &Silent, &stop).run().unwrap();
+    let seed = Some(found.failure.expect("the planted bug is found in memory").seed);
+    let config = Config { cases: 1, jobs: 2, seed, ..short };
+    let system = Judged(MachineSystem::new(&lab));
+    let summary = Runner::new(&model, &system, &config, &Silent, &stop).run_side_by_side().unwrap();
+    let failure = summary.failure.expect("the planted bug is found");
+    eprintln!("from {} commands in {} runs", failure.commands_at_first, failure.shrink_runs);
+    assert_eq!((shape(&failure.case).as_str(), failure.smallest), ("Boot a, Ping a b", true));
 }
 
 /// A network of one machine for each kernel and file system, so that all are seen.
