@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use harness::machines::system::give;
 use harness::machines::{Lab, LiveNetwork, MachineSystem};
 use harness::shrink::Budget;
-use harness::{Config, Event, LaneShape, Lanes, Observer, Runner, Shape, Stop, Summary, System, SystemError};
+use harness::{
+    Config, Event, LaneShape, Lanes, Observer, Purpose, Runner, Shape, Stop, Summary, System, SystemError,
+};
 use hypervisor::State;
 use model::machines::{Command, Response};
 use model::{MachineId, MachineSpec, Mebibytes, Model, Network, NetworkParameters, Outcome, Parameter};
@@ -198,7 +200,7 @@ impl Model for Counters {
     }
 }
 
-struct CountersOnMachines<'lab>(&'lab Lab);
+struct CountersOnMachines<'lab>(MachineSystem<'lab>);
 
 /// What a command printed on a machine that stays on.
 fn said(live: &LiveNetwork<'_>, id: &MachineId, line: &str) -> Result<String, SystemError> {
@@ -233,7 +235,19 @@ impl<'lab> System<Counters> for CountersOnMachines<'lab> {
     type Sut = LiveNetwork<'lab>;
 
     fn new_sut(&self, state: &Counted) -> Result<LiveNetwork<'lab>, SystemError> {
-        LiveNetwork::create(self.0, &state.network)
+        self.0.new_sut(&state.network)
+    }
+
+    fn new_sut_for(&self, state: &Counted, purpose: Purpose) -> Result<LiveNetwork<'lab>, SystemError> {
+        self.0.new_sut_for(&state.network, purpose)
+    }
+
+    fn is_reused(&self, live: &LiveNetwork<'lab>) -> bool {
+        self.0.is_reused(live)
+    }
+
+    fn destroy_sut(&self, live: LiveNetwork<'lab>) -> Result<(), SystemError> {
+        self.0.destroy_sut(live)
     }
 
     fn run(&self, live: &mut LiveNetwork<'lab>, id: &MachineId) -> Result<Outcome<u64>, SystemError> {
@@ -258,7 +272,9 @@ fn an_update_that_is_lost_in_a_guest_is_caught_on_machines() {
     let Some(lab) = Lab::for_test().unwrap() else { return };
     let shape = Shape { lanes: lanes(2..=2, 1..=2), ..Shape::sequential(0..=1) };
     let model = Counters(bounds(&lab).with_machines(1..=1).strategy().unwrap());
-    let failure = run(&model, &CountersOnMachines(&lab), 2, 5, shape).failure.expect("the race is found");
+    let failure = run(&model, &CountersOnMachines(MachineSystem::new(&lab)), 2, 5, shape)
+        .failure
+        .expect("the race is found");
     let ids = failure.case.initial.network.ids();
     assert_eq!((ids.len(), failure.case.commands.len()), (1, 0), "{:?}", failure.case);
     assert_eq!(failure.case.lanes, vec![ids.clone(), ids], "one Count in each of two lanes");

@@ -18,7 +18,7 @@ use harness::machines::system::give;
 use harness::machines::{Boot, Boots, Lab, LabOptions, LiveNetwork, MachineSystem};
 use harness::regressions::Seed;
 use harness::shrink::Budget;
-use harness::{Config, Failure, Purpose, Runner, Silent, Stop, Summary, System, SystemError};
+use harness::{Config, Failure, Purpose, Runner, Shape, Silent, Stop, Summary, System, SystemError};
 use hypervisor::{BootError, Definition, boot};
 use model::machines::{Command, Response};
 use model::{
@@ -197,6 +197,28 @@ fn warm_and_cold_machines_come_to_the_same_verdicts() {
     let falsified = cold.iter().filter(|verdict| matches!(verdict, Verdict::Falsified(_))).count();
     eprintln!("{falsified} of {seeds} cases falsify");
     assert!(cold.iter().all(|verdict| matches!(verdict, Verdict::Holds | Verdict::Falsified(_))));
+}
+
+#[test]
+fn candidates_on_networks_side_by_side_shrink_to_the_same_case() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let (model, none) = (EverybodyAnswers(specification(&lab)), Budget { runs: 0, time: None });
+    let short = Config {
+        shape: Shape::sequential(4..=5),
+        probes: none,
+        failures: None,
+        ..config(Path::new(""), 2000, 400)
+    };
+    let stop = Stop::default();
+    let in_memory = Config { shrink: none, ..short.clone() };
+    let found = Runner::new(&model, &Judged(SimulatedSystem), &in_memory, &Silent, &stop).run().unwrap();
+    let seed = Some(found.failure.expect("the planted bug is found in memory").seed);
+    let config = Config { cases: 1, jobs: 2, seed, ..short };
+    let system = Judged(MachineSystem::new(&lab));
+    let summary = Runner::new(&model, &system, &config, &Silent, &stop).run_side_by_side().unwrap();
+    let failure = summary.failure.expect("the planted bug is found");
+    eprintln!("from {} commands in {} runs", failure.commands_at_first, failure.shrink_runs);
+    assert_eq!((shape(&failure.case).as_str(), failure.smallest), ("Boot a, Ping a b", true));
 }
 
 /// A network of one machine for each kernel and file system, so that all are seen.
