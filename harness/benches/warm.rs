@@ -3,19 +3,21 @@
 //! time that the same network takes from nothing; and how much memory of the host machines take up that
 //! began from one snapshot.
 //!
-//! `cargo bench -p harness --bench warm [-- ROUNDS]` prints tables, of medians where it is times. All
+//! `cargo bench -p harness --bench warm [-- ROUNDS] [TABLE]` prints tables (`put-back`, `new`, `memory`, or
+//! all), of medians where it is times. All
 //! sides are measured in turn, so that what else the host does meets them alike. Each case leaves
 //! something behind: a file on every machine, and the sessions that made it.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use harness::System as _;
 use harness::machines::{Boots, Lab, LabOptions, LiveNetwork, MachineSystem};
 use harness::model::{FileSystem, Mebibytes, Network, NetworkParameters, Parameter};
 use harness::proptest::strategy::{Strategy as _, ValueTree as _};
 use harness::proptest::test_runner::TestRunner;
 use harness::remote::Command;
+use harness::{Event, Observer, Stop, System as _};
 
 /// As little memory as is generated, in MiB.
 const LEAST: u64 = 96;
@@ -24,11 +26,35 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Result<()> {
     let rounds = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(7);
+    let table =
+        ["put-back", "new", "memory"].into_iter().find(|table| std::env::args().any(|word| word == *table));
+    // Where something is missing, this says so.
+    if Lab::for_test()?.is_none() {
+        return Ok(());
+    }
     let warm = LabOptions { boots: Boots::Warm, ..LabOptions::default() };
-    let Some(lab) = Lab::for_test_with(warm)? else { return Ok(()) };
-    put_back_beside_cold(&lab, rounds)?;
-    new_identities_beside_cold(&lab, rounds)?;
-    memory_beside_cold(&lab)
+    let lab = Lab::open(warm, Arc::new(Warnings), Stop::default())?;
+    if table.is_none_or(|table| table == "put-back") {
+        put_back_beside_cold(&lab, rounds)?;
+    }
+    if table.is_none_or(|table| table == "new") {
+        new_identities_beside_cold(&lab, rounds)?;
+    }
+    if table.is_none_or(|table| table == "memory") {
+        memory_beside_cold(&lab)?;
+    }
+    Ok(())
+}
+
+/// Tells of what would make times into those of something else.
+struct Warnings;
+
+impl Observer for Warnings {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Warning { text } = event {
+            eprintln!("warning: {text}");
+        }
+    }
 }
 
 fn put_back_beside_cold(lab: &Lab, rounds: usize) -> Result<()> {
