@@ -22,22 +22,35 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
     ///
     /// # Errors
     /// What no fresh system would mend.
+    #[inline]
     pub(crate) fn run_confirmed(
         &self,
         case: &Case<M>,
         order: Option<&Order>,
     ) -> Result<Execution<M>, SystemError> {
-        let execution = self.run(case, order)?;
-        let (Verdict::Falsified(evidence), true) = (&execution.verdict, execution.reused) else {
-            return Ok(execution);
-        };
-        let Confirmation { rate, execution: confirmed } = self.confirm(case, order, |_| true)?;
-        Ok(confirmed.unwrap_or_else(|| {
+        match self.run(case, order) {
+            Ok(execution) if execution.reused && execution.evidence().is_some() => {
+                self.confirmed(execution, case, order)
+            }
+            came => came,
+        }
+    }
+
+    /// What comes of a case on systems made from nothing, that failed on one that was not.
+    #[cold]
+    fn confirmed(
+        &self,
+        found: Execution<M>,
+        case: &Case<M>,
+        order: Option<&Order>,
+    ) -> Result<Execution<M>, SystemError> {
+        let Confirmation { rate, execution } = self.confirm(case, order, |_| true)?;
+        Ok(execution.unwrap_or_else(|| {
+            let came = found.evidence().map(ToString::to_string).unwrap_or_default();
             let reason = format!(
-                "it failed on a system that was not made from nothing ({evidence}), and failed in {rate} on systems that were"
+                "it failed on a system that was not made from nothing ({came}), and failed in {rate} on systems that were"
             );
-            let verdict = Verdict::Inconclusive(reason);
-            Execution { history: execution.history, verdict, reused: true }
+            Execution { verdict: Verdict::Inconclusive(reason), ..found }
         }))
     }
 
