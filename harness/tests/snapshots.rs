@@ -126,9 +126,7 @@ fn moments(live: &LiveNetwork<'_>) -> Vec<[String; 3]> {
         let text = run(live, id, MOMENT);
         let [boot, random, clock, uuid] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        // A guest that boots is told the time at which its boot began.
-        let late = if uuid == NOBODY { 2 } else { 60 };
-        assert!(clock.parse::<u64>().unwrap().abs_diff(now) <= late, "{id}: {clock} is not {now}");
+        assert!(clock.parse::<u64>().unwrap().abs_diff(now) <= 3, "{id}: {clock} is not {now}");
         [boot, random, uuid].map(str::to_owned)
     };
     live.network().ids().iter().map(moment).collect()

@@ -119,6 +119,19 @@ impl std::fmt::Display for Console<'_> {
 /// # Errors
 /// Each variant of [`BootError`].
 pub fn boot(machine: &mut dyn Machine, identity: &str, limit: Duration) -> Result<Booted, BootError> {
+    boot_as(machine, &|| identity.to_owned(), limit)
+}
+
+/// As [`boot`], with an identity that is made as the guest asks for it: one that has the time in it is
+/// old by then otherwise, by as long as a kernel takes to start.
+///
+/// # Errors
+/// As [`boot`].
+pub fn boot_as(
+    machine: &mut dyn Machine,
+    identity: &dyn Fn() -> String,
+    limit: Duration,
+) -> Result<Booted, BootError> {
     let begin = Instant::now();
     if machine.state() == State::Off {
         machine.start()?;
@@ -145,7 +158,7 @@ pub fn boot_from(
     // Only a guest that runs takes as much as an identity may be.
     machine.send(identity.trim_end_matches('\n'))?;
     let resumed = await_ready(machine, Told::Resumed, Some(Duration::ZERO), begin, limit)?;
-    await_ready(machine, Told::Identity(identity), Some(resumed.ready), begin, limit)
+    await_ready(machine, Told::Identity(&|| identity.to_owned()), Some(resumed.ready), begin, limit)
 }
 
 /// Starts a machine that is off, waits until its guest asks who it is, tells it to prepare for what the
@@ -191,7 +204,7 @@ pub fn resume(machine: &mut dyn Machine, words: &str, limit: Duration) -> Result
 #[derive(Clone, Copy)]
 enum Told<'a> {
     /// Who it is, once it has said hello.
-    Identity(&'a str),
+    Identity(&'a dyn Fn() -> String),
     /// That it was put back, which it knows already.
     Resumed,
     /// To do what others that begin from it need not do.
@@ -215,7 +228,7 @@ fn await_ready(
                 (Told::Identity(identity), _, _) if line == HELLO => {
                     hello.get_or_insert_with(|| begin.elapsed());
                     // The end of a machine meanwhile is told by the next event, in better words.
-                    match machine.send(identity.trim_end_matches('\n')) {
+                    match machine.send(identity().trim_end_matches('\n')) {
                         Err(error @ Error::Control { .. }) => tracing::debug!(%error),
                         sent => sent?,
                     }

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hypervisor::{
-    BootError, Booted, Definition, Endpoints, State, Switch, boot, boot_from, free_loopback_port,
+    BootError, Booted, Definition, Endpoints, State, Switch, boot_as, boot_from, free_loopback_port,
 };
 use model::{Machine, MachineId, Network, Setting};
 use nixgen::{Console, Control, Data, Image, Management, Wiring};
@@ -131,9 +131,9 @@ impl<'lab> Shared<'lab> {
 
     /// Boots a machine; it has failed where its kernel or its guest said so.
     pub(super) fn try_boot(&self, machine: &Machine, hardware: &mut Hardware) -> Result<Boot, SystemError> {
-        let identity = identity::lines(&self.network(), machine, &self.key);
+        let identity = || identity::lines(&self.network(), machine, &self.key);
         let booted = self.on_a_free_port(machine, hardware, |hypervised| {
-            boot(hypervised, &identity, self.lab.options.boot_limit)
+            boot_as(hypervised, &identity, self.lab.options.boot_limit)
         })?;
         match booted {
             Ok(booted) => {

@@ -35,6 +35,8 @@ pub(crate) struct Templates {
     kinds: Mutex<HashMap<String, Found>>,
     /// Of which kinds a machine has booted in this run.
     booted: Mutex<HashSet<String>>,
+    /// What of the host a snapshot depends on, for which QEMU has to be asked.
+    host: OnceLock<String>,
     /// Only one machine at a time has that name.
     making: Mutex<()>,
     warned: Mutex<HashSet<String>>,
@@ -47,9 +49,20 @@ impl Templates {
             cache: directory.map(|directory| TemplateCache::new(directory, options.snapshots_bound)),
             kinds: Mutex::default(),
             booted: Mutex::default(),
+            host: OnceLock::new(),
             making: Mutex::default(),
             warned: Mutex::default(),
         }
+    }
+
+    fn host(&self) -> Result<&str, SystemError> {
+        if let Some(host) = self.host.get() {
+            return Ok(host);
+        }
+        let qemu = components::QEMU.find();
+        let qemu = qemu.map_err(|missing| SystemError::MissingComponent(Box::new(missing)))?;
+        let host = hypervisor::accelerator::describe_host(&qemu)?;
+        Ok(self.host.get_or_init(|| host))
     }
 }
 
@@ -193,9 +206,7 @@ impl Lab {
             let modified = if Some(file) == scratch { 0 } else { modified };
             writeln!(kind, "{} of {size} bytes and {modified}", name.display()).ok();
         }
-        let qemu = components::QEMU.find();
-        let qemu = qemu.map_err(|missing| SystemError::MissingComponent(Box::new(missing)))?;
-        kind.push_str(&hypervisor::accelerator::describe_host(&qemu)?);
+        kind.push_str(self.templates.host()?);
         Ok(kind)
     }
 }
