@@ -11,7 +11,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use harness::execute::Verdict;
 use harness::machines::identity::{self, NetworkKey};
 use harness::machines::simulated::SimulatedSystem;
 use harness::machines::system::give;
@@ -23,7 +22,6 @@ use hypervisor::{BootError, Definition, boot};
 use model::machines::{Command, Response};
 use model::{
     FileSystem, KernelVersion, MachineId, MachineSpec, Model, Network, NetworkParameters, Outcome, Setting,
-    generate,
 };
 use nixgen::{Console, Control, Image, Wiring};
 use planted::{DeafAfterSecondBoot, EverybodyAnswers, Judged, shape};
@@ -171,32 +169,6 @@ fn networks_that_are_put_back_shrink_to_the_same_case() {
     assert_eq!((shape(&warm.case).as_str(), warm.smallest), ("Boot a, Ping a b", true));
     assert_eq!((none, put_back > 0), (0, true));
     assert!(cold.confirmed.is_none() && warm.confirmed.is_none_or(|rate| rate.failed > 0));
-}
-
-/// What each seed's case comes to with a model that is wrong about machines that are off.
-fn verdicts(boots: Boots, seeds: u64) -> Option<Vec<Verdict>> {
-    let lab = Lab::for_test_with(LabOptions { boots, ..LabOptions::default() }).unwrap()?;
-    let (model, system) = (EverybodyAnswers(specification(&lab)), Judged(MachineSystem::new(&lab)));
-    let (config, stop) = (config(Path::new(""), 1, 0), Stop::default());
-    let runner = Runner::new(&model, &system, &config, &Silent, &stop);
-    let mut generator = TestRunner::deterministic();
-    let ran = (0..seeds).map(|seed| {
-        let case = generate(&model, &config.shape, &mut generator).unwrap().case;
-        let execution = runner.run_case(&case, &format!("{seed}")).unwrap();
-        assert!(boots == Boots::Warm || !execution.reused);
-        execution.verdict
-    });
-    Some(ran.collect())
-}
-
-#[test]
-fn warm_and_cold_machines_come_to_the_same_verdicts() {
-    let seeds = std::env::var("NETPROP_TEST_SEEDS").map_or(2, |seeds| seeds.parse().unwrap());
-    let Some(cold) = verdicts(Boots::Cold, seeds) else { return };
-    assert_eq!(verdicts(Boots::Warm, seeds).unwrap(), cold);
-    let falsified = cold.iter().filter(|verdict| matches!(verdict, Verdict::Falsified(_))).count();
-    eprintln!("{falsified} of {seeds} cases falsify");
-    assert!(cold.iter().all(|verdict| matches!(verdict, Verdict::Holds | Verdict::Falsified(_))));
 }
 
 #[test]

@@ -12,7 +12,8 @@ use harness::{Config, Purpose, Runner, Silent, Stop, System, SystemError};
 use hypervisor::State;
 use model::machine::Service;
 use model::machines::{Command, Response};
-use model::{Case, MachineId, MachineSpec, Network, Outcome};
+use model::{Case, MachineId, MachineSpec, Network, Outcome, generate};
+use proptest::test_runner::TestRunner;
 use remote::Output;
 
 /// Held by each test for as long as it lasts: what one leaves on the host can be told only while the
@@ -241,6 +242,33 @@ fn what_fails_on_a_network_that_was_put_back_is_confirmed_on_one_that_was_booted
     assert_eq!((failed.evidence().is_some(), failed.reused), (true, false), "{:?}", failed.verdict);
     assert_eq!(system.0.put_back(), 1, "it was found on one that was put back");
     Ok(())
+}
+
+/// What each seed's case comes to where no ping is heard.
+fn verdicts(boots: Boots, seeds: u64) -> Option<Vec<Verdict>> {
+    let lab = Lab::for_test_with(LabOptions { boots, ..LabOptions::default() }).unwrap()?;
+    let model = MachineSpec::new(lab.bounds().unwrap()).unwrap();
+    let (system, config, stop) = (Unheard(MachineSystem::new(&lab)), Config::default(), Stop::default());
+    let runner = Runner::new(&model, &system, &config, &Silent, &stop);
+    let mut generator = TestRunner::deterministic();
+    let ran = (0..seeds).map(|seed| {
+        let case = generate(&model, &config.shape, &mut generator).unwrap().case;
+        let execution = runner.run_case(&case, &format!("{seed}")).unwrap();
+        assert!(boots == Boots::Warm || !execution.reused);
+        execution.verdict
+    });
+    Some(ran.collect())
+}
+
+#[test]
+fn warm_and_cold_machines_come_to_the_same_verdicts() {
+    let _alone = alone();
+    let seeds = std::env::var("NETPROP_TEST_SEEDS").map_or(2, |seeds| seeds.parse().unwrap());
+    let Some(cold) = verdicts(Boots::Cold, seeds) else { return };
+    assert_eq!(verdicts(Boots::Warm, seeds).unwrap(), cold);
+    let falsified = cold.iter().filter(|verdict| matches!(verdict, Verdict::Falsified(_))).count();
+    eprintln!("{falsified} of {seeds} cases falsify");
+    assert!(cold.iter().all(|verdict| matches!(verdict, Verdict::Holds | Verdict::Falsified(_))));
 }
 
 fn count(directory: &str) -> usize {
