@@ -119,6 +119,39 @@ pub(crate) struct Executor<'a, M: Model, S: System<M>> {
     pub(crate) spare: RefCell<Vec<Recorded<M>>>,
 }
 
+/// What an executor is made of, on whichever thread it is to run.
+pub(crate) struct Parts<'a, M, S> {
+    pub(crate) model: &'a M,
+    pub(crate) system: &'a S,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) attempts: u32,
+    pub(crate) reruns: u32,
+    pub(crate) exclusions: Exclusions,
+    pub(crate) watch: Option<Watch>,
+}
+
+impl<'a, M: Model, S: System<M>> Parts<'a, M, S> {
+    /// Puts them together.
+    pub(crate) fn executor(self, stop: &'a Stop) -> Executor<'a, M, S> {
+        let Self { model, system, observer, attempts, reruns, exclusions, watch } = self;
+        Executor {
+            model,
+            system,
+            observer,
+            stop,
+            attempts,
+            reruns,
+            exclusions,
+            watch,
+            timed: Cell::default(),
+            number: Cell::default(),
+            generated: Cell::default(),
+            purpose: Cell::default(),
+            spare: RefCell::default(),
+        }
+    }
+}
+
 impl<M: Model, S: System<M>> Executor<'_, M, S> {
     /// Runs a case, on a fresh system again where the infrastructure fails; with lanes that follow
     /// an order, where there is one.

@@ -1,7 +1,7 @@
 //! The runner: saved failures first, then examples, then generated cases. The first failure that
 //! comes again shrinks and ends the run; one that does not is kept while others are looked for.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use model::{Case, Model};
 
 use crate::config::Config;
 use crate::coverage::{Coverage, Covered};
-use crate::execute::{Evidence, Exclusions, Execution, Executor, Verdict, Watch};
+use crate::execute::{Evidence, Exclusions, Execution, Executor, Parts, Verdict, Watch};
 use crate::falsified::Found;
 use crate::lanes::Order;
 use crate::observe::{Event, Observer};
@@ -50,25 +50,16 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         observer: &'a dyn Observer,
         stop: &'a Stop,
     ) -> Self {
-        let attempts = config.attempts.max(1);
-        let exclusions = Exclusions::default();
-        let watch = Watch::new(model, config);
-        let (timed, spare) = (Cell::default(), RefCell::default());
-        let executor = Executor {
+        let parts = Parts {
             model,
             system,
             observer,
-            stop,
-            attempts,
+            attempts: config.attempts.max(1),
             reruns: config.reruns,
-            exclusions,
-            watch,
-            timed,
-            number: Cell::default(),
-            generated: Cell::default(),
-            purpose: Cell::default(),
-            spare,
+            exclusions: Exclusions::default(),
+            watch: Watch::new(model, config),
         };
+        let executor = parts.executor(stop);
         Self { executor, config, generator: RefCell::default(), jobs: RefCell::default() }
     }
 

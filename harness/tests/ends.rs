@@ -102,6 +102,18 @@ fn a_killed_run_leaves_nothing() {
     holds_afterwards(place.path());
 }
 
+/// Interrupts a run that goes on there, which then ends soon, says so, and leaves nothing.
+fn ends_at_an_interrupt(place: &Path, mut child: Child) {
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+    let asked = Instant::now();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
+    assert!(asked.elapsed() < GRACE, "it took {:?} to stop", asked.elapsed());
+    assert_eq!(left_behind(place), Vec::<String>::new());
+}
+
 #[test]
 fn an_interrupted_run_stops_soon_and_says_so() {
     if Lab::for_test().unwrap().is_none() {
@@ -110,14 +122,7 @@ fn an_interrupted_run_stops_soon_and_says_so() {
     let place = place();
     let mut child = start(place.path(), &["--cases", "50", "--machines", "1..2", "--seed", "3"]);
     wait_for(&mut child, "  1. Boot");
-    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(status.success());
-    let asked = Instant::now();
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
-    assert!(asked.elapsed() < GRACE, "it took {:?} to stop", asked.elapsed());
-    assert_eq!(left_behind(place.path()), Vec::<String>::new());
+    ends_at_an_interrupt(place.path(), child);
 }
 
 /// Small networks, two of them at once.
@@ -147,12 +152,5 @@ fn an_interrupt_ends_all_cases_that_run() {
     let place = place();
     let mut child = start(place.path(), &[&["--cases", "50", "--seed", "3"][..], &SIDE_BY_SIDE].concat());
     wait_for(&mut child, "  1. ");
-    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(status.success());
-    let asked = Instant::now();
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
-    assert!(asked.elapsed() < GRACE, "it took {:?} to stop", asked.elapsed());
-    assert_eq!(left_behind(place.path()), Vec::<String>::new());
+    ends_at_an_interrupt(place.path(), child);
 }

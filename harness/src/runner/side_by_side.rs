@@ -6,7 +6,7 @@
 //! is the run's. A case that was ended so runs again, from its start, if the run goes on.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -21,8 +21,8 @@ use model::{Case, Model};
 use super::{CaseEnd, Continued, Met, Plan, Rows, RunError, Runner, Summary, Taken, given};
 use crate::config::Config;
 use crate::coverage::{Covered, Goals};
-use crate::execute::{Evidence, Exclusions, Execution, Executor, Watch};
-use crate::observe::{Event, Observer};
+use crate::execute::{Evidence, Execution, Executor, Parts, Watch};
+use crate::observe::Event;
 use crate::origin::{Generator, Origin, Seeds};
 use crate::replay::Replay;
 use crate::shrink::Way;
@@ -239,10 +239,11 @@ where
     }
 
     fn crew(&self) -> Crew<'_, M, S> {
-        let Executor { model, system, observer, attempts, exclusions, watch, .. } = &self.executor;
-        let (observer, attempts, exclusions) = (*observer, *attempts, exclusions.clone());
-        let watch = watch.as_ref().map(Watch::of_job);
-        Crew { model, system, observer, attempts, exclusions, watch, config: self.config }
+        let Executor { model, system, observer, attempts, reruns, .. } = self.executor;
+        let exclusions = self.executor.exclusions.clone();
+        let watch = self.executor.watch.as_ref().map(Watch::of_job);
+        let parts = Parts { model, system, observer, attempts, reruns, exclusions, watch };
+        Crew { parts, config: self.config }
     }
 }
 
@@ -257,34 +258,15 @@ impl<M: Model> Drop for Without<'_, M> {
 
 /// What the worker of a job is made of, on its own thread.
 struct Crew<'a, M, S> {
-    model: &'a M,
-    system: &'a S,
-    observer: &'a dyn Observer,
-    attempts: u32,
-    exclusions: Exclusions,
-    watch: Option<Watch>,
+    parts: Parts<'a, M, S>,
     config: &'a Config,
 }
 
 impl<M: Model, S: System<M>> Crew<'_, M, S> {
     fn work(self, board: &Board<M>, job: usize) {
         let stop = board.stop(job);
-        let Self { model, system, observer, attempts, exclusions, watch, config } = self;
-        let executor = Executor {
-            model,
-            system,
-            observer,
-            stop,
-            attempts,
-            reruns: config.reruns,
-            exclusions,
-            watch,
-            timed: Cell::default(),
-            number: Cell::default(),
-            generated: Cell::default(),
-            purpose: Cell::default(),
-            spare: RefCell::default(),
-        };
+        let config = self.config;
+        let executor = self.parts.executor(stop);
         Worker { executor, config, generator: Generator::default() }.work(board, job);
     }
 }
