@@ -101,6 +101,7 @@ fn reach_init(lab: &Lab, network: &Network, images: &[Image], initrd: &Path) -> 
                     let endpoints = lab.run_directory().endpoints(&format!("bare{index}"))?;
                     let mut image = image.clone();
                     image.initrd = initrd.to_owned();
+                    image.loader = None;
                     let wiring = Wiring {
                         console: Console::Socket(endpoints.console.clone()),
                         control: Control::Socket(endpoints.control.clone()),

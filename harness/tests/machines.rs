@@ -296,6 +296,7 @@ fn with_init(image: &mut Image, directory: &Path, script: &str) {
     writer.write_all(script.as_bytes()).unwrap();
     cpio::newc::trailer(writer.finish().unwrap()).unwrap();
     image.initrd = directory.join("initrd");
+    image.loader = None;
     std::fs::write(&image.initrd, archive).unwrap();
 }
 

@@ -229,6 +229,9 @@ build_kernel() {
 	find initrd -exec touch -h -d @0 {} +
 	(cd initrd && find . | sort | busybox cpio -o -H newc -R 0:0 --renumber-inodes --ignore-devno 2>/dev/null) >"$result/initrd"
 
+	. "$loader"
+	make_loader "$result/kernel" "$result/initrd" "$result/loader" "$result/payload"
+
 	mkdir -p "$result/root/usr/lib/modules" "$result/root/etc/netprop"
 	mv "$modules" "$result/root/usr/lib/modules/"
 	# shellcheck disable=SC2086 # split on purpose
@@ -238,7 +241,9 @@ build_kernel() {
 # Puts together what other parts have unpacked.
 build_image() {
 	mkdir -p "$result" root
-	cp "$kernel/kernel" "$kernel/initrd" "$result/"
+	for file in kernel initrd loader payload; do
+		cp --link "$kernel/$file" "$result/" 2>/dev/null || cp "$kernel/$file" "$result/"
+	done
 	# shellcheck disable=SC2154 # set by Nix
 	for part in "$userland" ${further:+"$further"} "$kernel/root"; do
 		# Links to the parts' own files where one disk holds both; what is written to is copied first.

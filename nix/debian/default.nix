@@ -39,6 +39,7 @@ let
   kernel = { kernel, kernelPackages, ... }: part "kernel-${kernel}" "kernel" (withTools // {
     packages = packages kernelPackages;
     initramfs_init = ./initramfs-init;
+    loader = ./loader.sh;
     boot_modules = bootModules;
   });
   further = files: part "packages" "packages" (withTools // { packages = packages files; });

@@ -15,6 +15,8 @@ pub struct Image {
     pub kernel: PathBuf,
     /// The initial memory disk.
     pub initrd: PathBuf,
+    /// What machines boot in the place of these two, to the same end.
+    pub loader: Option<Loader>,
     /// The read-only file system that becomes the guest's root, for the first disk.
     pub root: PathBuf,
     /// The directory of the host that the guest mounts over 9p, by the tag `store`; none where all
@@ -25,6 +27,17 @@ pub struct Image {
     /// A formatted disk (sparse, raw) for each format that was asked for. A machine gets an overlay on one, such
     /// as `qemu-img create -f qcow2 -F raw -b TEMPLATE FILE` makes.
     pub scratch: BTreeMap<Format, PathBuf>,
+}
+
+/// A kernel and its initial memory disk in a form that QEMU puts back to a snapshot sooner: it writes the
+/// kernel that it boots anew each time that a machine is reset. So it boots a program of a
+/// kilobyte, which takes the kernel out of what it finds in the place of the initial memory disk.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Loader {
+    /// The program, for direct boot.
+    pub program: PathBuf,
+    /// The kernel as it lies in memory, followed by the initial memory disk.
+    pub payload: PathBuf,
 }
 
 /// What every guest's kernel is told: where to write, to reboot after a panic (whose text is out
@@ -41,17 +54,29 @@ impl Image {
         scratch: BTreeMap<Format, PathBuf>,
     ) -> Self {
         let (kernel, initrd, root) = (kernel.into(), initrd.into(), root.into());
-        Self { kernel, initrd, root, store: None, command_line: COMMAND_LINE.to_owned(), scratch }
+        let command_line = COMMAND_LINE.to_owned();
+        Self { kernel, initrd, loader: None, root, store: None, command_line, scratch }
     }
 
     /// Puts an image together from the store.
     pub(crate) fn new(image: &Path, scratch: &BTreeMap<Format, PathBuf>) -> Self {
-        let [kernel, initrd, root] = ["kernel", "initrd", "root"].map(|name| image.join(name));
+        let [kernel, initrd, root, program, payload] =
+            ["kernel", "initrd", "root", "loader", "payload"].map(|name| image.join(name));
         let usual = Self::of_files(kernel, initrd, root, scratch.clone());
         // A base that needs more than the usual says so in files of these names.
         let text = |name: &str| Some(fs::read_to_string(image.join(name)).ok()?.trim().to_owned());
         let command_line = text("command-line").unwrap_or_else(|| usual.command_line.clone());
-        Self { command_line, store: text("store").map(PathBuf::from), ..usual }
+        let loader = program.exists().then_some(Loader { program, payload });
+        Self { command_line, store: text("store").map(PathBuf::from), loader, ..usual }
+    }
+
+    /// What QEMU is given as the kernel and as the initial memory disk.
+    #[must_use]
+    pub fn booted(&self) -> (&Path, &Path) {
+        match &self.loader {
+            Some(Loader { program, payload }) => (program, payload),
+            None => (&self.kernel, &self.initrd),
+        }
     }
 
     /// The first file that is not what it should be, and why.
@@ -60,6 +85,8 @@ impl Image {
         let scratch = |(format, path): (&Format, &PathBuf)| flaw(path, scratch_check(format.file_system));
         flaw(&self.kernel, check_kernel)
             .or_else(|| flaw(&self.initrd, check_initrd))
+            .or_else(|| self.loader.as_ref().and_then(|loader| flaw(&loader.program, check_kernel)))
+            .or_else(|| self.loader.as_ref().and_then(|loader| flaw(&loader.payload, check_payload)))
             .or_else(|| flaw(&self.root, check_root).filter(|_| self.store.is_none()))
             .or_else(|| self.scratch.iter().find_map(scratch))
     }
@@ -96,6 +123,17 @@ fn check_initrd(path: &Path) -> Result<(), String> {
     let begins: [&[u8]; 4] = [b"070701", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ"];
     let known = begins.iter().any(|magic| has(&file, 0, magic));
     if known { Ok(()) } else { Err("it does not begin as a cpio archive does".to_owned()) }
+}
+
+/// A kernel before a cpio archive, of which only the archive's end is known: a name, in its last two blocks.
+fn check_payload(path: &Path) -> Result<(), String> {
+    let (file, size) = open(path)?;
+    let length = size.min(1024);
+    let mut end = vec![0; length as usize];
+    let read = file.read_exact_at(&mut end, size - length);
+    read.map_err(|error| format!("it cannot be read ({error})"))?;
+    let is_whole = end.windows(10).any(|name| name == b"TRAILER!!!");
+    if is_whole { Ok(()) } else { Err("it does not end as a cpio archive does".to_owned()) }
 }
 
 /// A squashfs or an erofs whose superblock counts no more bytes than the file has.
@@ -188,12 +226,19 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         let scratch = BTreeMap::from([(FileSystem::Xfs.into(), path("xfs"))]);
-        let image = Image::new(directory.path(), &scratch);
-        let good: [(&str, &[u8]); 4] =
-            [("kernel", b"\x7fELF"), ("initrd", b"070701"), ("root", &root(8192)), ("xfs", b"XFSB")];
+        let good: [(&str, &[u8]); 6] = [
+            ("kernel", b"\x7fELF"),
+            ("initrd", b"070701"),
+            ("root", &root(8192)),
+            ("xfs", b"XFSB"),
+            ("loader", b"\x7fELF"),
+            ("payload", b"TRAILER!!!\0"),
+        ];
         for (name, content) in good {
             fs::write(path(name), content).unwrap();
         }
+        let image = Image::new(directory.path(), &scratch);
+        assert_eq!(image.booted(), (path("loader").as_path(), path("payload").as_path()));
         assert_eq!(image.flaw(), None);
         for (name, content) in good {
             for (bad, why) in [(&b""[..], "empty"), (b"garbage", "")] {

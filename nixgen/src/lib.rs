@@ -52,7 +52,7 @@ pub use base::BaseOffer;
 pub use builder::{Builder, Built, Expression};
 pub use error::Error;
 pub use evaluation::{EvaluationError, Position, Problem};
-pub use image::Image;
+pub use image::{Image, Loader};
 pub use nixos::{NixosOptions, NixosStore, NixpkgsPin, NixpkgsSource, UserModule};
 pub use options::{BaseChoice, BuildOptions, StoreChoice};
 pub use progress::{Cancel, Observer, Progress};

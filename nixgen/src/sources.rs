@@ -6,11 +6,12 @@ use std::path::Path;
 use crate::error::Error;
 
 /// Each file with its path below `nix/`.
-const FILES: [(&str, &str); 15] = [
+const FILES: [(&str, &str); 16] = [
     ("debian/default.nix", include_str!("../../nix/debian/default.nix")),
     ("debian/build.sh", include_str!("../../nix/debian/build.sh")),
     ("debian/init", include_str!("../../nix/debian/init")),
     ("debian/initramfs-init", include_str!("../../nix/debian/initramfs-init")),
+    ("debian/loader.sh", include_str!("../../nix/debian/loader.sh")),
     ("debian/sshd_config", include_str!("../../nix/debian/sshd_config")),
     ("nixos/common.nix", include_str!("../../nix/nixos/common.nix")),
     ("nixos/default.nix", include_str!("../../nix/nixos/default.nix")),

@@ -183,6 +183,7 @@ pub fn domain_xml(
     };
     let prefix = network.subnet().prefix_len();
     let (name, uuid) = known_by(machine, wiring);
+    let (kernel, initrd) = image.booted();
     let mut qemu_arguments = nics(machine, wiring)?;
     if uuid != machine.uuid {
         // Of two uuids that QEMU is given, the guest finds the last.
@@ -200,8 +201,8 @@ pub fn domain_xml(
         clock_timer: machine.clock_source.as_ref().and_then(timer),
         accelerator,
         cpu_mode,
-        kernel: texts.path("kernel", &image.kernel)?,
-        initrd: texts.path("initrd", &image.initrd)?,
+        kernel: texts.path("kernel", kernel)?,
+        initrd: texts.path("initrd", initrd)?,
         command_line: command_line(machine, image)?,
         root: texts.path("root", &image.root)?,
         store: texts.optional("store", image.store.as_deref())?,

@@ -198,13 +198,15 @@ impl Lab {
             ..Wiring::default()
         };
         let mut kind = nobody_xml(machine, image, &wiring)?;
-        let scratch = image.scratch.get(&machine.format());
-        for file in [&image.kernel, &image.initrd, &image.root].into_iter().chain(scratch) {
-            // Of the scratch disk only the size is known to a guest that has not mounted it.
-            let name = if Some(file) == scratch { Path::new("scratch") } else { file };
+        let (kernel, initrd) = image.booted();
+        for file in [kernel, initrd, &image.root] {
             let (size, modified) = state(file).map_err(SystemError::infrastructure)?;
-            let modified = if Some(file) == scratch { 0 } else { modified };
-            writeln!(kind, "{} of {size} bytes and {modified}", name.display()).ok();
+            writeln!(kind, "{} of {size} bytes and {modified}", file.display()).ok();
+        }
+        if let Some(scratch) = image.scratch.get(&machine.format()) {
+            // Only its size is known to a guest that has not mounted it.
+            let (size, _) = state(scratch).map_err(SystemError::infrastructure)?;
+            writeln!(kind, "a scratch disk of {size} bytes").ok();
         }
         kind.push_str(self.templates.host()?);
         Ok(kind)
