@@ -18,9 +18,12 @@ use model::Model;
 use proptest::test_runner::{Config as ProptestConfig, FileFailurePersistence, TestCaseError, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 
+#[path = "support/median.rs"]
+mod median;
 #[path = "beside_proptest/specifications.rs"]
 mod specifications;
 
+use median::median;
 use specifications::{Map, Register, Stack};
 
 /// How often each side is measured.
@@ -69,11 +72,6 @@ where
 
 fn rate(elapsed: Duration) -> f64 {
     (COMMANDS as f64) / elapsed.as_secs_f64()
-}
-
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
 }
 
 fn compare<M, S, T>(

@@ -18,6 +18,11 @@ use harness::nixgen::{Console, Control, Image, Wiring, domain_xml};
 use harness::proptest::strategy::{Strategy as _, ValueTree as _};
 use harness::proptest::test_runner::TestRunner;
 
+#[path = "support/median.rs"]
+mod median;
+
+use median::median;
+
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// A kernel that has not reached `/init` by then never will.
@@ -131,9 +136,4 @@ fn become_ready(lab: &Lab, network: &Network) -> Result<f64> {
     let elapsed = start.elapsed().as_secs_f64();
     drop(live);
     Ok(elapsed)
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
 }

@@ -8,15 +8,15 @@
 use std::error::Error;
 use std::fs;
 use std::thread;
-use std::time::Instant;
 
-use harness::machines::{Lab, LabOptions, MachineSystem};
-use harness::model::{MachineSpec, Mebibytes, NetworkParameters, Parameter};
-use harness::{Config, Runner, Shape, Silent, Stop};
+use harness::machines::{Lab, LabOptions};
+
+#[path = "support/jobs.rs"]
+mod jobs;
+
+use jobs::{JOBS, cases_an_hour};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
-
-const JOBS: [u32; 4] = [1, 2, 4, 8];
 
 fn main() -> Result<()> {
     let cases = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(8);
@@ -35,31 +35,6 @@ fn main() -> Result<()> {
         println!("| {jobs} | {room:.0} | {:.2} | {crowd:.0} | {:.2} |", room / room_one, crowd / crowd_one);
     }
     Ok(())
-}
-
-/// How many cases an hour have a verdict, as so many of them tell.
-fn cases_an_hour(lab: &Lab, jobs: u32, cases: u32) -> Result<f64> {
-    let memory = Mebibytes::new(96)?;
-    let bounds = NetworkParameters::new(lab.kernels()?.into_iter().take(1).collect())?
-        .with(Parameter::memory(memory..=memory)?)
-        .with_machines(1..=2);
-    let (model, system) = (MachineSpec::new(bounds)?, MachineSystem::new(lab));
-    let config = Config {
-        cases,
-        jobs,
-        shape: Shape::sequential(3..=6),
-        seed: Some(1.into()),
-        most_inconclusive: cases,
-        failures: None,
-        regressions: None,
-        ..Config::default()
-    };
-    let start = Instant::now();
-    let summary = Runner::new(&model, &system, &config, &Silent, &Stop::default()).run_side_by_side()?;
-    if let Some(failure) = summary.failure {
-        return Err(format!("a case failed that should hold: {}", failure.evidence).into());
-    }
-    Ok(f64::from(summary.held) * 3600.0 / start.elapsed().as_secs_f64())
 }
 
 /// What the host has.

@@ -13,8 +13,12 @@ use harness::proptest::strategy::{Strategy as _, ValueTree as _};
 use harness::proptest::test_runner::TestRunner;
 use harness::remote::{Command, Session};
 
+#[path = "support/median.rs"]
+mod median;
 #[path = "support/ssh_process.rs"]
 mod ssh_process;
+
+use median::median;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -70,9 +74,4 @@ fn seconds(act: impl FnOnce() -> Result<()>) -> Result<f64> {
     let start = Instant::now();
     act()?;
     Ok(start.elapsed().as_secs_f64())
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
 }

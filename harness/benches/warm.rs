@@ -8,21 +8,19 @@
 //! sides are measured in turn, so that what else the host does meets them alike. Each case leaves
 //! something behind: a file on every machine, and the sessions that made it.
 
-use std::error::Error;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use harness::machines::{Boots, Lab, LabOptions, LiveNetwork, MachineSystem};
-use harness::model::{FileSystem, Mebibytes, Network, NetworkParameters, Parameter};
-use harness::proptest::strategy::{Strategy as _, ValueTree as _};
-use harness::proptest::test_runner::TestRunner;
-use harness::remote::Command;
-use harness::{Event, Observer, Stop, System as _};
+use harness::{Stop, System as _};
 
-/// As little memory as is generated, in MiB.
-const LEAST: u64 = 96;
+#[path = "support/median.rs"]
+mod median;
+#[path = "support/starts.rs"]
+mod starts;
 
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+use median::median;
+use starts::{LEAST, Result, Warnings, begin, boot, network, put_back};
 
 fn main() -> Result<()> {
     let rounds = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(7);
@@ -44,17 +42,6 @@ fn main() -> Result<()> {
         memory_beside_cold(&lab)?;
     }
     Ok(())
-}
-
-/// Tells of what would make times into those of something else.
-struct Warnings;
-
-impl Observer for Warnings {
-    fn event(&self, event: &Event<'_>) {
-        if let Event::Warning { text } = event {
-            eprintln!("warning: {text}");
-        }
-    }
 }
 
 fn put_back_beside_cold(lab: &Lab, rounds: usize) -> Result<()> {
@@ -80,7 +67,7 @@ fn new_identities_beside_cold(lab: &Lab, rounds: usize) -> Result<()> {
             count,
             rounds,
             || boot(lab, &network(lab, count, LEAST)?),
-            || make(lab, &network(lab, count, LEAST)?),
+            || begin(lab, &network(lab, count, LEAST)?),
         )?;
     }
     println!();
@@ -110,17 +97,6 @@ fn row(
         cold_first / warm_first
     );
     Ok(())
-}
-
-/// Seconds until machines that nobody has seen before are ready, and until a first command on each has
-/// ended.
-fn make(lab: &Lab, network: &Network) -> Result<[f64; 2]> {
-    let system = MachineSystem::new(lab);
-    let start = Instant::now();
-    let live = system.new_sut(network)?;
-    let ready = start.elapsed().as_secs_f64();
-    first_commands(&live, network)?;
-    Ok([ready, start.elapsed().as_secs_f64()])
 }
 
 /// Prints what machines that do nothing take up of the host's memory.
@@ -159,55 +135,4 @@ fn proportional_set_size(lab: &Lab) -> Result<u64> {
         total += size.ok_or("the kernel tells no PSS")?.trim().parse::<u64>()?;
     }
     Ok(total / 1024)
-}
-
-/// A network of new machines with the first kernel and this much memory in MiB, all of them on.
-fn network(lab: &Lab, count: usize, memory: u64) -> Result<Network> {
-    let kernels = lab.kernels()?.into_iter().take(1).collect();
-    let memory = Mebibytes::new(memory)?;
-    let bounds = NetworkParameters::new(kernels)?
-        .with(Parameter::memory(memory..=memory)?)
-        .with(Parameter::scratches([FileSystem::Ext4])?)
-        .with_machines(count..=count);
-    let strategy = bounds.strategy()?;
-    let tree = strategy.new_tree(&mut TestRunner::default()).map_err(|why| why.to_string())?;
-    Ok(tree.current().all_running())
-}
-
-/// Seconds until the last machine of a network, made from nothing, says that it is ready, and until
-/// a first command on each has ended.
-fn boot(lab: &Lab, network: &Network) -> Result<[f64; 2]> {
-    let start = Instant::now();
-    let live = LiveNetwork::create(lab, network)?;
-    let ready = start.elapsed().as_secs_f64();
-    first_commands(&live, network)?;
-    Ok([ready, start.elapsed().as_secs_f64()])
-}
-
-/// The same of a network that a case before has used.
-fn put_back(lab: &Lab, network: &Network) -> Result<[f64; 2]> {
-    let system = MachineSystem::new(lab);
-    let live = system.new_sut(network)?;
-    first_commands(&live, network)?;
-    system.destroy_sut(live)?;
-    let start = Instant::now();
-    let live = system.new_sut(network)?;
-    let ready = start.elapsed().as_secs_f64();
-    if system.put_back() != 1 {
-        return Err("the network was made anew".into());
-    }
-    first_commands(&live, network)?;
-    Ok([ready, start.elapsed().as_secs_f64()])
-}
-
-fn first_commands(live: &LiveNetwork<'_>, network: &Network) -> Result<()> {
-    for id in network.ids() {
-        live.run(&id, &Command::new("echo here >/scratch/mark"))?;
-    }
-    Ok(())
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
 }

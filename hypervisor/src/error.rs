@@ -217,9 +217,9 @@ pub enum Error {
         /// What qemu-img said.
         message: String,
     },
-    /// There is no room for what machines are to begin from.
+    /// There is no room for what machines are to begin from, or to be put back to.
     #[error(
-        "the file system of {} has no room for a snapshot of {mebibytes} MiB: make room there, or set XDG_CACHE_HOME to a directory on another",
+        "the file system of {} has no room for a snapshot of {mebibytes} MiB: make room there, or set {variable} to a directory on another",
         .path.display()
     )]
     NoRoom {
@@ -227,6 +227,8 @@ pub enum Error {
         path: PathBuf,
         /// How large it would be.
         mebibytes: u64,
+        /// The environment variable that says where it is.
+        variable: &'static str,
     },
     /// Another run uses what would have to be made anew.
     #[error("the snapshot {} cannot be used, and not made anew while another run uses it: wait for that run's end", .path.display())]

@@ -11,6 +11,7 @@
 //! may begin from it, and exclusively by who makes or removes it.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
@@ -30,6 +31,10 @@ const MANIFEST: &str = "manifest.json";
 const NEW: &str = "new";
 /// What the lock of an entry ends in.
 const LOCK: &str = "lock";
+/// The environment variable that says where caches are.
+const PLACE: &str = "XDG_CACHE_HOME";
+/// With less room than this, in bytes, a file system is full.
+const NO_ROOM: u64 = 1 << 20;
 /// How soon a lock is asked for again that was taken in between.
 const AGAIN: Duration = Duration::from_millis(10);
 
@@ -104,7 +109,7 @@ impl TemplateCache {
     /// What `make` returns; [`Error::File`] or [`Error::DiskFull`] where the directory cannot be used,
     /// [`Error::NoRoom`] where so much does not fit, and [`Error::InUse`] where one that cannot be
     /// trusted is held by another run.
-    pub fn get<E: From<Error>>(
+    pub fn get<E: From<Error> + Display>(
         &self,
         kind: &str,
         size: u64,
@@ -253,7 +258,7 @@ impl Entry {
     }
 
     /// Has a template made in place of what is there.
-    fn make<E: From<Error>>(
+    fn make<E: From<Error> + Display>(
         &self,
         kind: &str,
         size: u64,
@@ -267,10 +272,16 @@ impl Entry {
             let kept = seal(kind, &new).and_then(|()| fs::rename(&new, &self.directory));
             kept.map_err(|error| Error::file("write", &new)(error).into())
         });
-        if made.is_err() {
+        made.map_err(|error| {
+            let is_full = room(&new).is_ok_and(|room| room < NO_ROOM);
             let _ = fs::remove_dir_all(&new);
-        }
-        made
+            if !is_full {
+                return error;
+            }
+            // QEMU ends on a signal where a page of its memory finds no room, and says nothing of it.
+            tracing::debug!(%error, "a snapshot was not made for want of room");
+            Error::NoRoom { path: new.clone(), mebibytes: size >> 20, variable: PLACE }.into()
+        })
     }
 
     /// Removes the entry and what was left half-made, such that it is none from the first moment on.
@@ -304,12 +315,17 @@ fn gone(removed: io::Result<()>) -> io::Result<()> {
 }
 
 fn check_room(directory: &Path, size: u64) -> Result<(), Error> {
-    let room = rustix::fs::statvfs(directory).map_err(io::Error::from);
-    let room = room.map_err(Error::file("look for room in", directory))?;
-    if room.f_bavail.saturating_mul(room.f_frsize) >= size {
+    if room(directory)? >= size {
         return Ok(());
     }
-    Err(Error::NoRoom { path: directory.to_owned(), mebibytes: size >> 20 })
+    Err(Error::NoRoom { path: directory.to_owned(), mebibytes: size >> 20, variable: PLACE })
+}
+
+/// How many bytes the file system of a directory has room for.
+fn room(directory: &Path) -> Result<u64, Error> {
+    let room = rustix::fs::statvfs(directory).map_err(io::Error::from);
+    let room = room.map_err(Error::file("look for room in", directory))?;
+    Ok(room.f_bavail.saturating_mul(room.f_frsize))
 }
 
 /// Writes the manifest of a directory of files that are complete.

@@ -115,6 +115,14 @@ impl Session {
         self.connections
     }
 
+    /// Ends the connection without a word to the machine, which is about to lose its power or its memory of
+    /// it. A session that is dropped says goodbye; what passes it on waits for the machine's answer then.
+    pub fn abort(self) {
+        if let Some(transport) = &self.transport {
+            transport.reset();
+        }
+    }
+
     /// Runs a command and waits for its end, its limit, or the loss of the connection.
     ///
     /// A child that the command leaves in the background is not waited for. After

@@ -71,6 +71,14 @@ impl Transport {
         ssh2::Error::last_session_error(&self.session).unwrap_or_else(ssh2::Error::unknown)
     }
 
+    /// Ends the connection by a reset: whoever passes it on, such as QEMU's user-mode network, forgets it at
+    /// once, and does not wait for what the machine may never send.
+    pub(crate) fn reset(&self) {
+        if let Err(error) = rustix::net::connect_unspec(&self.socket) {
+            tracing::debug!(%error, "a connection was not reset");
+        }
+    }
+
     /// Whether a packet is half sent: then nothing but the step that began it may go on.
     pub(crate) fn is_sending(&self) -> bool {
         matches!(self.session.block_directions(), BlockDirections::Outbound | BlockDirections::Both)
@@ -104,6 +112,29 @@ pub(crate) fn wait_for(socket: &TcpStream, flags: PollFlags, deadline: Deadline)
             Err(Errno::INTR) => {}
             // Whatever else came of it, the next step finds out and says so.
             Ok(_) | Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read as _};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_that_is_reset_is_gone_for_its_peer() {
+        for (is_reset, ends) in [(true, Err(ErrorKind::ConnectionReset)), (false, Ok(0))] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let transport =
+                Transport::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap()).unwrap();
+            let (mut peer, _) = listener.accept().unwrap();
+            if is_reset {
+                transport.reset();
+            }
+            drop(transport);
+            assert_eq!(peer.read(&mut [0]).map_err(|error| error.kind()), ends);
         }
     }
 }

@@ -384,10 +384,9 @@ impl Lab {
         self.observer.event(&Event::Warning { text });
     }
 
-    /// Whether machines with this image can begin from what another one was.
-    pub(super) fn begins_from_snapshots(&self, image: &Image) -> bool {
-        // QEMU saves no machine that has mounted a directory of the host.
-        image.store.is_none() && self.builds.builder().begins_from_snapshots()
+    /// Whether machines of this base can begin from what another one was.
+    pub(super) fn begins_from_snapshots(&self) -> bool {
+        self.builds.builder().begins_from_snapshots()
     }
 
     /// What was found out about configurations.

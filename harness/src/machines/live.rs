@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hypervisor::State;
 use model::{MachineId, Network, Outcome};
+use nixgen::Image;
 use remote::{Command, ConnectError, Ending, Output, RunError, Session, Target};
 
 use crate::machines::hold::Hardware;
@@ -64,7 +65,16 @@ impl<'lab> LiveNetwork<'lab> {
 
     /// Builds what the network needs, and defines its machines.
     pub(super) fn define(lab: &'lab Lab, network: &Network, begin: Begin) -> Result<Self, SystemError> {
-        let images = lab.images(network)?;
+        Self::define_with(lab, network, lab.images(network)?, begin)
+    }
+
+    /// As [`LiveNetwork::define`], of machines with these images.
+    pub(super) fn define_with(
+        lab: &'lab Lab,
+        network: &Network,
+        images: Vec<Image>,
+        begin: Begin,
+    ) -> Result<Self, SystemError> {
         let shared = Shared::new(lab, network, begin)?;
         let prepared = thread::scope(|scope| {
             let machines = network.machines().iter().zip(images);

@@ -77,7 +77,7 @@ impl Status {
         known.moment.power = power;
         known.moment.epoch += 1;
         known.moment.changes += u64::from(power == Power::Changing);
-        known.idle.clear();
+        known.idle.drain(..).for_each(Session::abort);
     }
 
     /// Takes note of what has come of that.
@@ -104,6 +104,8 @@ impl Status {
         let mut known = self.known();
         if known.moment.epoch == epoch {
             known.idle.push(session);
+        } else {
+            session.abort();
         }
     }
 

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::UNIX_EPOCH;
 
-use hypervisor::{BootError, Definition, Switch, Template, TemplateCache, free_loopback_port, make_template};
+use hypervisor::{
+    BootError, Definition, Error, Switch, Template, TemplateCache, free_loopback_port, make_template,
+};
 use model::machine::Mtu;
 use model::{Machine, MachineId, Network, Subnet};
 use nixgen::{Console, Control, Data, Image, Management, Wiring};
@@ -79,7 +81,7 @@ impl Lab {
         image: &Image,
         switch: &Switch,
     ) -> Option<Arc<Template>> {
-        if self.options.boots == Boots::Cold || !self.begins_from_snapshots(image) {
+        if self.options.boots == Boots::Cold || !self.begins_from_snapshots() || !self.can_be_saved(image) {
             return None;
         }
         let kind = match self.kind(machine, image) {
@@ -95,6 +97,16 @@ impl Lab {
             Err(error) => self.without_snapshots(&error),
         });
         template.clone()
+    }
+
+    /// Whether QEMU saves machines with this image, of which a warning tells where it does not: it saves none
+    /// that has mounted a directory of the host.
+    pub(super) fn can_be_saved(&self, image: &Image) -> bool {
+        if image.store.is_some() {
+            let text = "machines are booted for each case, since QEMU saves none that has mounted the host's store by 9p: leave out --nixos-store 9p to have them begin from what was saved";
+            self.warn_once("9p", text);
+        }
+        image.store.is_none()
     }
 
     /// Uses a snapshot no more that a machine could not begin from; false where that was known.
@@ -124,16 +136,19 @@ impl Lab {
         self.kind(machine, image).is_ok_and(|kind| booted.contains(&kind))
     }
 
-    fn without_snapshots<T>(&self, error: &dyn std::fmt::Display) -> Option<T> {
-        self.warn_once(&format!("machines are booted, since they cannot begin from a snapshot: {error}"));
+    fn without_snapshots<T>(&self, error: &SystemError) -> Option<T> {
+        let text = format!("machines are booted, since they cannot begin from a snapshot: {error}");
+        self.warn_once(&format!("begin: {}", reason(error)), &text);
         None
     }
 
-    /// Tells of what may be met with every machine.
-    pub(super) fn warn_once(&self, text: &str) {
+    /// Tells of what may be met with every machine, once for each reason.
+    pub(super) fn warn_once(&self, reason: &str, text: &str) {
         let mut warned = self.templates.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        if warned.insert(text.to_owned()) {
+        if warned.insert(reason.to_owned()) {
             self.warn(text);
+        } else {
+            tracing::debug!("{text}");
         }
     }
 
@@ -149,7 +164,7 @@ impl Lab {
             return Err(SystemError::Infrastructure(why.into()));
         };
         let size = machine.memory.get() << 20;
-        cache.get(kind, size, &|text| self.warn_once(text), |directory| {
+        cache.get(kind, size, &|text| self.warn_once(text, text), |directory| {
             self.make_template(machine, image, switch, directory)
         })
     }
@@ -210,6 +225,26 @@ impl Lab {
         }
         kind.push_str(self.templates.host()?);
         Ok(kind)
+    }
+}
+
+/// What stands for an error that is met again with the next machine, or the next network, whatever path it
+/// names there.
+fn reason(error: &SystemError) -> String {
+    let cause: &(dyn std::error::Error + 'static) = match error {
+        SystemError::Infrastructure(cause) | SystemError::Hopeless(cause) => cause.as_ref(),
+        _ => return error.to_string(),
+    };
+    cause.downcast_ref().map_or_else(|| error.to_string(), reason_of)
+}
+
+/// As [`reason`], of the hypervisor's errors.
+pub(super) fn reason_of(error: &Error) -> String {
+    match error {
+        Error::DiskFull { .. } | Error::NoRoom { .. } => "no room".to_owned(),
+        Error::File { action, source, .. } => format!("{action}: {source}"),
+        Error::Refused { message, .. } => message.clone(),
+        error => error.to_string(),
     }
 }
 

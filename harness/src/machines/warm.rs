@@ -11,6 +11,7 @@ use crate::machines::identity;
 use crate::machines::live::{Boot, LiveNetwork, join};
 use crate::machines::shared::Shared;
 use crate::machines::status::Power;
+use crate::machines::templates::reason_of;
 use crate::system::SystemError;
 
 /// How the machines of a network come to the start of a case.
@@ -87,7 +88,11 @@ impl Shared<'_> {
         if !is_first {
             return self.boot_machine(machine, hardware);
         }
-        let is_saved = self.begin == Begin::Kept && !self.has_services();
+        let is_kept = self.begin == Begin::Kept;
+        if is_kept && !self.lab.can_be_saved(&hardware.image) {
+            self.spoil();
+        }
+        let is_saved = is_kept && !self.has_services() && !self.is_spoiled.load(Ordering::Relaxed);
         if self.may_begin_from_snapshot(machine, hardware)
             && let Some(boot) = self.begin_from_snapshot(machine, hardware)?
         {
@@ -139,7 +144,8 @@ impl Shared<'_> {
         match hardware.machine.save() {
             Ok(snapshot) => hardware.start.saved = Some(snapshot),
             Err(error) => {
-                self.lab.warn(&format!("the network is not kept for the next case: {error}"));
+                let text = format!("networks are made anew for each case, since none can be kept: {error}");
+                self.lab.warn_once(&format!("keep: {}", reason_of(&error)), &text);
                 self.spoil();
             }
         }
@@ -195,7 +201,7 @@ impl<'lab> LiveNetwork<'lab> {
     ) -> Result<Self, SystemError> {
         let live = Self::define(lab, network, begin)?;
         live.boot_running()?;
-        if begin == Begin::Kept && live.shared.has_services() {
+        if live.shared.has_services() && live.is_sound() {
             live.save_running()?;
         }
         Ok(live)
@@ -298,4 +304,58 @@ fn each<E: Into<SystemError> + Send>(
         threads.into_iter().map(join).collect()
     });
     results.into_iter().try_for_each(|result| result.map_err(Into::into))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::machines::{Boots, Lab, LabOptions};
+    use crate::observe::{Event, Observer};
+    use crate::stop::Stop;
+
+    #[derive(Default)]
+    struct Warnings(Mutex<Vec<String>>);
+
+    impl Observer for Warnings {
+        fn event(&self, event: &Event<'_>) {
+            if let Event::Warning { text } = event {
+                self.0.lock().unwrap().push((*text).to_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn machines_that_a_directory_of_the_host_is_served_to_boot_and_one_warning_says_so() {
+        // Where something is missing, this says so.
+        if Lab::for_test().unwrap().is_none() {
+            return;
+        }
+        let (warnings, place) = (Arc::new(Warnings::default()), tempfile::tempdir().unwrap());
+        let snapshots = Some(place.path().join("snapshots"));
+        let options = LabOptions { boots: Boots::Warm, snapshots, ..LabOptions::default() };
+        let observer: Arc<dyn Observer> = warnings.clone();
+        let lab = Lab::open(options, observer, Stop::default()).unwrap();
+        let kernel = lab.kernels().unwrap().remove(0);
+        let machine = |name: &str, address: u8| {
+            format!(
+                r#"{{ "id": "{name}", "uuid": "b9d1ee3a-55b1-4a1c-9d9b-0000000000{address:02x}",
+                     "address": "172.16.2.{address}", "kernel": "{kernel}", "memory": 96,
+                     "file_system": "ext4", "running": true }}"#
+            )
+        };
+        let machines = [machine("served-a", 31), machine("served-b", 32)].join(",");
+        let network: Network = serde_json::from_str(&format!(r#"{{ "machines": [{machines}] }}"#)).unwrap();
+        let mut images = lab.images(&network).unwrap();
+        images.iter_mut().for_each(|image| image.store = Some(place.path().to_owned()));
+        for _ in 0..2 {
+            let live = LiveNetwork::define_with(&lab, &network, images.clone(), Begin::Kept).unwrap();
+            live.boot_running().unwrap();
+            assert!(!live.is_reused() && !live.is_sound(), "they have booted, and are not kept");
+        }
+        let warnings = warnings.0.lock().unwrap();
+        let [warning] = &warnings[..] else { panic!("one warning: {warnings:?}") };
+        assert!(warning.starts_with("machines are booted for each case, since QEMU saves none"), "{warning}");
+    }
 }

@@ -6,7 +6,8 @@
 //! could not have been generated.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 
 use model::Model;
 use proptest::strategy::{Strategy as _, ValueTree as _};
@@ -114,16 +115,20 @@ impl Domain {
     /// Plainer values than this one, the plainest first: some of the least, and the next below.
     fn plainer(&self, path: &str, own: &Leaf) -> Vec<Leaf> {
         const LEAST: usize = 3;
+        let Some(leaves) = self.0.get(path) else { return Vec::new() };
         let same_kind = |leaf: &&Leaf| matches!(leaf, Leaf::Number(_)) == matches!(own, Leaf::Number(_));
-        let below: Vec<&Leaf> =
-            self.0.get(path).into_iter().flatten().filter(same_kind).take_while(|leaf| *leaf < own).collect();
-        let next = below.iter().skip(LEAST).next_back();
-        below.iter().take(LEAST).chain(next).map(|leaf| (*leaf).clone()).collect()
+        let below = leaves.iter().filter(same_kind).take_while(|leaf| *leaf < own);
+        let mut plainer: Vec<Leaf> = below.take(LEAST).cloned().collect();
+        let next = leaves.range((Bound::Unbounded, Bound::Excluded(own))).next_back();
+        let next = next.filter(same_kind).filter(|next| !plainer.contains(next)).cloned();
+        plainer.extend(next);
+        plainer
     }
 }
 
 /// The draft in which each value of these commands is the plainest that there is in its place.
 pub(super) fn plainest<M: Model>(draft: &Draft<M>, domain: &Domain, ids: &[usize]) -> Draft<M> {
+    let ids: HashSet<usize> = ids.iter().copied().collect();
     changed(draft, |id, path, value| {
         let least = domain.0.get(path).and_then(BTreeSet::first);
         if let Some(least) = least.filter(|_| ids.contains(&id) && Leaf::of(value).is_some()) {
@@ -134,17 +139,11 @@ pub(super) fn plainest<M: Model>(draft: &Draft<M>, domain: &Domain, ids: &[usize
 
 /// The draft with `change` made to each value of its commands.
 fn changed<M: Model>(draft: &Draft<M>, change: impl Fn(usize, &str, &mut Value)) -> Draft<M> {
-    let all = draft.commands().map(|traced| (traced.id, traced.command.clone())).collect::<Vec<_>>();
-    let mut changed = draft.clone();
-    for (id, command) in all {
-        let Ok(mut value) = serde_json::to_value(&command) else { continue };
+    draft.replacing_each(|id, command| {
+        let mut value = serde_json::to_value(command).ok()?;
         each_leaf(&mut value, "", &mut |path, value| change(id, path, value));
-        match serde_json::from_value::<M::Command>(value) {
-            Ok(other) if other != command => changed = changed.replacing(id, other, None),
-            _ => {}
-        }
-    }
-    changed
+        serde_json::from_value(value).ok().filter(|other| other != command)
+    })
 }
 
 /// A value that commands share, and a plainer one to come in its place wherever it can.

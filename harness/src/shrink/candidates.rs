@@ -1,5 +1,7 @@
 //! Which steps there are from the best case so far.
 
+use std::collections::HashMap;
+
 use model::{Choice, Model};
 
 use super::alike::{plainer, renames};
@@ -23,8 +25,9 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
         self.state_steps(&mut steps);
         self.lane_steps(&mut steps);
         self.loops(&mut steps);
+        let prices = self.prices();
         for traced in self.best.commands() {
-            steps.push(self.deletion(Kind::Delete, vec![traced.id]));
+            steps.push(prices.deletion(Kind::Delete, vec![traced.id]));
         }
         self.hoists(&mut steps);
         self.value_steps(&mut steps);
@@ -33,11 +36,11 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
 
     /// Steps to try once no near one helps any more.
     pub(super) fn far_steps(&self) -> Vec<Step<M>> {
-        let mut steps = self.shortcuts();
+        let (mut steps, prices) = (self.shortcuts(), self.prices());
         let ids: Vec<usize> = self.best.commands().map(|traced| traced.id).collect();
         for (index, first) in ids.iter().enumerate() {
             for second in &ids[index + 1..] {
-                steps.push(self.deletion(Kind::Pair, vec![*first, *second]));
+                steps.push(prices.deletion(Kind::Pair, vec![*first, *second]));
             }
         }
         steps
@@ -45,28 +48,33 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
 
     /// What a run of the best case is expected to take, in seconds.
     pub(super) fn seconds(&self) -> f64 {
-        Clock::price(self.system_seconds(&self.best.initial) + self.command_seconds(|_| true))
+        Clock::price(self.system_seconds(&self.best.initial) + self.command_seconds())
     }
 
     fn system_seconds(&self, state: &M::State) -> f64 {
         self.clock.system(self.size(state))
     }
 
-    fn command_seconds(&self, counted: impl Fn(usize) -> bool) -> f64 {
-        let counted = self.best.commands().filter(|traced| counted(traced.id));
-        counted.map(|traced| self.clock.command(&self.model.kind(&traced.command))).sum()
+    fn command_seconds(&self) -> f64 {
+        self.each_command().map(|(_, seconds)| seconds).sum()
+    }
+
+    /// Each command of the best case, and what it is expected to take.
+    fn each_command(&self) -> impl Iterator<Item = (usize, f64)> {
+        let commands = self.best.commands();
+        commands.map(|traced| (traced.id, self.clock.command(&self.model.kind(&traced.command))))
+    }
+
+    /// What the best case is expected to take, by its parts.
+    fn prices(&self) -> Prices {
+        let each: HashMap<usize, f64> = self.each_command().collect();
+        let (system, commands) = (self.system_seconds(&self.best.initial), self.command_seconds());
+        Prices { system, commands, each }
     }
 
     /// How many sites a state has, such as machines.
     pub(super) fn size(&self, state: &M::State) -> usize {
         self.model.choices(state).chunk_by(|one, other| one.site == other.site).count()
-    }
-
-    fn deletion(&self, kind: Kind, ids: Vec<usize>) -> Step<M> {
-        let kept = self.command_seconds(|id| !ids.contains(&id));
-        let seconds = Clock::price(self.system_seconds(&self.best.initial) + kept);
-        let gain = real(ids.len());
-        Step::new(kind, Change::Delete(ids), gain, seconds)
     }
 
     /// The commands that relevance would have deleted next, where these are more than one.
@@ -78,12 +86,12 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
         priced.sort_by(|one, other| other.0.total_cmp(&one.0));
         let ids: Vec<usize> = priced.into_iter().map(|(_, id)| id).collect();
         let set = self.relevance.best_set(&ids, &self.tried_sets)?;
-        Some(self.deletion(Kind::Delete, set))
+        Some(self.prices().deletion(Kind::Delete, set))
     }
 
     fn state_steps(&self, steps: &mut Vec<Step<M>>) {
         let before = self.model.choices(&self.best.initial);
-        let commands = self.command_seconds(|_| true);
+        let commands = self.command_seconds();
         if self.has_state_tree() {
             // It can be followed once, so rather when commands are gone that keep it from going on.
             steps.push(Step::new(Kind::State, Change::StateTree, 0.2, self.seconds()));
@@ -105,7 +113,7 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
         if lanes.is_empty() {
             return;
         }
-        let seconds = self.seconds();
+        let (seconds, prices) = (self.seconds(), self.prices());
         let in_order: Vec<usize> = (0..lanes.len()).collect();
         let reversed: Vec<usize> = in_order.iter().rev().copied().collect();
         let all = real(lanes.iter().map(Vec::len).sum());
@@ -115,7 +123,7 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
         }
         for (index, lane) in lanes.iter().enumerate() {
             let ids = lane.iter().map(|traced| traced.id).collect();
-            let step = self.deletion(Kind::Lane, ids);
+            let step = prices.deletion(Kind::Lane, ids);
             steps.push(Step { gain: step.gain + 1.0, ..step });
             steps.push(Step::new(Kind::Advance, Change::Advance(index), 0.5, seconds));
         }
@@ -129,7 +137,7 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
         }
         if !self.best.finally.is_empty() {
             let ids = self.best.finally.iter().map(|traced| traced.id).collect();
-            steps.push(self.deletion(Kind::Lane, ids));
+            steps.push(prices.deletion(Kind::Lane, ids));
         }
     }
 
@@ -160,13 +168,13 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
     /// Commands of the prefix that lead back to the state before them, and to it for the first
     /// time.
     fn loops(&self, steps: &mut Vec<Step<M>>) {
-        let states = self.best.case().states(self.model);
+        let (states, prices) = (self.best.case().states(self.model), self.prices());
         for (from, state) in states.iter().enumerate() {
             let back = states[from + 1..].iter().position(|later| later == state);
             if let Some(further) = back.filter(|further| *further > 0) {
                 let looped = &self.best.prefix[from..=from + further];
                 let ids = looped.iter().map(|traced| traced.id).collect();
-                steps.push(self.deletion(Kind::Loop, ids));
+                steps.push(prices.deletion(Kind::Loop, ids));
             }
         }
     }
@@ -214,6 +222,25 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
         let gain = real(to - from - via.len());
         let change = Change::Shortcut { from, to, via };
         Step::new(Kind::Shortcut, change, gain, self.seconds())
+    }
+}
+
+/// What a case is expected to take, in seconds: making its system, its commands, and each of these by its
+/// identity. To ask all commands for each set of them what is left without it would take the square of
+/// their number.
+struct Prices {
+    system: f64,
+    commands: f64,
+    each: HashMap<usize, f64>,
+}
+
+impl Prices {
+    fn deletion<M: Model>(&self, kind: Kind, ids: Vec<usize>) -> Step<M> {
+        let deleted: f64 = ids.iter().filter_map(|id| self.each.get(id)).sum();
+        // What is left of no time at all is not less.
+        let seconds = Clock::price(self.system + (self.commands - deleted).max(0.0));
+        let gain = real(ids.len());
+        Step::new(kind, Change::Delete(ids), gain, seconds)
     }
 }
 

@@ -110,6 +110,17 @@ impl<M: Model> Draft<M> {
         draft
     }
 
+    /// Others in the place of those commands, told by their identity too, for which there is one.
+    pub(super) fn replacing_each(&self, other: impl Fn(usize, &M::Command) -> Option<M::Command>) -> Self {
+        let mut draft = self.clone();
+        for traced in draft.parts().flatten() {
+            if let Some(command) = other(traced.id, &traced.command) {
+                (traced.command, traced.tree, traced.bare) = (command, None, true);
+            }
+        }
+        draft
+    }
+
     /// The draft without commands that make no sense any more where they stand, that speak of
     /// results which nothing before them gives, or that give one of the same name once more; none
     /// where no case is left that the model takes.

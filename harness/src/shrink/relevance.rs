@@ -22,7 +22,7 @@ impl Relevance {
     /// Nothing is known of so many commands.
     pub(super) fn new(commands: usize) -> Self {
         let count = f64::from(u32::try_from(commands.max(1)).unwrap_or(u32::MAX));
-        Self { needed: HashMap::new(), at_first: (EXPECTED / count).clamp(0.03, 0.3) }
+        Self { needed: HashMap::new(), at_first: (EXPECTED / count).min(0.3) }
     }
 
     /// The command got the wrong answer: it is hardly to be missed.
@@ -55,17 +55,18 @@ impl Relevance {
         let mut order = ids.to_vec();
         // A stable sort: commands of which equally little is known stay together.
         order.sort_by(|one, other| self.of(*one).total_cmp(&self.of(*other)));
-        let (mut chance, mut best, mut most) = (1.0, None, 0.0);
-        let mut set = Vec::new();
-        for (count, id) in (1_u32..).zip(order) {
-            chance *= 1.0 - self.of(id);
-            set.push(id);
-            let gain = chance * f64::from(count);
-            if count > 1 && gain > most && !tried.contains(&set) {
-                (best, most) = (Some(set.clone()), gain);
-            }
-        }
-        best
+        let mut chance = 1.0;
+        let gains = (1_u32..).zip(&order).map(|(count, id)| {
+            chance *= 1.0 - self.of(*id);
+            chance * f64::from(count)
+        });
+        let mut gains: Vec<(usize, f64)> =
+            (1..).zip(gains).filter(|(count, gain)| *count > 1 && *gain > 0.0).collect();
+        // Of equal gains that of the smaller set comes first. Few sets were tried, so few are looked up.
+        gains.sort_by(|one, other| other.1.total_cmp(&one.1));
+        let best = gains.into_iter().find(|(count, _)| !tried.contains(&order[..*count]))?;
+        order.truncate(best.0);
+        Some(order)
     }
 }
 

@@ -9,7 +9,7 @@ use virt::error::Error as VirtError;
 use virt::sys;
 
 use super::reaper::{Adoption, Reaper};
-use super::snapshots::Snapshots;
+use super::snapshots::{NotSaved, Snapshots};
 use super::templates::{self, Memory, Transfer};
 use super::{Session, definition, message};
 use crate::guest_ports::GuestPorts;
@@ -325,13 +325,18 @@ impl Machine for LibvirtMachine {
     }
 
     fn save(&mut self) -> Result<Snapshot, Error> {
+        let memory = self.memory(Transition::Save)?;
         let mut snapshots = std::mem::take(&mut self.snapshots);
         let name = self.definition.name.clone();
         let life = self.life(Transition::Save);
-        let saved = life.map(|life| snapshots.save(&name, &life.domain, life.is_named));
+        let saved = life.map(|life| snapshots.save(&name, &life.domain, life.is_named, memory));
         self.snapshots = snapshots;
-        let saved = saved?;
-        saved.map_err(|message| self.not_done(Transition::Save, message))
+        saved?.map_err(|why| match why {
+            NotSaved::NoRoom(path) => {
+                Error::NoRoom { path, mebibytes: memory >> 20, variable: "NETPROP_RUNTIME_DIR" }
+            }
+            NotSaved::Refused(message) => self.not_done(Transition::Save, message),
+        })
     }
 
     fn revert(&mut self, snapshot: &Snapshot) -> Result<(), Error> {

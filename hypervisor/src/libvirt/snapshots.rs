@@ -23,6 +23,21 @@ pub(super) struct Snapshots {
     disks: Option<Disks>,
 }
 
+/// Why nothing was saved.
+#[derive(Debug)]
+pub(super) enum NotSaved {
+    /// The file system of this disk has no room for it.
+    NoRoom(PathBuf),
+    /// What QEMU said.
+    Refused(String),
+}
+
+impl From<String> for NotSaved {
+    fn from(message: String) -> Self {
+        Self::Refused(message)
+    }
+}
+
 #[derive(Debug)]
 struct Saved {
     snapshot: Snapshot,
@@ -54,24 +69,28 @@ impl Snapshots {
 
     /// A disk whose file system has no room left.
     pub(super) fn full_disk(&self) -> Option<&Path> {
-        let is_full = |file: &&PathBuf| {
-            rustix::fs::statvfs(file.as_path()).is_ok_and(|room| room.f_bavail * room.f_frsize < NO_ROOM)
-        };
-        self.disks.as_ref()?.files.iter().find(is_full).map(PathBuf::as_path)
+        self.disks.as_ref()?.first_without(NO_ROOM)
     }
 
-    /// Saves the machine, which is suspended, or goes on afterwards.
+    /// Saves the machine, which has so many bytes of memory, and is suspended, or goes on afterwards.
+    ///
+    /// Where its memory may not fit, nothing is written: the room that a snapshot takes up before it fails
+    /// is not given back, and other machines could not write to their disks.
     pub(super) fn save(
         &mut self,
         machine: &str,
         domain: &Domain,
         is_named: bool,
-    ) -> Result<Snapshot, String> {
+        memory: u64,
+    ) -> Result<Snapshot, NotSaved> {
         let monitor = Monitor(domain);
         let disks = match &self.disks {
             Some(disks) => disks,
             None => self.disks.insert(Disks::find(&monitor.execute("query-block", &json!({}))?)?),
         };
+        if let Some(full) = disks.first_without(memory) {
+            return Err(NotSaved::NoRoom(full.to_owned()));
+        }
         let snapshot = Snapshot::new(machine);
         monitor.job("snapshot-save", "netprop-save", &arguments(disks, &snapshot))?;
         self.saved.push(Saved { snapshot: snapshot.clone(), is_named });
@@ -111,6 +130,15 @@ fn arguments(disks: &Disks, snapshot: &Snapshot) -> Value {
 }
 
 impl Disks {
+    /// The first whose file system has no room for so many bytes.
+    fn first_without(&self, room: u64) -> Option<&Path> {
+        let is_full = |file: &&PathBuf| {
+            let there = rustix::fs::statvfs(file.as_path());
+            there.is_ok_and(|there| there.f_bavail.saturating_mul(there.f_frsize) < room)
+        };
+        self.files.iter().find(is_full).map(PathBuf::as_path)
+    }
+
     /// The disks that are written to, by what `query-block` returns. The order of the nodes is
     /// QEMU's, but that one that can hold memory comes first.
     fn find(blocks: &Value) -> Result<Self, String> {

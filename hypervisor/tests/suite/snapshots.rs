@@ -117,8 +117,8 @@ fn a_disk_that_fills_up_keeps_nothing() {
     let (_run, mut machine) = booted(|guest, _| guest.savable(&small, "m"));
     ask(&mut *machine, "remember the milk", "remembered");
     let error = machine.save().unwrap_err();
-    assert!(matches!(error, Error::DiskFull { .. }), "{error}");
-    let full = format!("the file system of {} is full: make room there", small.join("m.qcow2").display());
+    assert!(matches!(error, Error::NoRoom { .. }), "{error}");
+    let full = format!("the file system of {} has no room for a snapshot", small.join("m.qcow2").display());
     assert!(error.to_string().starts_with(&full), "{error}");
     assert_eq!(machine.state(), State::Running);
     ask(&mut *machine, "remember the bread", "remembered");
