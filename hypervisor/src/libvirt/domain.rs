@@ -9,7 +9,7 @@ use virt::error::Error as VirtError;
 use virt::sys;
 
 use super::reaper::{Adoption, Reaper};
-use super::snapshots::Snapshots;
+use super::snapshots::{Kept, Snapshots};
 use super::templates::{self, Memory, Transfer};
 use super::{Session, definition, message};
 use crate::guest_ports::GuestPorts;
@@ -167,8 +167,7 @@ impl LibvirtMachine {
 
     /// Does what [`Machine::revert`] does to a machine that has this snapshot: in the process that
     /// it has, where it can.
-    fn go_back(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
-        let is_named = self.snapshots.is_named(snapshot);
+    fn go_back(&mut self, snapshot: &Snapshot, is_named: bool) -> Result<(), Error> {
         let fits = self.life.as_ref().is_some_and(|life| life.is_named == is_named);
         let in_place = self.state() != State::Off && fits && self.stand_still()?;
         if !in_place {
@@ -183,6 +182,24 @@ impl LibvirtMachine {
             return Err(self.not_done(Transition::Revert, message));
         }
         Ok(())
+    }
+
+    /// Does what [`Machine::revert`] does to a machine that was off.
+    fn be_off(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.end(Transition::Revert)?;
+        // Nothing that the last life has said comes after.
+        self.life = None;
+        let applied = self.snapshots.apply(snapshot);
+        applied.map_err(|message| self.not_done(Transition::Revert, message))
+    }
+
+    /// What is kept of a snapshot that is this machine's.
+    fn kept(&self, snapshot: &Snapshot) -> Result<Kept, Error> {
+        let kept = self.snapshots.kept(snapshot).cloned();
+        kept.ok_or_else(|| Error::ForeignSnapshot {
+            machine: self.definition.name.clone(),
+            of: snapshot.machine().to_owned(),
+        })
     }
 
     /// Does what [`Machine::save_template`] does, of the machine's last moments.
@@ -325,25 +342,33 @@ impl Machine for LibvirtMachine {
     }
 
     fn save(&mut self) -> Result<Snapshot, Error> {
-        let mut snapshots = std::mem::take(&mut self.snapshots);
-        let name = self.definition.name.clone();
-        let life = self.life(Transition::Save);
-        let saved = life.map(|life| snapshots.save(&name, &life.domain, life.is_named));
-        self.snapshots = snapshots;
-        let saved = saved?;
+        let (state, name) = (self.state(), &self.definition.name);
+        Transition::Save.check(name, state)?;
+        let saved = match &self.life {
+            Some(life) if state != State::Off => self.snapshots.save(name, &life.domain, life.is_named),
+            _ => definition::written_disks(&self.definition.xml)
+                .and_then(|files| self.snapshots.save_off(name, files)),
+        };
         saved.map_err(|message| self.not_done(Transition::Save, message))
     }
 
     fn revert(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
-        if !self.snapshots.contain(snapshot) {
-            let (machine, of) = (self.definition.name.clone(), snapshot.machine().to_owned());
-            return Err(Error::ForeignSnapshot { machine, of });
-        }
-        let back = self.go_back(snapshot);
+        let back = match self.kept(snapshot)? {
+            Kept::Off { .. } => self.be_off(snapshot),
+            Kept::On { is_named } => self.go_back(snapshot, is_named),
+        };
         if back.is_err() {
             self.end(Transition::Revert)?;
         }
         back
+    }
+
+    fn forget(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.kept(snapshot)?;
+        let is_off = self.state() == State::Off;
+        let domain = self.life.as_ref().filter(|_| !is_off).map(|life| &life.domain);
+        let forgotten = self.snapshots.forget(domain, snapshot);
+        forgotten.map_err(|message| self.not_done(Transition::Save, message))
     }
 
     fn start_template(&mut self, directory: &Path) -> Result<(), Error> {
@@ -357,7 +382,7 @@ impl Machine for LibvirtMachine {
     }
 
     fn save_template(&mut self, directory: &Path) -> Result<(), Error> {
-        Transition::Save.check(&self.definition.name, self.state())?;
+        Transition::SaveTemplate.check(&self.definition.name, self.state())?;
         let kept = self.keep(directory);
         self.end(Transition::Save)?;
         kept
