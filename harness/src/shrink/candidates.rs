@@ -63,10 +63,24 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
     }
 
     fn deletion(&self, kind: Kind, ids: Vec<usize>) -> Step<M> {
-        let kept = self.command_seconds(|id| !ids.contains(&id));
+        let skipped = self.skipped_before(&ids);
+        let kept = self.command_seconds(|id| !ids.contains(&id) && !skipped.contains(&id));
         let seconds = Clock::price(self.system_seconds(&self.best.initial) + kept);
         let gain = real(ids.len());
         Step::new(kind, Change::Delete(ids), gain, seconds)
+    }
+
+    /// The commands that need not be given where the first of these is deleted or changed, since a
+    /// run of the best case was kept after them.
+    fn skipped_before(&self, ids: &[usize]) -> Vec<usize> {
+        let saved = self.bench.saved();
+        if saved.is_empty() {
+            return Vec::new();
+        }
+        let prefix = || self.best.prefix.iter().map(|traced| traced.id);
+        let same = prefix().take_while(|id| !ids.contains(id)).count();
+        let skipped = saved.into_iter().filter(|length| *length <= same).max().unwrap_or_default();
+        prefix().take(skipped).collect()
     }
 
     /// The commands that relevance would have deleted next, where these are more than one.
