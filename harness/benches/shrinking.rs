@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use deaf_machines::{DeafOnMachines, Saving};
+use deaf_machines::DeafOnMachines;
 use harness::machines::{Boots, Lab, LabOptions};
 use harness::model::machines::Command;
 use harness::model::{
@@ -48,12 +48,14 @@ fn main() -> Result<()> {
     println!("| a candidate begins | s | runs | of them in the middle | smallest case | of the cold time |");
     println!("| --- | --- | --- | --- | --- | --- |");
     let mut first = None;
-    for (name, lab, saving) in [
-        ("with a cold boot", &cold, Saving::No),
-        ("at the start, put back", &warm, Saving::No),
-        ("in the middle where it can, put back", &warm, Saving::Yes),
+    for (name, lab, saves) in [
+        ("with a cold boot", &cold, false),
+        ("at the start, put back", &warm, false),
+        ("in the middle where it can, put back", &warm, true),
     ] {
-        let (seconds, runs, smallest) = shrink(&model, &DeafOnMachines::new(lab, saving), &case, &*told)?;
+        let mut system = DeafOnMachines::new(lab);
+        system.saves = saves;
+        let (seconds, runs, smallest) = shrink(&model, &system, &case, &*told)?;
         let ratio = *first.get_or_insert(seconds) / seconds;
         let middle = told.went_back.swap(0, Ordering::Relaxed);
         println!("| {name} | {seconds:.1} | {runs} | {middle} | {smallest} commands | 1/{ratio:.1} |");

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use deaf_machines::{DeafOnMachines, Saving};
+use deaf_machines::DeafOnMachines;
 use harness::machines::identity::{self, NetworkKey};
 use harness::machines::simulated::SimulatedSystem;
 use harness::machines::system::give;
@@ -94,12 +94,7 @@ fn a_wrong_model_is_caught_on_machines() {
 #[test]
 fn a_guest_that_goes_deaf_is_caught_on_machines() {
     let Some(lab) = Lab::for_test().unwrap() else { return };
-    let failure = failure(
-        &specification(&lab),
-        &DeafAfterSecondBoot,
-        &DeafOnMachines::new(&lab, Saving::Yes),
-        200..220,
-    );
+    let failure = failure(&specification(&lab), &DeafAfterSecondBoot, &DeafOnMachines::new(&lab), 200..220);
     assert_eq!(shape(&failure.case), "Boot a, Shutdown a, Boot a, Ping a a");
     assert_eq!(failure.case.initial.machines().len(), 1);
     assert!(failure.smallest);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use deaf_machines::{DeafOnMachines, Saving};
+use deaf_machines::DeafOnMachines;
 use harness::machines::{Boots, Lab, LabOptions, LiveNetwork, MachineSystem};
 use harness::replay::Replay;
 use harness::shrink::Budget;
@@ -163,7 +163,7 @@ impl Observer for Middles {
 }
 
 /// The smallest form of a case whose commands take long, and how many candidates began in the middle.
-fn smallest(lab: &Lab, saving: Saving) -> (Box<Failure<MachineSpec>>, u32) {
+fn smallest(lab: &Lab, saves: bool) -> (Box<Failure<MachineSpec>>, u32) {
     let [a, b] = ["slow-a", "slow-b"];
     let boot = |name: &str| Command::Boot(id(name));
     let shut_down = |name: &str| Command::Shutdown(id(name));
@@ -193,7 +193,8 @@ fn smallest(lab: &Lab, saving: Saving) -> (Box<Failure<MachineSpec>>, u32) {
         ..Config::default()
     };
     let (stop, middles) = (Stop::default(), Middles::default());
-    let system = DeafOnMachines::new(lab, saving);
+    let mut system = DeafOnMachines::new(lab);
+    system.saves = saves;
     let runner = Runner::new(&model, &system, &config, &middles, &stop);
     let Continued::Failed(failure) = runner.shrink_file(&file).unwrap() else { panic!("it fails") };
     (failure, middles.0.into_inner())
@@ -203,8 +204,8 @@ fn smallest(lab: &Lab, saving: Saving) -> (Box<Failure<MachineSpec>>, u32) {
 fn a_case_becomes_as_small_as_from_its_start() {
     let _alone = alone();
     let Some(lab) = lab() else { return };
-    let (from_start, none) = smallest(&lab, Saving::No);
-    let (failure, middles) = smallest(&lab, Saving::Yes);
+    let (from_start, none) = smallest(&lab, false);
+    let (failure, middles) = smallest(&lab, true);
     assert!(none == 0 && middles > 0, "{middles} candidates began in the middle");
     for failure in [from_start, failure] {
         let commands = &failure.case.commands[..];

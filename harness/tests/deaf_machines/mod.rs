@@ -9,18 +9,12 @@ use harness::{Moment, Moments, Outcome, Purpose, System, SystemError};
 use model::machines::{Command, Response};
 use model::{MachineId, MachineSpec, Network};
 
-/// Whether networks are saved in the middle of a case.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Saving {
-    Yes,
-    No,
-}
-
 /// Real machines, of which each answers no pings once a second Boot was asked of it: the kernel is told so
 /// over SSH, and everything else is as it is.
 pub(crate) struct DeafOnMachines<'lab> {
     system: MachineSystem<'lab>,
-    saving: Saving,
+    /// Whether networks are saved in the middle of a case.
+    pub(crate) saves: bool,
     /// How many Boots had been asked for at each moment, by its number.
     saved: Mutex<HashMap<u64, Boots>>,
 }
@@ -32,13 +26,13 @@ type Boots = HashMap<MachineId, u32>;
 type Deaf<'lab> = (LiveNetwork<'lab>, Boots);
 
 impl<'lab> DeafOnMachines<'lab> {
-    pub(crate) fn new(lab: &'lab Lab, saving: Saving) -> Self {
-        Self { system: MachineSystem::new(lab), saving, saved: Mutex::default() }
+    pub(crate) fn new(lab: &'lab Lab) -> Self {
+        Self { system: MachineSystem::new(lab), saves: true, saved: Mutex::default() }
     }
 
     /// The moments of the networks without what is beside them.
     fn inner(&self) -> Option<&dyn Moments<MachineSpec, LiveNetwork<'lab>>> {
-        if self.saving == Saving::Yes { self.system.moments() } else { None }
+        if self.saves { self.system.moments() } else { None }
     }
 }
 
