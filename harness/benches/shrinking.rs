@@ -3,7 +3,8 @@
 //!
 //! `cargo bench -p harness --bench shrinking [-- MACHINES]` prints a table. The case has 30 commands, of
 //! which four are needed: a machine goes deaf once it is booted a second time. The same shrinker makes
-//! it smaller in each row; a run is a candidate, or a run that confirms the smallest.
+//! it smaller in each row, from the moment at which it was seen to fail; a run is a candidate, or a run
+//! that confirms the smallest.
 
 #[path = "../tests/deaf_machines/mod.rs"]
 mod deaf_machines;
@@ -69,6 +70,8 @@ fn main() -> Result<()> {
 /// What is told and matters to the table.
 #[derive(Default)]
 struct Told {
+    /// When the case was last seen to fail for the first time.
+    found: Mutex<Option<Instant>>,
     went_back: AtomicU32,
     warnings: Mutex<Vec<String>>,
 }
@@ -76,6 +79,11 @@ struct Told {
 impl Observer for Told {
     fn event(&self, event: &Event<'_>) {
         match event {
+            // A smaller form of it is told in the same way.
+            Event::Falsified { .. } => {
+                let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+                found.get_or_insert_with(Instant::now);
+            }
             Event::WentBack { .. } => drop(self.went_back.fetch_add(1, Ordering::Relaxed)),
             Event::Warning { text } => {
                 self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push((*text).to_owned());
@@ -126,7 +134,7 @@ fn shrink(
     model: &MachineSpec,
     system: &DeafOnMachines<'_>,
     case: &Case<MachineSpec>,
-    told: &dyn Observer,
+    told: &Told,
 ) -> Result<(f64, u32, usize)> {
     let directory = tempfile::tempdir()?;
     let evidence = Evidence { number: case.len(), ..Evidence::default() };
@@ -140,8 +148,10 @@ fn shrink(
     };
     let stop = Stop::default();
     let runner = Runner::new(model, system, &config, told, &stop);
-    let start = Instant::now();
-    match runner.shrink_file(&file)? {
+    let continued = runner.shrink_file(&file)?;
+    let found = told.found.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let start = found.ok_or("nobody told that the case fails")?;
+    match continued {
         Continued::Failed(failure) if failure.smallest => {
             Ok((start.elapsed().as_secs_f64(), failure.shrink_runs, failure.case.len()))
         }

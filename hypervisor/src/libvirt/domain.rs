@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use virt::domain::Domain;
-use virt::error::Error as VirtError;
+use virt::error::{Error as VirtError, ErrorNumber};
 use virt::sys;
 
 use super::reaper::{Adoption, Reaper};
@@ -247,6 +247,8 @@ impl LibvirtMachine {
         }
         match life.domain.destroy() {
             Ok(()) => {}
+            // libvirt has seen the end of its process, which its ports are about to.
+            Err(error) if error.code().known() == Some(ErrorNumber::NoDomain) => {}
             // It ended by itself meanwhile: there is no such domain then, or it is not running.
             Err(_) if life.ports.wait_ended(Instant::now()) => {}
             Err(error) => return Err(self.refused(action, &error)),
@@ -266,9 +268,14 @@ fn is_about_a_port(message: &str) -> bool {
 
 /// Whether libvirt still had a domain of this name or uuid.
 fn is_about_a_namesake(message: &str) -> bool {
-    ["already exists with uuid", "is already being started", "is already active as"]
-        .iter()
-        .any(|words| message.contains(words))
+    [
+        "already exists with uuid",
+        "is already being started",
+        "is already active as",
+        "is already being removed",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
 }
 
 impl Machine for LibvirtMachine {
