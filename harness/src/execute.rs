@@ -17,11 +17,13 @@ mod confirm;
 mod drive;
 mod evidence;
 mod judge;
+mod prefixes;
 mod record;
 mod watch;
 
 pub(crate) use confirm::Confirmation;
 pub use evidence::{Course, Evidence, Given, Obstacle};
+pub(crate) use prefixes::Prefixes;
 pub use record::Recorded;
 pub(crate) use record::{Halt, Panic, Recorder, Spot};
 pub(crate) use watch::{Step, Watch};
@@ -104,6 +106,8 @@ pub(crate) struct Executor<'a, M: Model, S: System<M>> {
     pub(crate) reruns: u32,
     /// What was found to be impossible so far, by any job.
     pub(crate) exclusions: Exclusions,
+    /// What was saved so far, by any job.
+    pub(crate) prefixes: Prefixes<M>,
     /// What ends the process where a command never returns.
     pub(crate) watch: Option<Watch>,
     /// Whether it is of use to know how long commands take. Mostly nobody asks, and looking at
@@ -120,20 +124,21 @@ pub(crate) struct Executor<'a, M: Model, S: System<M>> {
 }
 
 /// What an executor is made of, on whichever thread it is to run.
-pub(crate) struct Parts<'a, M, S> {
+pub(crate) struct Parts<'a, M: Model, S> {
     pub(crate) model: &'a M,
     pub(crate) system: &'a S,
     pub(crate) observer: &'a dyn Observer,
     pub(crate) attempts: u32,
     pub(crate) reruns: u32,
     pub(crate) exclusions: Exclusions,
+    pub(crate) prefixes: Prefixes<M>,
     pub(crate) watch: Option<Watch>,
 }
 
 impl<'a, M: Model, S: System<M>> Parts<'a, M, S> {
     /// Puts them together.
     pub(crate) fn executor(self, stop: &'a Stop) -> Executor<'a, M, S> {
-        let Self { model, system, observer, attempts, reruns, exclusions, watch } = self;
+        let Self { model, system, observer, attempts, reruns, exclusions, prefixes, watch } = self;
         Executor {
             model,
             system,
@@ -142,6 +147,7 @@ impl<'a, M: Model, S: System<M>> Parts<'a, M, S> {
             attempts,
             reruns,
             exclusions,
+            prefixes,
             watch,
             timed: Cell::default(),
             number: Cell::default(),
@@ -220,14 +226,11 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         reused: &mut bool,
     ) -> Result<Verdict, SystemError> {
         self.stopped()?;
-        let created = caught(|| {
-            self.system.can_create_new_sut(&case.initial)?;
-            let _watched = self.watch.as_ref().map(|watch| watch.step(Step::Creating));
-            self.system.new_sut_for(&case.initial, self.purpose.get())
-        });
-        let mut sut = created.unwrap_or_else(|panicked| Err(failed("the system was created", panicked)))?;
+        let created = caught(|| self.begin_case(case));
+        let created = created.unwrap_or_else(|panicked| Err(failed("the system was created", panicked)));
+        let (mut sut, beginning) = created?;
         // A model that is broken ends the run, but the system is taken down before.
-        let driven = no_broken_model(|| self.drive(&mut sut, case, order, history));
+        let driven = no_broken_model(|| self.drive(&mut sut, beginning, case, order, history));
         let verdict = driven.unwrap_or_else(|broken| Err(broken.into()));
         // Not before: a part of the system may be made by a command.
         *reused = self.system.is_reused(&sut);

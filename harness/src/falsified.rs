@@ -70,6 +70,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
                     self.shrink(failure, &way, std::mem::take(&mut trees), memory)
                 })
             });
+            self.executor.prefixes.aim_at(None);
             self.note(&mut failure, "the case was not made smaller to the end", shrunk);
         }
         if !smallest {

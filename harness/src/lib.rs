@@ -29,6 +29,7 @@ mod falsified;
 pub mod lanes;
 pub mod machines;
 mod memory;
+pub mod moments;
 pub mod observe;
 mod origin;
 pub mod prelude;
@@ -54,6 +55,7 @@ pub use lanes::Lanes;
 pub use model::{
     Case, Example, Labels, LaneShape, Model, Named, Outcome, Phase, Scenario, Shape, Swarm, Symbol, weighted,
 };
+pub use moments::{Moment, Moments};
 pub use observe::{Event, Observer, Silent};
 pub use reference::{Reference, reference};
 pub use runner::{Continued, Failure, Other, RunError, Runner, Summary};

@@ -128,6 +128,15 @@ pub enum Event<'a> {
         /// How many runs there were.
         runs: u32,
     },
+    /// A case goes on from where an earlier one that began alike was saved.
+    WentBack {
+        /// The place of its case in the run, counted from 1; none where the case has none, as while a
+        /// failing one is made smaller.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        case: Option<u32>,
+        /// How many of its commands were given before.
+        commands: usize,
+    },
     /// A smaller case fails, but in another way: it is kept by itself.
     OtherFailure {
         /// How it fails, in a few words.

@@ -12,7 +12,7 @@ use model::{Case, Model};
 
 use crate::config::Config;
 use crate::coverage::{Coverage, Covered};
-use crate::execute::{Evidence, Exclusions, Execution, Executor, Parts, Verdict, Watch};
+use crate::execute::{Evidence, Exclusions, Execution, Executor, Parts, Prefixes, Verdict, Watch};
 use crate::falsified::Found;
 use crate::lanes::Order;
 use crate::observe::{Event, Observer};
@@ -57,6 +57,7 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             attempts: config.attempts.max(1),
             reruns: config.reruns,
             exclusions: Exclusions::default(),
+            prefixes: Prefixes::default(),
             watch: Watch::new(model, config),
         };
         let executor = parts.executor(stop);

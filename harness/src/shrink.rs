@@ -76,6 +76,11 @@ pub(crate) trait Bench<M: Model> {
     fn at_once(&self) -> usize {
         1
     }
+    /// After how many of its commands a run of the best case so far was kept, from where cases that
+    /// begin alike go on.
+    fn saved(&self) -> Vec<usize> {
+        Vec::new()
+    }
     /// May run these already, which are asked for next, in this order, as long as none fails; none
     /// but these is asked for then.
     fn foresee(&mut self, _cases: Vec<Case<M>>) {}

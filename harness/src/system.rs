@@ -6,6 +6,7 @@ use model::panics::BrokenModel;
 use model::{Model, Outcome};
 
 use crate::lanes::Lanes;
+use crate::moments::Moments;
 
 /// Acts: creates a system in a state, gives it commands, and takes it down again.
 ///
@@ -49,6 +50,13 @@ pub trait System<M: Model> {
     /// As [`System::new_sut`].
     fn new_sut_for(&self, state: &M::State, _purpose: Purpose) -> Result<Self::Sut, SystemError> {
         self.new_sut(state)
+    }
+
+    /// How systems are saved while a case runs, and given back as they were then, for cases that begin
+    /// with the same commands; by default they are not. What wraps another system passes this on where
+    /// it keeps nothing of each system itself.
+    fn moments(&self) -> Option<&dyn Moments<M, Self::Sut>> {
+        None
     }
 
     /// Whether the system, or a part of it, was not made from nothing. What fails on such a one is

@@ -2,22 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod deaf_machines;
 mod planted;
 
-use std::collections::HashMap;
 use std::io::Write as _;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use deaf_machines::DeafOnMachines;
 use harness::machines::identity::{self, NetworkKey};
 use harness::machines::simulated::SimulatedSystem;
 use harness::machines::system::give;
 use harness::machines::{Boot, Boots, Lab, LabOptions, LiveNetwork, MachineSystem};
 use harness::regressions::Seed;
 use harness::shrink::Budget;
-use harness::{Config, Failure, Purpose, Runner, Shape, Silent, Stop, Summary, System, SystemError};
+use harness::{Config, Failure, Runner, Shape, Silent, Stop, Summary, System, SystemError};
 use hypervisor::{BootError, Definition, boot};
 use model::machines::{Command, Response};
 use model::{
@@ -90,61 +91,10 @@ fn a_wrong_model_is_caught_on_machines() {
     assert!(failure.case.initial.machines().len() <= 2 && failure.smallest);
 }
 
-/// Real machines, of which each answers no pings once a second Boot was asked of it: the kernel is told so
-/// over SSH, and everything else is as it is.
-struct DeafOnMachines<'lab>(MachineSystem<'lab>);
-
-impl<'lab> System<MachineSpec> for DeafOnMachines<'lab> {
-    type Sut = (LiveNetwork<'lab>, HashMap<MachineId, u32>);
-
-    fn new_sut(&self, network: &Network) -> Result<Self::Sut, SystemError> {
-        self.new_sut_for(network, Purpose::default())
-    }
-
-    fn new_sut_for(&self, network: &Network, purpose: Purpose) -> Result<Self::Sut, SystemError> {
-        Ok((self.0.new_sut_for(network, purpose)?, HashMap::new()))
-    }
-
-    fn is_reused(&self, (live, _): &Self::Sut) -> bool {
-        self.0.is_reused(live)
-    }
-
-    fn destroy_sut(&self, (live, _): Self::Sut) -> Result<(), SystemError> {
-        self.0.destroy_sut(live)
-    }
-
-    fn run(
-        &self,
-        (live, boots): &mut Self::Sut,
-        command: &Command,
-    ) -> Result<Outcome<Response>, SystemError> {
-        let outcome = self.0.run(live, command)?;
-        // An upgrade boots a machine too, but is not asked for by that name.
-        let (id, asked) = match command {
-            Command::Boot(id) => (id, 1),
-            Command::Upgrade { machine, .. } | Command::Downgrade { machine, .. } => (machine, 0),
-            _ => return Ok(outcome),
-        };
-        let boots = boots.entry(id.clone()).or_default();
-        *boots += asked;
-        if *boots >= 2 {
-            let deafen = "echo 1 > /proc/sys/net/ipv4/icmp_echo_ignore_all";
-            let output = live.run(id, &remote::Command::new(deafen))?;
-            assert!(output.ending.is_success(), "{output:?}");
-        }
-        Ok(outcome)
-    }
-}
-
 #[test]
 fn a_guest_that_goes_deaf_is_caught_on_machines() {
     let Some(lab) = Lab::for_test().unwrap() else { return };
-    let failure = failure(
-        &specification(&lab),
-        &DeafAfterSecondBoot,
-        &DeafOnMachines(MachineSystem::new(&lab)),
-        200..220,
-    );
+    let failure = failure(&specification(&lab), &DeafAfterSecondBoot, &DeafOnMachines::new(&lab), 200..220);
     assert_eq!(shape(&failure.case), "Boot a, Shutdown a, Boot a, Ping a a");
     assert_eq!(failure.case.initial.machines().len(), 1);
     assert!(failure.smallest);

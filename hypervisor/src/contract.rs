@@ -81,6 +81,8 @@ pub fn check(subject: &Subject<'_>) {
 pub fn check_snapshots(subject: &Subject<'_>) {
     a_saved_machine_goes_back(subject);
     a_machine_goes_back_from_anywhere(subject);
+    a_machine_goes_back_to_being_off(subject);
+    what_was_saved_can_be_forgotten(subject);
     a_foreign_snapshot_is_refused(subject);
 }
 
@@ -280,6 +282,78 @@ pub fn a_machine_goes_back_from_anywhere(subject: &Subject<'_>) {
     assert_eq!(subject.next(&mut *machine), Event::Control("good evening".to_owned()));
     machine.shut_down(subject.limit).expect("the guest obeys its power button");
     machine.undefine().expect("a machine that is off can be undefined");
+}
+
+/// A machine that was saved while it was off is off again, whatever it is doing, with its disk as it
+/// was; and it goes back to what it was while it was on.
+///
+/// # Panics
+/// Where the backend breaks this.
+pub fn a_machine_goes_back_to_being_off(subject: &Subject<'_>) {
+    let mut machine = subject.define("off");
+    let blank = machine.save().expect("a machine that was never on can be saved");
+    subject.boot(&mut *machine);
+    subject.ask(&mut *machine, "recall", "");
+    subject.ask(&mut *machine, "remember the milk", "remembered");
+    subject.ask(&mut *machine, "note a thought", "noted");
+    let on = machine.save().expect("a running machine can be saved");
+    machine.power_cut().expect("the power of a running machine can be cut");
+    let off = machine.save().expect("a machine that is off can be saved");
+    expect_state(&mut *machine, State::Off);
+
+    let be_off = |machine: &mut dyn Machine, snapshot: &Snapshot| {
+        machine.revert(snapshot).expect("a machine goes back from what it is");
+        expect_state(machine, State::Off);
+        assert_eq!(machine.next_event(Instant::now()), Event::Ended, "nothing comes of the life before");
+    };
+    for _ in 0..2 {
+        subject.boot(&mut *machine);
+        subject.ask(&mut *machine, "recall", "the milk");
+        subject.ask(&mut *machine, "remember the bread", "remembered");
+        be_off(&mut *machine, &off);
+        be_off(&mut *machine, &blank);
+        be_off(&mut *machine, &off);
+        subject.go_back(&mut *machine, &on);
+        subject.ask(&mut *machine, "read", "a thought");
+        subject.ask(&mut *machine, "recall", "the milk");
+        subject.ask(&mut *machine, "remember nothing", "remembered");
+        machine.suspend().expect("a running machine can be suspended");
+        be_off(&mut *machine, &off);
+    }
+    be_off(&mut *machine, &blank);
+    subject.boot(&mut *machine);
+    subject.ask(&mut *machine, "recall", "");
+    machine.undefine().expect("a running machine can be undefined");
+}
+
+/// What is forgotten is gone, and nothing else is: neither the life of the machine nor other snapshots.
+///
+/// # Panics
+/// Where the backend breaks this.
+pub fn what_was_saved_can_be_forgotten(subject: &Subject<'_>) {
+    let mut machine = subject.define("forgets");
+    subject.boot(&mut *machine);
+    subject.ask(&mut *machine, "remember the milk", "remembered");
+    subject.ask(&mut *machine, "note a thought", "noted");
+    let [first, second, third] = [0, 1, 2].map(|_| machine.save().expect("a running machine can be saved"));
+    machine.forget(&first).expect("a running machine can forget");
+    expect_foreign(&mut *machine, &first);
+    subject.ask(&mut *machine, "read", "a thought");
+    subject.ask(&mut *machine, "remember nothing", "remembered");
+    machine.power_cut().expect("the power of a running machine can be cut");
+    let off = machine.save().expect("a machine that is off can be saved");
+    machine.forget(&second).expect("a machine that is off can forget");
+    expect_foreign(&mut *machine, &second);
+    subject.go_back(&mut *machine, &third);
+    subject.ask(&mut *machine, "recall", "the milk");
+    machine.suspend().expect("a running machine can be suspended");
+    machine.forget(&off).expect("a suspended machine can forget");
+    expect_foreign(&mut *machine, &off);
+    subject.go_back(&mut *machine, &third);
+    subject.ask(&mut *machine, "read", "a thought");
+    let forgotten = machine.forget(&first);
+    assert!(matches!(forgotten, Err(Error::ForeignSnapshot { .. })), "once is enough: {forgotten:?}");
+    machine.undefine().expect("a running machine can be undefined");
 }
 
 /// A snapshot is of one machine, and of one definition of it.
@@ -560,6 +634,7 @@ fn expect_refusal(machine: &mut dyn Machine, transition: Transition, expected: S
         Transition::Resume => machine.resume(),
         Transition::Send => machine.send("say anything"),
         Transition::Save => machine.save().map(drop),
+        Transition::SaveTemplate => machine.save_template(Path::new("/nonexistent")),
         Transition::Revert => unreachable!("any state permits it"),
     };
     match result {

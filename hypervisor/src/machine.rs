@@ -145,15 +145,15 @@ pub trait Machine: Send {
     fn next_event(&mut self, deadline: Instant) -> Event;
 
     /// Keeps the machine as it is: its memory, its devices, and the disks that it writes to, for
-    /// [`Machine::revert`]. The machine goes on, or stays suspended, as if nothing had been. What
-    /// is kept lies on the machine's disks, and goes when the machine is undefined or its disks are
-    /// removed.
+    /// [`Machine::revert`]. The machine goes on, or stays suspended, as if nothing had been. Of a
+    /// machine that is off the disks are kept. What is kept lies on the machine's disks, and goes when
+    /// it is [forgotten](Machine::forget), the machine is undefined, or its disks are removed.
     ///
     /// A backend that cannot do so has what is here: it refuses.
     ///
     /// # Errors
-    /// [`Error::WrongState`] unless the machine is running or suspended; [`Error::NoSnapshots`]
-    /// where the backend has none; [`Error::DiskFull`] where there is no room, or
+    /// [`Error::WrongState`] where the machine has crashed; [`Error::NoSnapshots`] where the backend
+    /// has none; [`Error::DiskFull`] where there is no room, or
     /// [`Error::Refused`] with what the hypervisor said. After an error the machine is as it was,
     /// and nothing is kept.
     fn save(&mut self) -> Result<Snapshot, Error> {
@@ -162,7 +162,8 @@ pub trait Machine: Send {
     }
 
     /// Begins a life in which the machine is as it was saved, whatever it is doing now, and
-    /// suspended, so that several machines can be put back before the first of them goes on.
+    /// suspended, so that several machines can be put back before the first of them goes on. One that
+    /// was saved while it was off is off afterwards, with its disks as they were.
     ///
     /// As in any new life the console's text begins afresh, and neither an event nor a line that was
     /// sent before comes after. A guest that was saved as it spoke may say the rest of the line.
@@ -176,6 +177,16 @@ pub trait Machine: Send {
     /// [`Error::NoSnapshots`] where the backend has none; the machine is as it was then.
     /// [`Error::PortTaken`] and [`Error::Refused`] as for [`Machine::start`]; it is off then.
     fn revert(&mut self, _snapshot: &Snapshot) -> Result<(), Error> {
+        Err(Error::NoSnapshots { machine: self.name().to_owned() })
+    }
+
+    /// Takes what was saved off the machine's disks, whatever the machine is doing, which it goes on
+    /// doing. It cannot be reverted to that any more.
+    ///
+    /// # Errors
+    /// [`Error::ForeignSnapshot`] where this machine has no such snapshot, [`Error::NoSnapshots`]
+    /// where the backend has none, and [`Error::Refused`] where it stays on the disks.
+    fn forget(&mut self, _snapshot: &Snapshot) -> Result<(), Error> {
         Err(Error::NoSnapshots { machine: self.name().to_owned() })
     }
 
@@ -200,7 +211,7 @@ pub trait Machine: Send {
     /// be written, and [`Error::Refused`] with what the hypervisor said. The machine is off after any
     /// of them but the first.
     fn save_template(&mut self, _directory: &Path) -> Result<(), Error> {
-        Transition::Save.check(self.name(), self.state())?;
+        Transition::SaveTemplate.check(self.name(), self.state())?;
         Err(Error::NoSnapshots { machine: self.name().to_owned() })
     }
 
@@ -286,11 +297,13 @@ pub enum Transition {
     Save,
     /// [`Machine::revert`].
     Revert,
+    /// [`Machine::save_template`].
+    SaveTemplate,
 }
 
 impl Transition {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Start,
         Self::PowerCut,
         Self::ShutDown,
@@ -299,6 +312,7 @@ impl Transition {
         Self::Send,
         Self::Save,
         Self::Revert,
+        Self::SaveTemplate,
     ];
 
     /// Whether a machine in `state` takes this request.
@@ -309,7 +323,8 @@ impl Transition {
             Self::PowerCut => state != State::Off,
             Self::ShutDown | Self::Suspend => state == State::Running,
             Self::Resume => state == State::Suspended,
-            Self::Send | Self::Save => matches!(state, State::Running | State::Suspended),
+            Self::Send | Self::SaveTemplate => matches!(state, State::Running | State::Suspended),
+            Self::Save => state != State::Crashed,
             Self::Revert => true,
         }
     }
@@ -338,6 +353,7 @@ impl fmt::Display for Transition {
             Self::Send => "send a line to",
             Self::Save => "save",
             Self::Revert => "revert",
+            Self::SaveTemplate => "save as a template",
         })
     }
 }

@@ -89,7 +89,8 @@ struct SimulatedMachine {
     /// Where this life is to be kept for others.
     template: Option<PathBuf>,
     guest: Guest,
-    saved: Vec<(Snapshot, Guest)>,
+    /// What was saved, and whether it was off then.
+    saved: Vec<(Snapshot, Guest, bool)>,
     state: State,
     console: String,
     /// What the guest did and nobody has taken yet.
@@ -136,6 +137,13 @@ impl SimulatedMachine {
         if let Some(from) = (surplus..surplus + 4).find(|from| self.console.is_char_boundary(*from)) {
             self.console.drain(..from);
         }
+    }
+
+    fn find(&self, snapshot: &Snapshot) -> Result<usize, Error> {
+        let found = self.saved.iter().position(|(saved, ..)| saved == snapshot);
+        let foreign =
+            || Error::ForeignSnapshot { machine: self.name.clone(), of: snapshot.machine().to_owned() };
+        found.ok_or_else(foreign)
     }
 
     fn panic(&mut self) {
@@ -307,20 +315,22 @@ impl Machine for SimulatedMachine {
     fn save(&mut self) -> Result<Snapshot, Error> {
         Transition::Save.check(&self.name, self.state)?;
         let snapshot = Snapshot::new(&self.name);
-        self.saved.push((snapshot.clone(), self.guest.clone()));
+        self.saved.push((snapshot.clone(), self.guest.clone(), self.state == State::Off));
         Ok(snapshot)
     }
 
     fn revert(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
-        let Some((_, guest)) = self.saved.iter().find(|(saved, _)| saved == snapshot) else {
-            let (machine, of) = (self.name.clone(), snapshot.machine().to_owned());
-            return Err(Error::ForeignSnapshot { machine, of });
-        };
-        self.guest = guest.clone();
+        let (_, guest, was_off) = &self.saved[self.find(snapshot)?];
+        (self.guest, self.state) = (guest.clone(), if *was_off { State::Off } else { State::Suspended });
         self.console.clear();
         self.said.clear();
         self.held.clear();
-        self.state = State::Suspended;
+        Ok(())
+    }
+
+    fn forget(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        let index = self.find(snapshot)?;
+        self.saved.remove(index);
         Ok(())
     }
 
@@ -331,7 +341,7 @@ impl Machine for SimulatedMachine {
     }
 
     fn save_template(&mut self, directory: &Path) -> Result<(), Error> {
-        Transition::Save.check(&self.name, self.state)?;
+        Transition::SaveTemplate.check(&self.name, self.state)?;
         let is_one = self.template.as_deref() == Some(directory);
         self.end();
         if !is_one {

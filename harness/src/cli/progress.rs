@@ -263,6 +263,11 @@ impl Observer for Human {
             Event::Confirmed { failed, runs } => {
                 self.line(&format!("run on machines booted cold, it fails in {failed} of {runs} runs"));
             }
+            Event::WentBack { commands, .. } => {
+                if self.verbose > 0 {
+                    self.line(&format!("a case goes on after {commands} of its commands"));
+                }
+            }
             Event::OtherFailure { way, file } => {
                 let kept = file.map(|file| format!(", kept as {file}")).unwrap_or_default();
                 self.line(&format!("another failure came up ({way}){kept}"));

@@ -11,6 +11,7 @@ use model::panics::{Method, caught, in_model, in_parts};
 use model::step::Impossible;
 use model::{Case, Judgement, Model, Outcome, Place, Possible, Symbol};
 
+use super::prefixes::{Beginning, Past, Saver};
 use super::record::{show_command, show_outcome};
 use super::{Evidence, Executor, Halt, Panic, Recorded, Recorder, Spot, Verdict, failed, judge};
 use crate::lanes::{self, Lanes, Order};
@@ -26,6 +27,9 @@ struct Drive<'a, 'e, M: Model, S: System<M>> {
     /// What was given for symbols, in lanes only for the final commands.
     results: BTreeMap<Symbol, M::Response>,
     history: &'a mut Vec<Recorded<M>>,
+    /// What came of commands that the system was given before it was saved.
+    past: Past<M>,
+    saver: Option<Saver<'a, 'e, M, S>>,
 }
 
 /// What ends a case within a sequence, boxed as [`Halt`] is.
@@ -61,6 +65,7 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
     pub(super) fn drive(
         &self,
         sut: &mut S::Sut,
+        beginning: Beginning<M>,
         case: &Case<M>,
         order: Option<&Order>,
         history: &mut Vec<Recorded<M>>,
@@ -74,7 +79,9 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
             timed: self.timed.get(),
             clock: AtomicU64::new(0),
         };
-        Drive { executor: self, sut, recorder, order, results: BTreeMap::new(), history }.case(case)
+        let (saver, results) = (Saver::new(self, case, &beginning), BTreeMap::new());
+        let past = beginning.past;
+        Drive { executor: self, sut, recorder, order, results, history, past, saver }.case(case)
     }
 }
 
@@ -124,7 +131,14 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
         let judged = in_parts(&Current { commands, at: &at }, || {
             for (index, command) in commands.iter().enumerate() {
                 at.set(index);
-                self.judged(possible, Spot { place: place(index), number: first + index }, command)?;
+                let place = place(index);
+                self.judged(possible, Spot { place, number: first + index }, command)?;
+                if let Some(saver) = &mut self.saver
+                    && matches!(place, Place::Prefix(_))
+                {
+                    let saved = saver.passed(self.sut, index + 1, self.history);
+                    saved.map_err(|error| Box::new(End::Error(error)))?;
+                }
             }
             Ok::<_, Box<End>>(())
         });
@@ -192,13 +206,21 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
         command: &M::Command,
         bound: Result<&M::Command, &String>,
     ) -> Result<(), Box<Halt>> {
-        let Self { executor, sut, recorder, results, history, .. } = self;
+        let Self { executor, sut, recorder, results, history, past, .. } = self;
         executor.stopped()?;
         let defines = in_model(Method::Defines, command, || executor.model.defines(command));
-        recorder.give(history, spot, bound.unwrap_or(command), |command| match bound {
-            Ok(_) => executor.system.run(sut, command),
-            Err(why) => Ok(Outcome::Refused(why.clone())),
-        })?;
+        let before = match spot.place {
+            Place::Prefix(index) => past.outcomes.get(index),
+            _ => None,
+        };
+        if let Some(outcome) = before {
+            recorder.recall(history, spot, bound.unwrap_or(command), outcome.clone());
+        } else {
+            recorder.give(history, spot, bound.unwrap_or(command), |command| match bound {
+                Ok(_) => executor.system.run(sut, command),
+                Err(why) => Ok(Outcome::Refused(why.clone())),
+            })?;
+        }
         if let (Some(symbol), Some(recorded)) = (defines, history.last())
             && let Outcome::Answered(response) = &recorded.operation.outcome
         {
@@ -210,7 +232,7 @@ impl<M: Model, S: System<M>> Drive<'_, '_, M, S> {
     /// Runs the lanes and records what came; gives what panicked first.
     fn lanes(&mut self, case: &Case<M>) -> Result<Option<Panic>, SystemError> {
         self.executor.stopped()?;
-        let Self { executor, sut, recorder, order, results, history } = self;
+        let Self { executor, sut, recorder, order, results, history, .. } = self;
         let first = case.commands.len() + 1;
         let lanes = Lanes::new(recorder, &case.lanes, first, results, executor.stop, *order);
         let run = caught(|| executor.system.run_lanes(sut, &lanes));

@@ -20,7 +20,8 @@ pub struct Recorded<M: Model> {
     /// What was given there, with real results in the place of symbols, and what came of it.
     pub operation: Operation<M::Command, M::Response>,
     /// How long it took, where somebody wants to know: in a run only an observer that follows
-    /// cases does, and whatever makes a failing case smaller.
+    /// cases does, and whatever makes a failing case smaller. None where it was given in an earlier
+    /// run, and the system was given back as it was after it.
     pub elapsed: Option<Duration>,
 }
 
@@ -137,6 +138,21 @@ impl<M: Model> Recorder<'_, M> {
             self.observer.event(&Event::CommandFinished { case, number, lane, command, outcome, seconds });
         }
         given
+    }
+
+    /// Adds a command to `history` that was given in another run, on the system as it is now, and what
+    /// came of it there.
+    pub(crate) fn recall(
+        &self,
+        history: &mut Vec<Recorded<M>>,
+        spot: Spot,
+        command: &M::Command,
+        outcome: Outcome<M::Response>,
+    ) {
+        let (command, called) = (command.clone(), self.tick(None));
+        let ended = Some(self.tick(None));
+        let operation = Operation { lane: 0, command, called, outcome, ended };
+        history.push(Recorded { place: spot.place, operation, elapsed: None });
     }
 
     /// The next place in the order of events.

@@ -60,6 +60,7 @@ impl<'a, 'r, M: Model, S: System<M>> RunnerBench<'a, 'r, M, S> {
         let always = config.steady_after.max(if case.lanes.is_empty() { 1 } else { LANES_FAIL_ALWAYS });
         let can_follow = self.order(case).is_some();
         let mut rate = Rate::default();
+        self.runner.executor.prefixes.aim_at(Some(case));
         while rate.runs < config.reruns && !(rate.runs >= always && rate.is_always()) {
             self.pace = if can_follow { self.paces.next() } else { Pace::Free };
             let trial = self.run(case)?;
@@ -166,6 +167,10 @@ impl<M: Model, S: System<M>> Bench<M> for RunnerBench<'_, '_, M, S> {
         self.jobs().map_or(1, |jobs| jobs.at_once())
     }
 
+    fn saved(&self) -> Vec<usize> {
+        self.runner.executor.prefixes.lengths()
+    }
+
     fn foresee(&mut self, cases: Vec<Case<M>>) {
         if let Some(jobs) = self.jobs() {
             jobs.try_only(cases, |case| self.trial(case));
@@ -174,6 +179,7 @@ impl<M: Model, S: System<M>> Bench<M> for RunnerBench<'_, '_, M, S> {
 
     fn tried(&mut self, runs: u32, best: &Case<M>, better: Option<(&Evidence, Rate)>, memory: &Memory) {
         if let Some((evidence, rate)) = better {
+            self.runner.executor.prefixes.aim_at(Some(best));
             self.failure.case = best.clone();
             self.failure.evidence = evidence.clone();
             self.failure.shrink_runs = runs;

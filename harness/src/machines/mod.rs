@@ -14,6 +14,7 @@ mod hold;
 mod host;
 pub mod identity;
 mod inspect;
+mod kept;
 mod key;
 pub mod lab;
 pub mod live;

@@ -114,13 +114,25 @@ impl<T> Room<T> {
     /// Waits for room in the order in which it was asked for, or for something that rests and that
     /// `will_do`. What wants more than there is has it for itself alone. None where the run is to
     /// stop.
+    #[cfg(test)]
     pub(crate) fn enter(&self, load: Load, stop: &Stop, will_do: impl Fn(&T) -> bool) -> Option<Entered<T>> {
+        self.enter_best(load, stop, |resting| will_do(resting).then_some(0))
+    }
+
+    /// As [`Room::enter`], for what `rank` gives the least number for of all that rests; nothing that
+    /// it gives none for.
+    pub(crate) fn enter_best(
+        &self,
+        load: Load,
+        stop: &Stop,
+        rank: impl Fn(&T) -> Option<usize>,
+    ) -> Option<Entered<T>> {
         let load = load.least(self.shared.bound);
         let ticket = Ticket::draw(&self.shared);
         let mut now = self.shared.now();
         while !stop.requested() {
             let is_first = now.queue.front() == Some(&ticket.number);
-            match if is_first { self.turn(&mut now, load, &will_do) } else { Turn::Wait } {
+            match if is_first { self.turn(&mut now, load, &rank) } else { Turn::Wait } {
                 Turn::Enter(entered) => {
                     drop(now);
                     return Some(entered);
@@ -141,13 +153,16 @@ impl<T> Room<T> {
     }
 
     /// What can be done for somebody who is first in the queue.
-    fn turn(&self, now: &mut Now, load: Load, will_do: impl Fn(&T) -> bool) -> Turn<T> {
+    fn turn(&self, now: &mut Now, load: Load, rank: impl Fn(&T) -> Option<usize>) -> Turn<T> {
         let bound = self.shared.bound;
         if now.taken.cores + load.cores > bound.cores {
             return Turn::Wait;
         }
         let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = resting.iter().rposition(|resting| will_do(&resting.what));
+        // Of equals the one that was used last.
+        let ranked = resting.iter().enumerate().rev();
+        let found = ranked.filter_map(|(index, resting)| Some((rank(&resting.what)?, index)));
+        let found = found.min_by_key(|(rank, _)| *rank).map(|(_, index)| index);
         if let Some(Resting { what, mut permit }) = found.and_then(|index| resting.remove(index)) {
             let cores = Load { memory: 0, cores: load.cores };
             now.taken += cores;

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hypervisor::{
     BootError, Booted, Definition, Endpoints, State, Switch, boot_as, boot_from, free_loopback_port,
@@ -16,7 +16,7 @@ use crate::machines::hold::Hardware;
 use crate::machines::identity::{self, NetworkKey};
 use crate::machines::lab::{Lab, Reach};
 use crate::machines::live::Boot;
-use crate::machines::warm::{Begin, Start};
+use crate::machines::warm::{Begin, Moments, Start};
 use crate::system::SystemError;
 
 /// How often a machine is started on another port where its own was taken meanwhile.
@@ -35,6 +35,8 @@ pub(super) struct Shared<'lab> {
     pub(super) is_reused: AtomicBool,
     /// Whether the network can no longer be put back to its start.
     pub(super) is_spoiled: AtomicBool,
+    /// What it can be put back to in the middle of a case.
+    pub(super) moments: Mutex<Moments>,
 }
 
 impl<'lab> Shared<'lab> {
@@ -44,7 +46,8 @@ impl<'lab> Shared<'lab> {
         let switch = lab.switch(&name)?;
         let network = RwLock::new(Arc::new(network.clone()));
         let (is_reused, is_spoiled) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Self { lab, network, name, key, switch, begin, is_reused, is_spoiled })
+        let moments = Mutex::default();
+        Ok(Self { lab, network, name, key, switch, begin, is_reused, is_spoiled, moments })
     }
 
     pub(super) fn network(&self) -> Arc<Network> {
@@ -204,6 +207,7 @@ impl<'lab> Shared<'lab> {
             match start(hardware.machine.as_mut()) {
                 Err(BootError::Machine(hypervisor::Error::PortTaken { .. })) if tries < PORT_TRIES => {
                     tries += 1;
+                    self.has_lost_snapshots(&machine.id);
                     let Hardware { image, endpoints, scratch, start, .. } = &*hardware;
                     let other = self.define(machine, image.clone(), endpoints.clone(), scratch.clone())?;
                     *hardware = Hardware { start: start.of_another(), ..other };

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use model::machines::{Command, Response};
 use model::{MachineSpec, Network, Outcome};
@@ -14,6 +15,7 @@ use crate::machines::live::{Boot, LiveNetwork};
 use crate::machines::room::{Entered, Room};
 use crate::machines::warm::Begin;
 use crate::machines::{change, host, inspect, ping};
+use crate::moments::{Moment, Moments};
 use crate::system::{Cost, Purpose, System, SystemError};
 
 /// So many networks rest at most: what is saved of each takes as much of the disk as its machines
@@ -33,6 +35,7 @@ pub struct MachineSystem<'lab> {
     /// What threads that are about to make a network have room for.
     entered: Mutex<HashMap<ThreadId, Entered<LiveNetwork<'lab>>>>,
     put_back: AtomicU64,
+    went_back: AtomicU64,
 }
 
 impl<'lab> MachineSystem<'lab> {
@@ -40,7 +43,13 @@ impl<'lab> MachineSystem<'lab> {
     #[must_use]
     pub fn new(lab: &'lab Lab) -> Self {
         let room = Room::new(host::room(lab.options.overcommit), MOST_RESTING, &lab.stop);
-        Self { lab, room, entered: Mutex::default(), put_back: AtomicU64::new(0) }
+        Self {
+            lab,
+            room,
+            entered: Mutex::default(),
+            put_back: AtomicU64::new(0),
+            went_back: AtomicU64::new(0),
+        }
     }
 
     /// How many networks were put back so far, and not made.
@@ -49,16 +58,41 @@ impl<'lab> MachineSystem<'lab> {
         self.put_back.load(Ordering::Relaxed)
     }
 
-    /// Waits for room for a network, or for one that rests and can be it.
-    fn enter(&self, network: &Network) -> Result<Entered<LiveNetwork<'lab>>, SystemError> {
+    /// How many networks were put back so far to what they were in the middle of a case.
+    #[must_use]
+    pub fn went_back(&self) -> u64 {
+        self.went_back.load(Ordering::Relaxed)
+    }
+
+    /// Waits for room for a network, or for one that rests and can be it, best at one of these moments.
+    fn enter(&self, network: &Network, wanted: &[Moment]) -> Result<Entered<LiveNetwork<'lab>>, SystemError> {
         let load = if self.lab.options.switch.is_some() {
             // Networks on one switch would see each other.
             host::EVERYTHING
         } else {
             host::load(network)
         };
-        let entered = self.room.enter(load, &self.lab.stop, |resting| resting.can_be(network));
+        let entered = self.room.enter_best(load, &self.lab.stop, |resting| {
+            resting.can_be(network).then(|| resting.first_of(wanted).unwrap_or(wanted.len()))
+        });
         entered.ok_or(SystemError::Stopped)
+    }
+
+    /// Waits for the same, and keeps it for the call on this thread that makes the network.
+    fn enter_first(&self, network: &Network, wanted: &[Moment]) -> Result<(), SystemError> {
+        if !self.lab.options.overcommit {
+            host::check(network)?;
+        }
+        // What an earlier call was given and nobody has made goes first: it would be waited for.
+        drop(self.take_entered());
+        let entered = self.enter(network, wanted)?;
+        self.put_entered(entered);
+        Ok(())
+    }
+
+    fn put_entered(&self, entered: Entered<LiveNetwork<'lab>>) {
+        let mut all = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(thread::current().id(), entered);
     }
 
     /// What this thread has waited for before.
@@ -94,15 +128,7 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
     type Sut = LiveNetwork<'lab>;
 
     fn can_create_new_sut(&self, network: &Network) -> Result<(), SystemError> {
-        if !self.lab.options.overcommit {
-            host::check(network)?;
-        }
-        // What an earlier call was given and nobody has made goes first: it would be waited for.
-        drop(self.take_entered());
-        let entered = self.enter(network)?;
-        let mut all = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(thread::current().id(), entered);
-        Ok(())
+        self.enter_first(network, &[])
     }
 
     fn new_sut(&self, network: &Network) -> Result<LiveNetwork<'lab>, SystemError> {
@@ -115,7 +141,7 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
             (Boots::Auto, Purpose::Search) => Begin::Known,
             (Boots::Auto, Purpose::Rerun) | (Boots::Warm, Purpose::Search | Purpose::Rerun) => Begin::Kept,
         };
-        let entered = self.take_entered().map_or_else(|| self.enter(network), Ok)?;
+        let entered = self.take_entered().map_or_else(|| self.enter(network, &[]), Ok)?;
         let (resting, permit) = match entered {
             Entered::New(permit) => (None, permit),
             Entered::Again(resting, permit) => (Some(resting), permit),
@@ -133,6 +159,10 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
 
     fn is_reused(&self, live: &LiveNetwork<'lab>) -> bool {
         live.is_reused()
+    }
+
+    fn moments(&self) -> Option<&dyn Moments<MachineSpec, LiveNetwork<'lab>>> {
+        if self.lab.options.boots == Boots::Cold { None } else { Some(self) }
     }
 
     fn destroy_sut(&self, mut live: LiveNetwork<'lab>) -> Result<(), SystemError> {
@@ -170,6 +200,45 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
             Ok(|command: &Command| give(live, command))
         });
         noted(live, ran)
+    }
+}
+
+impl<'lab> Moments<MachineSpec, LiveNetwork<'lab>> for MachineSystem<'lab> {
+    fn save(&self, live: &mut LiveNetwork<'lab>, age: Duration) -> Result<Option<Moment>, SystemError> {
+        let moment = live.save_moment(age);
+        noted(live, moment)
+    }
+
+    fn can_go_back(&self, network: &Network, wanted: &[Moment]) -> Result<(), SystemError> {
+        self.enter_first(network, wanted)
+    }
+
+    fn go_back(
+        &self,
+        network: &Network,
+        wanted: &[Moment],
+    ) -> Result<Option<(LiveNetwork<'lab>, Moment)>, SystemError> {
+        let (mut live, permit) = match self.take_entered() {
+            Some(Entered::Again(live, permit)) => (live, permit),
+            Some(entered) => {
+                self.put_entered(entered);
+                return Ok(None);
+            }
+            None => return Ok(None),
+        };
+        let Some(moment) = live.first_of(wanted).map(|index| wanted[index].clone()) else {
+            self.put_entered(Entered::Again(live, permit));
+            return Ok(None);
+        };
+        if let Err(error) = live.go_back_to(network, &moment) {
+            self.lab.warn(&format!("a network could not be put back to the middle of a case: {error}"));
+            drop(live);
+            self.put_entered(Entered::New(permit));
+            return Ok(None);
+        }
+        self.went_back.fetch_add(1, Ordering::Relaxed);
+        live.permit = Some(permit);
+        Ok(Some((live, moment)))
     }
 }
 

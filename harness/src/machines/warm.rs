@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use hypervisor::{BootError, Booted, Error, Snapshot, State, resume};
-use model::{Machine, Network};
+use model::{Machine, MachineId, Network};
 
 use crate::machines::hold::{Hardware, Held};
 use crate::machines::identity;
@@ -13,6 +13,10 @@ use crate::machines::shared::Shared;
 use crate::machines::status::Power;
 use crate::machines::templates::reason_of;
 use crate::system::SystemError;
+
+mod moments;
+
+pub(super) use moments::Moments;
 
 /// How the machines of a network come to the start of a case.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -154,6 +158,7 @@ impl Shared<'_> {
     /// Makes the scratch disk of a machine anew, which is off then.
     pub(super) fn blank_disk(&self, machine: &Machine, hardware: &mut Hardware) -> Result<(), SystemError> {
         switch_off(hardware)?;
+        self.has_lost_snapshots(&machine.id);
         self.lab.scratch(&hardware.image, machine, &hardware.scratch)?;
         hardware.start = Start::blank();
         Ok(())
@@ -179,12 +184,18 @@ impl Shared<'_> {
 
 /// Has the machine be what it was when it was saved, suspended.
 fn revert(hardware: &mut Hardware) -> Result<(), Error> {
-    let Hardware { machine, start, .. } = hardware;
+    let Hardware { machine, start, .. } = &*hardware;
     let Some(saved) = &start.saved else {
         return Err(Error::NoSnapshots { machine: machine.name().to_owned() });
     };
-    machine.revert(saved)?;
-    start.disk = Disk::Used;
+    let saved = saved.clone();
+    revert_to(hardware, &saved)
+}
+
+/// Has the machine be what it was when this was saved: suspended, or off.
+fn revert_to(hardware: &mut Hardware, saved: &Snapshot) -> Result<(), Error> {
+    hardware.machine.revert(saved)?;
+    hardware.start.disk = Disk::Used;
     Ok(())
 }
 
@@ -264,14 +275,7 @@ impl<'lab> LiveNetwork<'lab> {
             .partition(|held| network.is_running(held.id) && held.hardware.start.saved.is_some());
         // One that is to be on and was never booted is off until the others are what they were.
         for held in &mut off {
-            let machine = held.described()?;
-            let hardware = &mut *held.hardware;
-            switch_off(hardware)?;
-            match (&hardware.start.saved, hardware.start.disk) {
-                (_, Disk::Blank) => {}
-                (Some(_), _) => hardware.start.disk = Disk::Stale,
-                (None, _) => self.shared.blank_disk(&machine, hardware)?,
-            }
+            held.be_new()?;
             held.live.status.settle(Power::Off);
         }
         each(&mut on, revert)?;
@@ -292,18 +296,38 @@ impl<'lab> LiveNetwork<'lab> {
     }
 }
 
+impl Held<'_> {
+    /// Has a machine be off, and its next boot be the first in a case.
+    fn be_new(&mut self) -> Result<(), SystemError> {
+        let machine = self.described()?;
+        let hardware = &mut *self.hardware;
+        switch_off(hardware)?;
+        match (&hardware.start.saved, hardware.start.disk) {
+            (_, Disk::Blank) => {}
+            (Some(_), _) => hardware.start.disk = Disk::Stale,
+            (None, _) => self.shared.blank_disk(&machine, hardware)?,
+        }
+        Ok(())
+    }
+}
+
 /// Does the same to several machines side by side, and gives the first error after all have ended.
 fn each<E: Into<SystemError> + Send>(
     held: &mut [Held<'_>],
     act: impl Fn(&mut Hardware) -> Result<(), E> + Sync,
 ) -> Result<(), SystemError> {
-    let results: Vec<_> = thread::scope(|scope| {
-        let act = &act;
-        let hardware = held.iter_mut().map(|held| &mut *held.hardware);
-        let threads: Vec<_> = hardware.map(|hardware| scope.spawn(move || act(hardware))).collect();
-        threads.into_iter().map(join).collect()
-    });
+    let results = on_each(held, |_, hardware| act(hardware));
     results.into_iter().try_for_each(|result| result.map_err(Into::into))
+}
+
+/// What comes of doing the same to several machines side by side, in their order.
+fn on_each<T: Send>(held: &mut [Held<'_>], act: impl Fn(&MachineId, &mut Hardware) -> T + Sync) -> Vec<T> {
+    thread::scope(|scope| {
+        let act = &act;
+        let hardware = held.iter_mut().map(|held| (held.id, &mut *held.hardware));
+        let threads: Vec<_> = hardware.map(|(id, hardware)| scope.spawn(move || act(id, hardware))).collect();
+        threads.into_iter().map(join).collect()
+    })
 }
 
 #[cfg(test)]

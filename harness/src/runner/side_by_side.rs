@@ -242,7 +242,8 @@ where
         let Executor { model, system, observer, attempts, reruns, .. } = self.executor;
         let exclusions = self.executor.exclusions.clone();
         let watch = self.executor.watch.as_ref().map(Watch::of_job);
-        let parts = Parts { model, system, observer, attempts, reruns, exclusions, watch };
+        let prefixes = self.executor.prefixes.clone();
+        let parts = Parts { model, system, observer, attempts, reruns, exclusions, prefixes, watch };
         Crew { parts, config: self.config }
     }
 }
@@ -257,7 +258,7 @@ impl<M: Model> Drop for Without<'_, M> {
 }
 
 /// What the worker of a job is made of, on its own thread.
-struct Crew<'a, M, S> {
+struct Crew<'a, M: Model, S> {
     parts: Parts<'a, M, S>,
     config: &'a Config,
 }

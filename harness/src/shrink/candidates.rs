@@ -69,7 +69,21 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
     fn prices(&self) -> Prices {
         let each: HashMap<usize, f64> = self.each_command().collect();
         let (system, commands) = (self.system_seconds(&self.best.initial), self.command_seconds());
-        Prices { system, commands, each }
+        let saved = self.bench.saved();
+        let (mut places, mut skipped) = (HashMap::new(), Vec::new());
+        let (mut before, mut kept) = (0.0, 0.0);
+        let prefix = self.best.prefix.iter().map(|traced| Some(traced.id)).chain([None]);
+        for (place, id) in prefix.enumerate() {
+            if saved.contains(&place) {
+                kept = before;
+            }
+            skipped.push(kept);
+            if let Some(id) = id {
+                before += each.get(&id).copied().unwrap_or_default();
+                places.insert(id, place);
+            }
+        }
+        Prices { system, commands, each, places, skipped }
     }
 
     /// How many sites a state has, such as machines.
@@ -232,13 +246,21 @@ struct Prices {
     system: f64,
     commands: f64,
     each: HashMap<usize, f64>,
+    /// Where in the prefix a command stands.
+    places: HashMap<usize, usize>,
+    /// What need not be given where nothing changes before a place in the prefix, since a run of the best case was kept
+    /// there or earlier.
+    skipped: Vec<f64>,
 }
 
 impl Prices {
     fn deletion<M: Model>(&self, kind: Kind, ids: Vec<usize>) -> Step<M> {
         let deleted: f64 = ids.iter().filter_map(|id| self.each.get(id)).sum();
         // What is left of no time at all is not less.
-        let seconds = Clock::price(self.system + (self.commands - deleted).max(0.0));
+        let first = ids.iter().filter_map(|id| self.places.get(id).copied()).min();
+        let first = first.unwrap_or(self.skipped.len() - 1);
+        let left = self.commands - deleted - self.skipped[first];
+        let seconds = Clock::price(self.system + left.max(0.0));
         let gain = real(ids.len());
         Step::new(kind, Change::Delete(ids), gain, seconds)
     }

@@ -8,6 +8,7 @@ mod continued;
 mod initial_states;
 mod once;
 mod other_failures;
+mod prefixes;
 mod prices;
 mod reused;
 mod switchboard;

@@ -4,7 +4,7 @@
 //! and leaves nothing behind: a definition would.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use roxmltree::{Document, Node};
 use virt::connect::Connect;
@@ -104,6 +104,28 @@ pub(super) fn memory(xml: &str) -> Result<u64, String> {
     size.and_then(|size| size.checked_mul(1 << shift)).ok_or_else(|| "its <memory> is no number".to_owned())
 }
 
+/// The files of the disks that the machine writes to, each of which can hold snapshots.
+pub(super) fn written_disks(xml: &str) -> Result<Vec<PathBuf>, String> {
+    let document = Document::parse(xml).map_err(|error| format!("it is not XML: {error}"))?;
+    let child = |disk: Node<'_, '_>, name: &str, attribute: &str| {
+        let child = disk.children().find(|child| child.has_tag_name(name));
+        child.and_then(|child| child.attribute(attribute)).map(str::to_owned)
+    };
+    let disks = document.descendants().filter(|node| node.has_tag_name("disk"));
+    let written = disks.filter(|disk| {
+        matches!(disk.attribute("device"), None | Some("disk" | "lun"))
+            && !disk.children().any(|child| child.has_tag_name("readonly") || child.has_tag_name("transient"))
+    });
+    let file = |disk| {
+        let file = child(disk, "source", "file").ok_or("it writes to a disk that is no file")?;
+        match child(disk, "driver", "type") {
+            Some(format) if format == "qcow2" => Ok(PathBuf::from(file)),
+            _ => Err(format!("its disk {file} is no qcow2, which alone can hold snapshots")),
+        }
+    };
+    written.map(file).collect()
+}
+
 /// The same definition with more arguments for QEMU, behind those that it has.
 pub(super) fn with_arguments(xml: &str, arguments: &[String]) -> Result<String, String> {
     if arguments.is_empty() {
@@ -163,6 +185,23 @@ mod tests {
             Err("its <memory> is in TB: give it in KiB, MiB or GiB".to_owned())
         );
         assert!(of("<memory>much</memory>").is_err() && of("").is_err());
+    }
+
+    #[test]
+    fn disks_that_are_written_to_have_to_be_qcow2() {
+        let disk = |format: &str, file: &str, more: &str| {
+            format!(
+                "<disk type='file' device='disk'><driver name='qemu' type='{format}'/><source file='{file}'/>{more}</disk>"
+            )
+        };
+        let of = |disks: &[String]| {
+            written_disks(&format!("<domain><devices>{}</devices></domain>", disks.concat()))
+        };
+        let root = disk("raw", "/root", "<readonly/>");
+        assert_eq!(of(&[]), Ok(Vec::new()));
+        assert_eq!(of(&[root.clone(), disk("qcow2", "/a", "")]), Ok(vec![PathBuf::from("/a")]));
+        let error = of(&[root, disk("qcow2", "/a", ""), disk("raw", "/b", "")]).unwrap_err();
+        assert_eq!(error, "its disk /b is no qcow2, which alone can hold snapshots");
     }
 
     #[test]

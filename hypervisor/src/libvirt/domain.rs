@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use virt::domain::Domain;
-use virt::error::Error as VirtError;
+use virt::error::{Error as VirtError, ErrorNumber};
 use virt::sys;
 
 use super::reaper::{Adoption, Reaper};
-use super::snapshots::{NotSaved, Snapshots};
+use super::snapshots::{Kept, NotSaved, Snapshots};
 use super::templates::{self, Memory, Transfer};
 use super::{Session, definition, message};
 use crate::guest_ports::GuestPorts;
@@ -167,8 +167,7 @@ impl LibvirtMachine {
 
     /// Does what [`Machine::revert`] does to a machine that has this snapshot: in the process that
     /// it has, where it can.
-    fn go_back(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
-        let is_named = self.snapshots.is_named(snapshot);
+    fn go_back(&mut self, snapshot: &Snapshot, is_named: bool) -> Result<(), Error> {
         let fits = self.life.as_ref().is_some_and(|life| life.is_named == is_named);
         let in_place = self.state() != State::Off && fits && self.stand_still()?;
         if !in_place {
@@ -183,6 +182,24 @@ impl LibvirtMachine {
             return Err(self.not_done(Transition::Revert, message));
         }
         Ok(())
+    }
+
+    /// Does what [`Machine::revert`] does to a machine that was off.
+    fn be_off(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.end(Transition::Revert)?;
+        // Nothing that the last life has said comes after.
+        self.life = None;
+        let applied = self.snapshots.apply(snapshot);
+        applied.map_err(|message| self.not_done(Transition::Revert, message))
+    }
+
+    /// What is kept of a snapshot that is this machine's.
+    fn kept(&self, snapshot: &Snapshot) -> Result<Kept, Error> {
+        let kept = self.snapshots.kept(snapshot).cloned();
+        kept.ok_or_else(|| Error::ForeignSnapshot {
+            machine: self.definition.name.clone(),
+            of: snapshot.machine().to_owned(),
+        })
     }
 
     /// Does what [`Machine::save_template`] does, of the machine's last moments.
@@ -230,6 +247,8 @@ impl LibvirtMachine {
         }
         match life.domain.destroy() {
             Ok(()) => {}
+            // libvirt has seen the end of its process, which its ports are about to.
+            Err(error) if error.code().known() == Some(ErrorNumber::NoDomain) => {}
             // It ended by itself meanwhile: there is no such domain then, or it is not running.
             Err(_) if life.ports.wait_ended(Instant::now()) => {}
             Err(error) => return Err(self.refused(action, &error)),
@@ -249,9 +268,14 @@ fn is_about_a_port(message: &str) -> bool {
 
 /// Whether libvirt still had a domain of this name or uuid.
 fn is_about_a_namesake(message: &str) -> bool {
-    ["already exists with uuid", "is already being started", "is already active as"]
-        .iter()
-        .any(|words| message.contains(words))
+    [
+        "already exists with uuid",
+        "is already being started",
+        "is already active as",
+        "is already being removed",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
 }
 
 impl Machine for LibvirtMachine {
@@ -325,13 +349,18 @@ impl Machine for LibvirtMachine {
     }
 
     fn save(&mut self) -> Result<Snapshot, Error> {
-        let memory = self.memory(Transition::Save)?;
-        let mut snapshots = std::mem::take(&mut self.snapshots);
-        let name = self.definition.name.clone();
-        let life = self.life(Transition::Save);
-        let saved = life.map(|life| snapshots.save(&name, &life.domain, life.is_named, memory));
-        self.snapshots = snapshots;
-        saved?.map_err(|why| match why {
+        let (state, memory) = (self.state(), self.memory(Transition::Save)?);
+        let name = &self.definition.name;
+        Transition::Save.check(name, state)?;
+        let saved = match &self.life {
+            Some(life) if state != State::Off => {
+                self.snapshots.save(name, &life.domain, life.is_named, memory)
+            }
+            _ => definition::written_disks(&self.definition.xml)
+                .and_then(|files| self.snapshots.save_off(name, files))
+                .map_err(NotSaved::Refused),
+        };
+        saved.map_err(|why| match why {
             NotSaved::NoRoom(path) => {
                 Error::NoRoom { path, mebibytes: memory >> 20, variable: "NETPROP_RUNTIME_DIR" }
             }
@@ -340,15 +369,22 @@ impl Machine for LibvirtMachine {
     }
 
     fn revert(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
-        if !self.snapshots.contain(snapshot) {
-            let (machine, of) = (self.definition.name.clone(), snapshot.machine().to_owned());
-            return Err(Error::ForeignSnapshot { machine, of });
-        }
-        let back = self.go_back(snapshot);
+        let back = match self.kept(snapshot)? {
+            Kept::Off { .. } => self.be_off(snapshot),
+            Kept::On { is_named } => self.go_back(snapshot, is_named),
+        };
         if back.is_err() {
             self.end(Transition::Revert)?;
         }
         back
+    }
+
+    fn forget(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.kept(snapshot)?;
+        let is_off = self.state() == State::Off;
+        let domain = self.life.as_ref().filter(|_| !is_off).map(|life| &life.domain);
+        let forgotten = self.snapshots.forget(domain, snapshot);
+        forgotten.map_err(|message| self.not_done(Transition::Save, message))
     }
 
     fn start_template(&mut self, directory: &Path) -> Result<(), Error> {
@@ -362,7 +398,7 @@ impl Machine for LibvirtMachine {
     }
 
     fn save_template(&mut self, directory: &Path) -> Result<(), Error> {
-        Transition::Save.check(&self.definition.name, self.state())?;
+        Transition::SaveTemplate.check(&self.definition.name, self.state())?;
         let kept = self.keep(directory);
         self.end(Transition::Save)?;
         kept

@@ -41,8 +41,19 @@ impl From<String> for NotSaved {
 #[derive(Debug)]
 struct Saved {
     snapshot: Snapshot,
-    /// Whether memory was called as that of a template, as it has to be where it is loaded.
-    is_named: bool,
+    kept: Kept,
+}
+
+/// What is kept of a machine.
+#[derive(Clone, Debug)]
+pub(super) enum Kept {
+    /// It was on: its memory is there.
+    On {
+        /// Whether memory was called as that of a template, as it has to be where it is loaded.
+        is_named: bool,
+    },
+    /// It was off: the disks in these files are there.
+    Off { files: Vec<PathBuf> },
 }
 
 /// The disks that a machine writes to.
@@ -54,17 +65,9 @@ struct Disks {
 }
 
 impl Snapshots {
-    pub(super) fn contain(&self, snapshot: &Snapshot) -> bool {
-        self.find(snapshot).is_some()
-    }
-
-    /// Whether it was saved in a life whose memory was called as that of a template.
-    pub(super) fn is_named(&self, snapshot: &Snapshot) -> bool {
-        self.find(snapshot).is_some_and(|saved| saved.is_named)
-    }
-
-    fn find(&self, snapshot: &Snapshot) -> Option<&Saved> {
-        self.saved.iter().find(|saved| saved.snapshot == *snapshot)
+    /// What is kept under this snapshot, if it is one of these.
+    pub(super) fn kept(&self, snapshot: &Snapshot) -> Option<&Kept> {
+        self.saved.iter().find(|saved| saved.snapshot == *snapshot).map(|saved| &saved.kept)
     }
 
     /// A disk whose file system has no room left.
@@ -84,17 +87,65 @@ impl Snapshots {
         memory: u64,
     ) -> Result<Snapshot, NotSaved> {
         let monitor = Monitor(domain);
-        let disks = match &self.disks {
-            Some(disks) => disks,
-            None => self.disks.insert(Disks::find(&monitor.execute("query-block", &json!({}))?)?),
-        };
+        let disks = self.disks(&monitor)?;
         if let Some(full) = disks.first_without(memory) {
             return Err(NotSaved::NoRoom(full.to_owned()));
         }
         let snapshot = Snapshot::new(machine);
         monitor.job("snapshot-save", "netprop-save", &arguments(disks, &snapshot))?;
-        self.saved.push(Saved { snapshot: snapshot.clone(), is_named });
+        self.saved.push(Saved { snapshot: snapshot.clone(), kept: Kept::On { is_named } });
         Ok(snapshot)
+    }
+
+    fn disks(&mut self, monitor: &Monitor<'_>) -> Result<&Disks, String> {
+        match &mut self.disks {
+            Some(disks) => Ok(disks),
+            none => Ok(none.insert(Disks::find(&monitor.execute("query-block", &json!({}))?)?)),
+        }
+    }
+
+    /// Saves a machine that is off and writes to the disks in these files.
+    pub(super) fn save_off(&mut self, machine: &str, files: Vec<PathBuf>) -> Result<Snapshot, String> {
+        let snapshot = Snapshot::new(machine);
+        for (index, file) in files.iter().enumerate() {
+            if let Err(message) = qemu_img("-c", &snapshot, file) {
+                files[..index].iter().for_each(|file| remove(&snapshot, file));
+                return Err(message);
+            }
+        }
+        self.saved.push(Saved { snapshot: snapshot.clone(), kept: Kept::Off { files } });
+        Ok(snapshot)
+    }
+
+    /// Has the disks of a machine that is off be what they were when it was off.
+    pub(super) fn apply(&self, snapshot: &Snapshot) -> Result<(), String> {
+        match self.kept(snapshot) {
+            Some(Kept::Off { files }) => files.iter().try_for_each(|file| qemu_img("-a", snapshot, file)),
+            Some(Kept::On { .. }) | None => Err("it was not off".to_owned()),
+        }
+    }
+
+    /// Takes a snapshot off the disks, which QEMU does where it has them in use.
+    pub(super) fn forget(&mut self, domain: Option<&Domain>, snapshot: &Snapshot) -> Result<(), String> {
+        if let Some(domain) = domain {
+            let monitor = Monitor(domain);
+            let disks = self.disks(&monitor)?;
+            let arguments = json!({ "tag": snapshot.tag(), "devices": disks.nodes });
+            monitor.job("snapshot-delete", "netprop-delete", &arguments)?;
+        } else {
+            self.files(snapshot).iter().try_for_each(|file| qemu_img("-d", snapshot, file))?;
+        }
+        self.saved.retain(|saved| saved.snapshot != *snapshot);
+        Ok(())
+    }
+
+    /// The files that a snapshot is in.
+    fn files(&self, snapshot: &Snapshot) -> &[PathBuf] {
+        match self.kept(snapshot) {
+            Some(Kept::Off { files }) => files,
+            Some(Kept::On { .. }) => self.disks.as_ref().map_or(&[], |disks| &disks.files),
+            None => &[],
+        }
     }
 
     /// Has a machine that is suspended be what it was.
@@ -105,24 +156,29 @@ impl Snapshots {
 
     /// Takes what was saved off the disks of a machine that is off, as far as they are still there.
     pub(super) fn remove(&mut self) {
-        let files = self.disks.as_ref().map_or(&[][..], |disks| &disks.files);
-        for saved in self.saved.drain(..) {
-            files.iter().filter(|file| file.exists()).for_each(|file| remove(&saved.snapshot, file));
+        for saved in &self.saved {
+            let files = self.files(&saved.snapshot).iter();
+            files.filter(|file| file.exists()).for_each(|file| remove(&saved.snapshot, file));
         }
+        self.saved.clear();
     }
 }
 
 fn remove(snapshot: &Snapshot, file: &Path) {
-    let Ok(program) = program::find("qemu-img", "qemu-utils") else { return };
-    let output = Command::new(program).args(["snapshot", "-q", "-d", snapshot.tag()]).arg(file).output();
-    match output {
-        Ok(output) if output.status.success() => {}
-        Ok(output) => {
-            let error = String::from_utf8_lossy(&output.stderr).into_owned();
-            tracing::debug!(file = %file.display(), error, "a snapshot stays on its disk");
-        }
-        Err(error) => tracing::debug!(%error, "a snapshot stays on its disk"),
+    if let Err(error) = qemu_img("-d", snapshot, file) {
+        tracing::debug!(file = %file.display(), error, "a snapshot stays on its disk");
     }
+}
+
+/// Does something about a snapshot of a disk that no QEMU has in use.
+fn qemu_img(what: &str, snapshot: &Snapshot, file: &Path) -> Result<(), String> {
+    let program = program::find("qemu-img", "qemu-utils").map_err(|error| error.to_string())?;
+    let output = Command::new(program).args(["snapshot", "-q", what, snapshot.tag()]).arg(file).output();
+    let output = output.map_err(|error| format!("qemu-img could not be started: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
 }
 
 fn arguments(disks: &Disks, snapshot: &Snapshot) -> Value {

@@ -197,6 +197,29 @@ fn what_rests_makes_room_and_the_longest_first() {
 }
 
 #[test]
+fn of_what_rests_the_best_is_taken_and_of_equals_the_last() {
+    let (room, stop) = (Room::new(BOUND, 8, &Stop::default()), Stop::default());
+    for name in ["good", "best", "good too", "useless"] {
+        let Some(Entered::New(permit)) = room.enter(load(100, 1), &stop, |_| false) else {
+            panic!("there is room for {name}")
+        };
+        room.rest(name, permit);
+    }
+    let rank = |name: &&str| match *name {
+        "best" => Some(0),
+        "useless" => None,
+        _ => Some(1),
+    };
+    for expected in ["best", "good too", "good"] {
+        let Some(Entered::Again(name, _)) = room.enter_best(load(100, 1), &stop, rank) else {
+            panic!("{expected} rests")
+        };
+        assert_eq!(name, expected);
+    }
+    assert!(matches!(room.enter_best(load(100, 1), &stop, rank), Some(Entered::New(_))));
+}
+
+#[test]
 fn a_stop_ends_the_waiting_and_leaves_the_queue() {
     let stop = Stop::default();
     let room = Room::<()>::new(BOUND, 0, &stop);
