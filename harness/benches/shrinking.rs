@@ -59,7 +59,7 @@ fn main() -> Result<()> {
     ] {
         let mut system = DeafOnMachines::new(lab);
         system.saves = saves;
-        let (seconds, runs, smallest) = shrink(&model, &system, &case, &*told)?;
+        let (seconds, runs, smallest) = shrink(&model, &system, &case, &told)?;
         let ratio = *first.get_or_insert(seconds) / seconds;
         let middle = told.went_back.swap(0, Ordering::Relaxed);
         println!("| {name} | {seconds:.1} | {runs} | {middle} | {smallest} commands | 1/{ratio:.1} |");
