@@ -27,10 +27,13 @@ use harness::shrink::Budget;
 use harness::{Config, Continued, Event, Evidence, Observer, Runner, Stop};
 use model::Model as _;
 
+/// How many commands the case has.
+const COMMANDS: usize = 30;
+
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Result<()> {
-    let machines = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(3);
+    let machines = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(2);
     // Where something is missing, this says so.
     if Lab::for_test()?.is_none() {
         return Ok(());
@@ -110,22 +113,18 @@ fn specification(lab: &Lab, machines: usize) -> Result<MachineSpec> {
     Ok(MachineSpec::new(bounds)?)
 }
 
-/// Thirty commands, of which the last is the first that gets a wrong answer: all machines but the first
-/// are booted twice and not pinged any more, and then the first is.
+/// Thirty commands, of which the last is the first that gets a wrong answer: all machines are booted, and
+/// the first of them once more, which nobody pings before the others have pinged each other for long.
 fn case(network: &Network) -> Case<MachineSpec> {
     let ids = network.ids();
     let (first, others) = (&ids[0], &ids[1..]);
     let ping = |from: &MachineId, to: &MachineId| Command::Ping { from: from.clone(), to: to.clone() };
-    let again = |id: &MachineId| [Command::Shutdown(id.clone()), Command::Boot(id.clone())];
     let mut commands: Vec<_> = ids.iter().cloned().map(Command::Boot).collect();
     commands.extend(ids.iter().flat_map(|to| ids.iter().map(|from| ping(from, to))));
-    commands.extend(others.iter().flat_map(again));
-    let last = [again(first).to_vec(), vec![ping(others.last().unwrap_or(first), first)]].concat();
-    let mut pings = others.iter().map(|from| ping(from, first)).cycle();
-    while commands.len() + last.len() < 30 {
-        commands.extend(Some(pings.next().unwrap_or_else(|| ping(first, first))));
-    }
-    commands.extend(last);
+    commands.extend([Command::Shutdown(first.clone()), Command::Boot(first.clone())]);
+    let pings = others.iter().flat_map(|to| ids.iter().map(|from| ping(from, to))).cycle();
+    commands.extend(pings.take(COMMANDS.saturating_sub(commands.len() + 1)));
+    commands.push(ping(first, first));
     Case::sequential(network.clone(), commands)
 }
 
