@@ -11,7 +11,8 @@ for nic in eth0 eth1; do
 done
 ls /sys/class/net | sed 's/^/nic /'
 ip -o -4 address | sed 's/^[0-9]*:/address/; s/ valid_lft.*//'
-ip -o -6 address | sed 's/^[0-9]*:/address/; s/ valid_lft.*//; s/ tentative//'
+# What a router has advertised comes a second after the link is up.
+ip -o -6 address | grep -v ' dynamic ' | sed 's/^[0-9]*:/address/; s/ valid_lft.*//; s/ tentative//'
 ip link show eth1 | sed 's/^[0-9]*://; s/^/link /'
 ip route | sed 's/^/route /'
 echo "neighbours on the data network: $(ip neigh show dev eth1 | wc -l)"
@@ -27,18 +28,18 @@ ls -l /run/netprop/ssh_host_ed25519_key | sed 's/ *[A-Z][a-z][a-z] .*//; s/^/hos
 df -k /scratch | sed 's/^/room /'
 
 # What writable places hold: type, mode, owner, and what is in it. Logs and process numbers tell of the time,
-# and the host key of the network. One program is there only where a guest goes on from a snapshot: by it the
-# guest takes the seed that it is told then.
+# and the host key of the network.
 places='/etc /root /run /tmp /var'
 find $places /dev /scratch -xdev | sort | while read -r path; do
 	stat -c 'file %F %a %u:%g %t,%T %N' "$path"
-done | grep -v ' /run/netprop/reseed$'
-find $places -xdev -type f ! -name '*.pid' ! -name '*.log' ! -name 'ssh_host_*' ! -name reseed | sort |
+done
+find $places -xdev -type f ! -name '*.pid' ! -name '*.log' ! -name 'ssh_host_*' | sort |
 	xargs sha256sum | sed 's/^/content /'
 
-# The kernel's settings but for counters and what is drawn by lot.
+# The kernel's settings but for counters, what is drawn by lot, and what follows from how much memory was free
+# at some moment of the boot.
 grep -r '' /proc/sys 2>/dev/null | sort | sed 's/^/sysctl /' |
-	grep -v -E '/(random/|fs/(file-nr|inode-nr|inode-state|dentry-state)|kernel/(ns_last_pid|pty/nr))'
+	grep -v -E '/(random/|fs/(file-nr|inode-nr|inode-state|dentry-state)|kernel/(ns_last_pid|pty/nr)|vm/[a-z]*_reserve_kbytes)'
 for file in cmdline consoles devices filesystems swaps partitions; do
 	sed "s/^/$file /" /proc/$file
 done
