@@ -88,8 +88,9 @@ impl Places {
         file_systems: [&str; 2],
         commands: impl Fn(&Network) -> Vec<Given>,
     ) -> Option<Begun> {
-        // A run that ends takes it along where it is empty.
         fs::create_dir_all(self.run()).unwrap();
+        // What cleans up after a run takes it along where it is empty, at whatever time.
+        fs::write(self.run().join("not empty"), "").unwrap();
         let options = LabOptions {
             snapshots: Some(self.cache()),
             run_directory: Some(self.run()),
