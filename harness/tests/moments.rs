@@ -184,7 +184,8 @@ fn a_case_whose_commands_take_long_becomes_as_small_as_it_gets() {
         ..Config::default()
     };
     let (stop, middles) = (Stop::default(), Middles::default());
-    let system = DeafOnMachines::new(&lab);
+    let mut system = DeafOnMachines::new(&lab);
+    system.slow = true;
     let runner = Runner::new(&model, &system, &config, &middles, &stop);
     let start = std::time::Instant::now();
     let Continued::Failed(failure) = runner.shrink_file(&file).unwrap() else { panic!("it fails") };

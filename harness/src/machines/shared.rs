@@ -154,8 +154,8 @@ impl<'lab> Shared<'lab> {
         }
     }
 
-    /// Has a machine that is off begin from a snapshot of its kind. None where it has to boot; where it
-    /// was tried in vain it is off then, and its scratch disk blank.
+    /// Has a machine that is off begin from a snapshot of its kind. None where it has to boot; it may have been
+    /// tried in vain then, and have come to write to its scratch disk.
     pub(super) fn begin_from_snapshot(
         &self,
         machine: &Machine,
@@ -189,7 +189,6 @@ impl<'lab> Shared<'lab> {
                         machine.id
                     ));
                 }
-                self.blank_disk(machine, hardware)?;
                 Ok(None)
             }
         }

@@ -90,17 +90,14 @@ impl Shared<'_> {
         let is_first = hardware.start.disk == Disk::Blank;
         hardware.start.disk = Disk::Used;
         if !is_first {
-            return self.boot_machine(machine, hardware);
+            return self.boot_again(machine, hardware);
         }
         let is_kept = self.begin == Begin::Kept;
         if is_kept && !self.lab.can_be_saved(&hardware.image) {
             self.spoil();
         }
         let is_saved = is_kept && !self.has_services() && !self.is_spoiled.load(Ordering::Relaxed);
-        if self.may_begin_from_snapshot(machine, hardware)
-            && let Some(boot) = self.begin_from_snapshot(machine, hardware)?
-        {
-            self.is_reused.store(true, Ordering::Relaxed);
+        if let Some(boot) = self.begin(machine, hardware, Disk::Blank)? {
             // Its guest has been told once that time has passed.
             if is_saved {
                 self.save(hardware);
@@ -119,6 +116,39 @@ impl Shared<'_> {
                 hardware.machine.suspend()?;
                 self.save(hardware);
                 self.go_on(hardware)?;
+            }
+        }
+        Ok(boot)
+    }
+
+    /// Boots a machine on the scratch disk that it has left. A snapshot of its kind is as good a beginning as
+    /// for the first time: its guest has mounted no disk yet.
+    fn boot_again(&self, machine: &Machine, hardware: &mut Hardware) -> Result<Boot, SystemError> {
+        match self.begin(machine, hardware, Disk::Used)? {
+            Some(boot) => Ok(boot),
+            None => self.boot_machine(machine, hardware),
+        }
+    }
+
+    /// Has a machine whose scratch disk is so begin from a snapshot, where it may and can.
+    fn begin(
+        &self,
+        machine: &Machine,
+        hardware: &mut Hardware,
+        disk: Disk,
+    ) -> Result<Option<Boot>, SystemError> {
+        if !self.may_begin_from_snapshot(machine, hardware) {
+            return Ok(None);
+        }
+        let was_off = hardware.machine.state() == State::Off;
+        let boot = self.begin_from_snapshot(machine, hardware)?;
+        if boot.is_some() {
+            self.is_reused.store(true, Ordering::Relaxed);
+        } else if was_off {
+            // It may have been tried in vain.
+            match disk {
+                Disk::Blank => self.blank_disk(machine, hardware)?,
+                _ => switch_off(hardware)?,
             }
         }
         Ok(boot)

@@ -15,6 +15,8 @@ pub(crate) struct DeafOnMachines<'lab> {
     system: MachineSystem<'lab>,
     /// Whether networks are saved in the middle of a case.
     pub(crate) saves: bool,
+    /// Whether a second Boot takes some seconds more.
+    pub(crate) slow: bool,
     /// How many Boots had been asked for at each moment, by its number.
     saved: Mutex<HashMap<u64, Boots>>,
 }
@@ -27,7 +29,7 @@ type Deaf<'lab> = (LiveNetwork<'lab>, Boots);
 
 impl<'lab> DeafOnMachines<'lab> {
     pub(crate) fn new(lab: &'lab Lab) -> Self {
-        Self { system: MachineSystem::new(lab), saves: true, saved: Mutex::default() }
+        Self { system: MachineSystem::new(lab), saves: true, slow: false, saved: Mutex::default() }
     }
 
     /// The moments of the networks without what is beside them.
@@ -79,7 +81,8 @@ impl<'lab> System<MachineSpec> for DeafOnMachines<'lab> {
         *boots += asked;
         if *boots >= 2 {
             let deafen = "echo 1 > /proc/sys/net/ipv4/icmp_echo_ignore_all";
-            let output = live.run(id, &remote::Command::new(deafen))?;
+            let wait = if self.slow { "sleep 4; " } else { "" };
+            let output = live.run(id, &remote::Command::new(format!("{wait}{deafen}")))?;
             assert!(output.ending.is_success(), "{output:?}");
         }
         Ok(outcome)
