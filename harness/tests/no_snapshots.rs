@@ -174,20 +174,6 @@ fn a_cache_on_a_full_disk() {
 }
 
 #[test]
-fn a_disk_that_fills_up_while_a_snapshot_is_made() {
-    if !is_over_own_mounts("a_disk_that_fills_up_while_a_snapshot_is_made") {
-        return;
-    }
-    let places = Places::new();
-    // The memory alone would fit.
-    mount(&places.cache(), 96, "");
-    let Some(begun) = places.begins(OF_TWO_KINDS) else { return };
-    begun.booted("has no room for a snapshot of 96 MiB: make room there, or set XDG_CACHE_HOME");
-    let left = fs::read_dir(places.cache()).unwrap().flatten().filter(|file| file.path().is_dir());
-    assert_eq!(left.count(), 0, "no half of a snapshot is left");
-}
-
-#[test]
 fn a_cache_that_cannot_be_written() {
     if !is_over_own_mounts("a_cache_that_cannot_be_written") {
         return;

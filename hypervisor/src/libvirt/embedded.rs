@@ -158,8 +158,12 @@ impl EmbeddedRoot {
     }
 }
 
-/// Makes the first run's directory once more, when it is gone; it may just be going.
+/// Makes the first run's directory once more, when it is gone; it may just be going. What it was made in may
+/// be gone as well.
 fn create_again(path: &Path) -> Result<RunDirectory, Error> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(Error::file("make the directory", parent))?;
+    }
     let deadline = Instant::now() + GOES;
     loop {
         match RunDirectory::create_at(path.to_owned(), Access::Owner) {
