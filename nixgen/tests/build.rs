@@ -225,9 +225,9 @@ fn directories_that_cannot_be_made_are_named() -> Result {
 }
 
 /// A nix-build with a builder in a process group of its own, as the real one has.
-const HANGS: &str = "echo \"building '/s/x-netprop-tools.drv'...\" >&2
+const HANGS: &str = "trap 'kill $builder; exit 1' TERM
 setsid sleep 600 & builder=$!
-trap 'kill $builder; exit 1' TERM
+echo \"building '/s/x-netprop-tools.drv'...\" >&2
 wait";
 
 /// Waits a moment until no process has the run's directory in its environment; whether it came to that.
