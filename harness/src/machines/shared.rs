@@ -39,6 +39,16 @@ pub(super) struct Shared<'lab> {
     pub(super) moments: Mutex<Moments>,
 }
 
+/// What came of having a machine begin from a snapshot.
+pub(super) enum Begun {
+    /// It did.
+    Ready(Boot),
+    /// It was tried, and it has to boot.
+    InVain,
+    /// There is nothing that it could begin from.
+    Untried,
+}
+
 impl<'lab> Shared<'lab> {
     pub(super) fn new(lab: &'lab Lab, network: &Network, begin: Begin) -> Result<Self, SystemError> {
         let key = NetworkKey::generate().map_err(SystemError::Infrastructure)?;
@@ -154,18 +164,18 @@ impl<'lab> Shared<'lab> {
         }
     }
 
-    /// Has a machine that is off begin from a snapshot of its kind. None where it has to boot; it may have been
-    /// tried in vain then, and have come to write to its scratch disk.
+    /// Has a machine that is off begin from a snapshot of its kind. Where that is tried in vain it may be
+    /// on, and have written to its scratch disk.
     pub(super) fn begin_from_snapshot(
         &self,
         machine: &Machine,
         hardware: &mut Hardware,
-    ) -> Result<Option<Boot>, SystemError> {
+    ) -> Result<Begun, SystemError> {
         if hardware.machine.state() != State::Off {
-            return Ok(None);
+            return Ok(Begun::Untried);
         }
         let Some(template) = self.lab.template(machine, &hardware.image, &self.switch) else {
-            return Ok(None);
+            return Ok(Begun::Untried);
         };
         let identity = identity::lines_when_resumed(&self.network(), machine, &self.key);
         let begun = self.on_a_free_port(machine, hardware, |hypervised| {
@@ -180,7 +190,7 @@ impl<'lab> Shared<'lab> {
         match begun {
             Ok(booted) => {
                 self.lab.configurations().remember_booted(machine);
-                Ok(Some(Boot::Ready(booted.ready)))
+                Ok(Begun::Ready(Boot::Ready(booted.ready)))
             }
             Err(error) => {
                 if self.lab.give_up(&template) {
@@ -189,7 +199,7 @@ impl<'lab> Shared<'lab> {
                         machine.id
                     ));
                 }
-                Ok(None)
+                Ok(Begun::InVain)
             }
         }
     }

@@ -9,7 +9,7 @@ use model::{Machine, MachineId, Network};
 use crate::machines::hold::{Hardware, Held};
 use crate::machines::identity;
 use crate::machines::live::{Boot, LiveNetwork, join};
-use crate::machines::shared::Shared;
+use crate::machines::shared::{Begun, Shared};
 use crate::machines::status::Power;
 use crate::machines::templates::reason_of;
 use crate::system::SystemError;
@@ -140,18 +140,20 @@ impl Shared<'_> {
         if !self.may_begin_from_snapshot(machine, hardware) {
             return Ok(None);
         }
-        let was_off = hardware.machine.state() == State::Off;
-        let boot = self.begin_from_snapshot(machine, hardware)?;
-        if boot.is_some() {
-            self.is_reused.store(true, Ordering::Relaxed);
-        } else if was_off {
-            // It may have been tried in vain.
-            match disk {
-                Disk::Blank => self.blank_disk(machine, hardware)?,
-                _ => switch_off(hardware)?,
+        Ok(match self.begin_from_snapshot(machine, hardware)? {
+            Begun::Ready(boot) => {
+                self.is_reused.store(true, Ordering::Relaxed);
+                Some(boot)
             }
-        }
-        Ok(boot)
+            Begun::InVain => {
+                match disk {
+                    Disk::Blank => self.blank_disk(machine, hardware)?,
+                    Disk::Used | Disk::Stale => switch_off(hardware)?,
+                }
+                None
+            }
+            Begun::Untried => None,
+        })
     }
 
     fn may_begin_from_snapshot(&self, machine: &Machine, hardware: &Hardware) -> bool {
