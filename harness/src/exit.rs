@@ -1,6 +1,9 @@
 //! Exit statuses of the `netprop` command. They are stable: scripts may rely on them.
 
+use std::io::Write as _;
 use std::process::ExitCode;
+
+use signal_hook::low_level;
 
 /// How the command ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -18,6 +21,16 @@ pub enum Exit {
     MissingComponent = 4,
     /// The run was stopped by a signal before its end (130).
     Stopped = 130,
+}
+
+impl Exit {
+    /// Ends the process at once, whatever its other threads do. What libraries have done at the
+    /// end of a process (libvirt, libssh2) would take away under these threads what they use, and
+    /// now and then the process would die by a signal instead.
+    pub(crate) fn at_once(self) -> ! {
+        std::io::stdout().flush().ok();
+        low_level::exit(self as i32)
+    }
 }
 
 impl From<Exit> for ExitCode {

@@ -1,7 +1,6 @@
 //! Ctrl-C and its kin: stop soon and keep what was found; stop at once when asked again.
 
 use std::io::Write as _;
-use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -49,7 +48,7 @@ fn leave(best: &BestSoFar) -> ! {
         |file| format!("stopped: the best case so far is kept; try: netprop replay {file}"),
     );
     writeln!(std::io::stderr(), "{last}").ok();
-    process::exit(Exit::Stopped as i32)
+    Exit::Stopped.at_once()
 }
 
 /// Passes everything on, and remembers the last replay file that was written.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -179,7 +178,7 @@ impl Shared {
             }
         };
         std::io::stderr().write_all(text.as_bytes()).ok();
-        process::exit(exit as i32)
+        exit.at_once()
     }
 
     /// Keeps the seed of a case that was not written down; says what that is good for.
