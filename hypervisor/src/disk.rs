@@ -35,6 +35,21 @@ pub fn create_overlay(template: &Path, destination: &Path) -> Result<(), Error> 
     Err(Error::Disk { path: destination.to_owned(), template, message })
 }
 
+/// Makes another overlay at `destination`, like one that nothing was written to since
+/// [`create_overlay`] made it, and on the same template: without a process, in no time. What is there
+/// already is overwritten.
+///
+/// # Errors
+/// [`Error::DiskFull`], or [`Error::File`] where it cannot be read or written.
+pub fn copy_overlay(blank: &Path, destination: &Path) -> Result<(), Error> {
+    std::fs::copy(blank, destination).map_err(|error| {
+        // What was written so far is no disk.
+        let _ = std::fs::remove_file(destination);
+        Error::file("make the disk", destination)(error)
+    })?;
+    Ok(())
+}
+
 /// Whether QEMU can read and write by `io_uring` here: its build has it, and the kernel lets it. It is
 /// tried out on `file`, which is not changed.
 #[must_use]
@@ -65,6 +80,23 @@ mod tests {
         let output = Command::new("qemu-img").arg("info").arg(&disk).output().unwrap();
         let info = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(info.contains("512 MiB") && info.contains("backing file format: raw"), "{info}");
+    }
+
+    #[test]
+    fn a_copy_of_a_blank_overlay_is_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str| directory.path().join(name);
+        File::create(file("template")).unwrap().set_len(64 << 20).unwrap();
+        create_overlay(&file("template"), &file("blank")).unwrap();
+        std::fs::write(file("disk"), [1; 1 << 20]).unwrap();
+        copy_overlay(&file("blank"), &file("disk")).unwrap();
+        let compared =
+            Command::new("qemu-img").arg("compare").args([file("template"), file("disk")]).output();
+        assert!(compared.unwrap().status.success());
+        assert_eq!(std::fs::read(file("disk")).unwrap(), std::fs::read(file("blank")).unwrap());
+        let error = copy_overlay(&file("none"), &file("disk")).unwrap_err().to_string();
+        assert!(error.starts_with("could not make the disk "), "{error}");
+        assert!(!file("disk").exists(), "half a disk is none");
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Held<'_> {
             self.hardware.machine.power_cut()?;
         }
         let Hardware { image, endpoints, scratch, .. } = &*self.hardware;
-        let fresh = lab.scratch(image, machine, &scratch.with_extension("fresh"))?;
+        let fresh = lab.scratch(image, machine, scratch.path().with_extension("fresh"))?;
         let other = self.shared.define(machine, image.clone(), endpoints.clone(), fresh)?;
         self.replace(other)?;
         match self.shared.try_boot(machine, &mut self.hardware)? {

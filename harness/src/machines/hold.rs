@@ -1,8 +1,7 @@
 //! Changing a machine's power or software, which one lane at a time may do.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use hypervisor::{Endpoints, State};
 use model::machines::Command;
@@ -10,6 +9,7 @@ use model::{Machine, MachineId};
 use nixgen::Image;
 
 use crate::machines::live::{Boot, LiveMachine, LiveNetwork, unknown};
+use crate::machines::scratch::Scratch;
 use crate::machines::shared::Shared;
 use crate::machines::status::Power;
 use crate::machines::warm::Start;
@@ -17,11 +17,12 @@ use crate::system::SystemError;
 
 /// A machine as the hypervisor has it, and what it was made of.
 pub(super) struct Hardware {
+    /// Goes first: a machine takes its snapshots off a disk that stays.
+    pub(super) scratch: Arc<Scratch>,
     pub(super) machine: Box<dyn hypervisor::Machine>,
     pub(super) address: SocketAddr,
     pub(super) image: Image,
     pub(super) endpoints: Endpoints,
-    pub(super) scratch: PathBuf,
     pub(super) start: Start,
 }
 

@@ -8,14 +8,13 @@ use std::time::Duration;
 
 use hypervisor::accelerator::{self, Accelerator};
 use hypervisor::{Access, ConnectOptions, Driver, Hypervisor, Libvirt, RunDirectory, Switch};
-use model::{
-    BoundsError, KernelVersion, Machine, Network, NetworkParameters, PackageName, PackageVersion, Parameter,
-};
-use nixgen::{BaseChoice, BaseOffer, DiskIo, Image, NixosOptions};
+use model::{BoundsError, KernelVersion, Network, NetworkParameters, PackageName, PackageVersion, Parameter};
+use nixgen::{BaseChoice, BaseOffer, Image, NixosOptions};
 
 use crate::components;
 use crate::machines::builds::Builds;
 use crate::machines::key;
+use crate::machines::scratch::Scratches;
 use crate::machines::templates::Templates;
 use crate::machines::unfit::Configurations;
 use crate::observe::{Event, Observer, Silent};
@@ -110,7 +109,7 @@ pub struct Lab {
     accelerator: OnceLock<Accelerator>,
     /// Held by who finds out which it is.
     choosing: Mutex<()>,
-    scratch_io: OnceLock<DiskIo>,
+    pub(super) scratches: Scratches,
     configurations: Configurations,
     pub(super) templates: Templates,
     networks: AtomicU64,
@@ -152,7 +151,7 @@ impl Lab {
             builds,
             accelerator,
             choosing: Mutex::default(),
-            scratch_io: OnceLock::new(),
+            scratches: Scratches::default(),
             configurations: Configurations::default(),
             networks: AtomicU64::new(0),
             observer,
@@ -328,17 +327,6 @@ impl Lab {
         self.hypervisor.as_ref()
     }
 
-    /// How a scratch disk is best read and written, of which this is the first: machines that are put
-    /// back read much from it.
-    pub(crate) fn scratch_io(&self, scratch: &Path) -> DiskIo {
-        match self.options.boots {
-            Boots::Cold => DiskIo::Threads,
-            Boots::Auto | Boots::Warm => *self.scratch_io.get_or_init(|| {
-                if hypervisor::disk::has_io_uring(scratch) { DiskIo::IoUring } else { DiskIo::Threads }
-            }),
-        }
-    }
-
     /// A name for the next network, distinct in the run and short, since sockets carry it.
     pub(crate) fn network_name(&self) -> String {
         format!("n{}", self.networks.fetch_add(1, Ordering::Relaxed))
@@ -356,27 +344,6 @@ impl Lab {
             Some(path) => Switch::existing(path)?,
             None => Switch::vde(&self.run, name, access(&self.options.driver))?,
         })
-    }
-
-    /// Makes a machine's scratch disk, freshly formatted, and says where it is.
-    pub(crate) fn scratch(
-        &self,
-        image: &Image,
-        machine: &Machine,
-        path: &Path,
-    ) -> Result<PathBuf, SystemError> {
-        let template = image.scratch.get(&machine.format()).ok_or_else(|| {
-            let file_system = machine.file_system;
-            SystemError::WrongUse(
-                format!(
-                    "the base has no {file_system} for machine {}: choose another file system",
-                    machine.id
-                )
-                .into(),
-            )
-        })?;
-        hypervisor::disk::create_overlay(template, path)?;
-        Ok(path.to_owned())
     }
 
     /// Tells whoever watches of something that the run goes on without.

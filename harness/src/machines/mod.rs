@@ -20,6 +20,7 @@ pub mod lab;
 pub mod live;
 mod ping;
 mod room;
+mod scratch;
 mod shared;
 pub mod simulated;
 mod status;

@@ -1,7 +1,6 @@
 //! What all machines of a network are made with: they are defined and booted side by side.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -16,6 +15,7 @@ use crate::machines::hold::Hardware;
 use crate::machines::identity::{self, NetworkKey};
 use crate::machines::lab::{Lab, Reach};
 use crate::machines::live::Boot;
+use crate::machines::scratch::Scratch;
 use crate::machines::warm::{Begin, Moments, Start};
 use crate::system::SystemError;
 
@@ -93,7 +93,7 @@ impl<'lab> Shared<'lab> {
     /// Makes what a machine needs besides its image, and defines it.
     pub(super) fn prepare(&self, machine: &Machine, image: Image) -> Result<Hardware, SystemError> {
         let endpoints = self.lab.run.endpoints(&format!("{}-{}", self.name, machine.id))?;
-        let scratch = self.lab.scratch(&image, machine, &endpoints.console.with_extension("qcow2"))?;
+        let scratch = self.lab.scratch(&image, machine, endpoints.console.with_extension("qcow2"))?;
         Ok(Hardware { start: Start::blank(), ..self.define(machine, image, endpoints, scratch)? })
     }
 
@@ -102,7 +102,7 @@ impl<'lab> Shared<'lab> {
         machine: &Machine,
         image: Image,
         endpoints: Endpoints,
-        scratch: PathBuf,
+        scratch: Arc<Scratch>,
     ) -> Result<Hardware, SystemError> {
         let port = free_loopback_port()?;
         let address = match self.lab.options.reach {
@@ -112,7 +112,7 @@ impl<'lab> Shared<'lab> {
         let wiring = Wiring {
             console: Console::Socket(endpoints.console.clone()),
             control: Control::Socket(endpoints.control.clone()),
-            scratch: Some(scratch.clone()),
+            scratch: Some(scratch.path().to_owned()),
             scratch_io: self.lab.scratch_io(&scratch),
             management: Management::Forwarded { port },
             data: Data::Switch(self.switch.path().to_owned()),

@@ -179,12 +179,11 @@ impl Lab {
     ) -> Result<(), SystemError> {
         let _alone = self.templates.making.lock().unwrap_or_else(PoisonError::into_inner);
         let endpoints = self.run.endpoints(NAME)?;
-        let scratch = self.scratch(image, machine, &endpoints.console.with_extension("qcow2"))?;
-        let _removed = Removed(&scratch);
+        let scratch = self.scratch(image, machine, endpoints.console.with_extension("qcow2"))?;
         let wiring = Wiring {
             console: Console::Socket(endpoints.console.clone()),
             control: Control::Socket(endpoints.control.clone()),
-            scratch: Some(scratch.clone()),
+            scratch: Some(scratch.path().to_owned()),
             management: Management::Forwarded { port: free_loopback_port()? },
             data: Data::Switch(switch.path().to_owned()),
             accelerator: self.accelerator(),
@@ -274,13 +273,4 @@ fn nobody_xml(machine: &Machine, image: &Image, wiring: &Wiring) -> Result<Strin
     };
     let network = Network::new(subnet, vec![nobody.clone()]).map_err(SystemError::infrastructure)?;
     Ok(nixgen::domain_xml(&nobody, &network, image, wiring)?)
-}
-
-/// A file that goes with this.
-struct Removed<'a>(&'a Path);
-
-impl Drop for Removed<'_> {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(self.0);
-    }
 }

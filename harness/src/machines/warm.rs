@@ -191,7 +191,7 @@ impl Shared<'_> {
     pub(super) fn blank_disk(&self, machine: &Machine, hardware: &mut Hardware) -> Result<(), SystemError> {
         switch_off(hardware)?;
         self.has_lost_snapshots(&machine.id);
-        self.lab.scratch(&hardware.image, machine, &hardware.scratch)?;
+        self.lab.blank(&hardware.image, machine, &hardware.scratch)?;
         hardware.start = Start::blank();
         Ok(())
     }

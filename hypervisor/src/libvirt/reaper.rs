@@ -7,7 +7,8 @@
 //! that it lets go and wait for them.
 
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -18,8 +19,8 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, pidfd_open, pidfd_send_signal,
-    set_child_subreaper, waitid,
+    Pid, PidfdFlags, PidfdGetfdFlags, Signal, WaitId, WaitIdOptions, getpid, pidfd_getfd, pidfd_open,
+    pidfd_send_signal, set_child_subreaper, waitid,
 };
 
 /// How long a process that was killed may take to be gone.
@@ -189,6 +190,8 @@ impl Reaper {
     /// Kills the process, as cutting its power does, and waits until it is gone. A process that
     /// belongs to another user is left to libvirt.
     pub(super) fn kill(self, process: Option<&OwnedFd>) {
+        // Closed last, when the process is off the process table.
+        let _sockets = process.map(sockets);
         if let Some(process) = process
             && pidfd_send_signal(process, Signal::KILL) != Err(Errno::PERM)
         {
@@ -197,6 +200,24 @@ impl Reaper {
         let _ = rustix::io::write(&self.stop, &1_u64.to_ne_bytes());
         let _ = self.waiting.join();
     }
+}
+
+/// The sockets of a process as descriptors of ours, by which they stay open beyond its end.
+///
+/// libvirt takes the end of a monitor's connection for that of the process, which is a moment too
+/// soon: it still finds it on the process table, and asks again after 0.2 s. Nothing of this where the
+/// kernel does not let us (before Linux 5.6, or another user's process).
+fn sockets(process: &OwnedFd) -> Vec<OwnedFd> {
+    let known = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", process.as_raw_fd()));
+    let known = known.unwrap_or_default();
+    let Some(pid) = known.lines().find_map(|line| line.strip_prefix("Pid:")) else { return Vec::new() };
+    let entries = std::fs::read_dir(format!("/proc/{}/fd", pid.trim())).into_iter().flatten().flatten();
+    let is_socket = |entry: &std::fs::DirEntry| {
+        std::fs::read_link(entry.path())
+            .is_ok_and(|target| target.as_os_str().as_bytes().starts_with(b"socket:"))
+    };
+    let numbers = entries.filter(is_socket).filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.filter_map(|number| pidfd_getfd(process, number, PidfdGetfdFlags::empty()).ok()).collect()
 }
 
 /// Waits until the file names a process; nothing where it is to stop before that.
