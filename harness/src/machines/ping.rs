@@ -23,9 +23,17 @@ struct Patience {
 const FOR_OFF: Patience = once(250);
 /// A machine that is on, or becomes so, may be starved by a busy host: 12 s in all, of which an
 /// answer ends the rest. It is asked anew between them whether it is off by now, or certain to get
-/// the echo requests, two of them in a row, and to answer none.
-const FOR_ON: [Patience; 6] =
-    [once(900), Patience { timeout: 300, retries: 1 }, once(1350), once(2025), once(3040), once(4560)];
+/// the echo requests, two of them in a row, and to answer none. What makes that certain are the
+/// requests and no time, so the first come soon after each other.
+const FOR_ON: [Patience; 7] = [
+    once(300),
+    Patience { timeout: 150, retries: 1 },
+    once(900),
+    once(1350),
+    once(2025),
+    once(3040),
+    once(4560),
+];
 
 const fn once(timeout: u32) -> Patience {
     Patience { timeout, retries: 0 }
