@@ -92,3 +92,21 @@ impl Lab {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_goes_with_the_last_one_who_knows_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("disk");
+        fs::write(&file, "blank").unwrap();
+        let scratch = Arc::new(Scratch(file.clone()));
+        let other = Arc::clone(&scratch);
+        drop(scratch);
+        assert!(file.exists(), "another definition of the machine has it");
+        drop(other);
+        assert!(!file.exists());
+    }
+}
