@@ -13,6 +13,7 @@
 //! need not do, to which it says `ready` too.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::Error;
@@ -24,6 +25,47 @@ const HELLO: &str = "hello 1";
 const NEVER_SPOKE: &str = "its guest never spoke on the control port";
 /// How many lines of the console an error shows.
 const SHOWN: usize = 30;
+
+/// How soon somebody who waits sees that they are to stop.
+const LOOKS: Duration = Duration::from_millis(100);
+
+/// How long a guest is waited for: so long, and perhaps only until somebody says to stop.
+///
+/// A [`Duration`] is such a limit by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience<'a> {
+    limit: Duration,
+    stop: Option<&'a AtomicBool>,
+}
+
+impl<'a> Patience<'a> {
+    /// So long, or until `stop` is set, which is seen within a tenth of a second.
+    #[must_use]
+    pub fn until(stop: &'a AtomicBool, limit: Duration) -> Self {
+        Self { limit, stop: Some(stop) }
+    }
+
+    /// The next thing that happens to a machine, of which the limit began then.
+    fn next_event(self, machine: &mut dyn Machine, begin: Instant) -> Result<Event, BootError> {
+        let deadline = begin + self.limit;
+        let Some(stop) = self.stop else { return Ok(machine.next_event(deadline)) };
+        loop {
+            if stop.load(Ordering::SeqCst) {
+                return Err(BootError::Stopped { machine: machine.name().to_owned() });
+            }
+            match machine.next_event(deadline.min(Instant::now() + LOOKS)) {
+                Event::Timeout if Instant::now() < deadline => {}
+                event => return Ok(event),
+            }
+        }
+    }
+}
+
+impl From<Duration> for Patience<'_> {
+    fn from(limit: Duration) -> Self {
+        Self { limit, stop: None }
+    }
+}
 
 /// How a boot went.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -81,6 +123,12 @@ pub enum BootError {
         /// What it said.
         line: String,
     },
+    /// Whoever waits was told to stop.
+    #[error("machine {machine} was not waited for: the run was asked to stop")]
+    Stopped {
+        /// The machine.
+        machine: String,
+    },
     /// The guest was not ready in time.
     #[error("machine {machine} was not ready after {limit:?}; {progress}{}", Console(.console))]
     Limit {
@@ -110,7 +158,7 @@ impl std::fmt::Display for Console<'_> {
 }
 
 /// Starts the machine if it is off, gives its guest the `identity` (lines, the last of them
-/// `end`) and waits until it is ready, for `limit` at most.
+/// `end`) and waits until it is ready, as long as the `patience` allows.
 ///
 /// The wait ends as soon as the guest panics, fails or ends. After any error but
 /// [`BootError::Machine`] and [`BootError::Ended`] the machine is left as it is, for whoever
@@ -118,8 +166,12 @@ impl std::fmt::Display for Console<'_> {
 ///
 /// # Errors
 /// Each variant of [`BootError`].
-pub fn boot(machine: &mut dyn Machine, identity: &str, limit: Duration) -> Result<Booted, BootError> {
-    boot_as(machine, &|| identity.to_owned(), limit)
+pub fn boot<'a>(
+    machine: &mut dyn Machine,
+    identity: &str,
+    patience: impl Into<Patience<'a>>,
+) -> Result<Booted, BootError> {
+    boot_as(machine, &|| identity.to_owned(), patience)
 }
 
 /// As [`boot`], with an identity that is made as the guest asks for it: one that has the time in it is
@@ -127,16 +179,16 @@ pub fn boot(machine: &mut dyn Machine, identity: &str, limit: Duration) -> Resul
 ///
 /// # Errors
 /// As [`boot`].
-pub fn boot_as(
+pub fn boot_as<'a>(
     machine: &mut dyn Machine,
     identity: &dyn Fn() -> String,
-    limit: Duration,
+    patience: impl Into<Patience<'a>>,
 ) -> Result<Booted, BootError> {
     let begin = Instant::now();
     if machine.state() == State::Off {
         machine.start()?;
     }
-    await_ready(machine, Told::Identity(identity), None, begin, limit)
+    await_ready(machine, Told::Identity(identity), None, begin, patience.into())
 }
 
 /// Starts a machine that is off from the template in `template`. Its guest is given the line `resumed`
@@ -144,21 +196,21 @@ pub fn boot_as(
 ///
 /// # Errors
 /// Each variant of [`BootError`], as for [`boot`].
-pub fn boot_from(
+pub fn boot_from<'a>(
     machine: &mut dyn Machine,
     template: &Path,
     words: &str,
     identity: &str,
-    limit: Duration,
+    patience: impl Into<Patience<'a>>,
 ) -> Result<Booted, BootError> {
-    let begin = Instant::now();
+    let (begin, patience) = (Instant::now(), patience.into());
     machine.start_from(template)?;
     machine.send(&format!("resumed {words}"))?;
     machine.resume()?;
     // Only a guest that runs takes as much as an identity may be.
     machine.send(identity.trim_end_matches('\n'))?;
-    let resumed = await_ready(machine, Told::Resumed, Some(Duration::ZERO), begin, limit)?;
-    await_ready(machine, Told::Identity(&|| identity.to_owned()), Some(resumed.ready), begin, limit)
+    let resumed = await_ready(machine, Told::Resumed, Some(Duration::ZERO), begin, patience)?;
+    await_ready(machine, Told::Identity(&|| identity.to_owned()), Some(resumed.ready), begin, patience)
 }
 
 /// Starts a machine that is off, waits until its guest asks who it is, tells it to prepare for what the
@@ -167,17 +219,17 @@ pub fn boot_from(
 ///
 /// # Errors
 /// Each variant of [`BootError`], as for [`boot`].
-pub fn make_template(
+pub fn make_template<'a>(
     machine: &mut dyn Machine,
     template: &Path,
     words: &str,
-    limit: Duration,
+    patience: impl Into<Patience<'a>>,
 ) -> Result<(), BootError> {
-    let begin = Instant::now();
+    let (begin, patience) = (Instant::now(), patience.into());
     let made = machine.start_template(template).map_err(BootError::from).and_then(|()| {
-        await_hello(machine, begin, limit)?;
+        await_hello(machine, begin, patience)?;
         machine.send(&format!("prepare {words}"))?;
-        await_ready(machine, Told::ToPrepare, Some(begin.elapsed()), begin, limit)?;
+        await_ready(machine, Told::ToPrepare, Some(begin.elapsed()), begin, patience)?;
         machine.suspend()?;
         Ok(machine.save_template(template)?)
     });
@@ -192,12 +244,16 @@ pub fn make_template(
 ///
 /// # Errors
 /// Each variant of [`BootError`], as for [`boot`].
-pub fn resume(machine: &mut dyn Machine, words: &str, limit: Duration) -> Result<Booted, BootError> {
+pub fn resume<'a>(
+    machine: &mut dyn Machine,
+    words: &str,
+    patience: impl Into<Patience<'a>>,
+) -> Result<Booted, BootError> {
     let begin = Instant::now();
     // It lies there when the guest goes on, before anything else can.
     machine.send(&format!("resumed {words}"))?;
     machine.resume()?;
-    await_ready(machine, Told::Resumed, Some(Duration::ZERO), begin, limit)
+    await_ready(machine, Told::Resumed, Some(Duration::ZERO), begin, patience.into())
 }
 
 /// What a guest is told, that says `ready` then.
@@ -218,12 +274,11 @@ fn await_ready(
     told: Told<'_>,
     mut hello: Option<Duration>,
     begin: Instant,
-    limit: Duration,
+    patience: Patience<'_>,
 ) -> Result<Booted, BootError> {
-    let deadline = begin + limit;
     let name = machine.name().to_owned();
     loop {
-        match machine.next_event(deadline) {
+        match patience.next_event(machine, begin)? {
             Event::Control(line) => match (told, line.split_once(' ').unwrap_or((&line, "")), hello) {
                 (Told::Identity(identity), _, _) if line == HELLO => {
                     hello.get_or_insert_with(|| begin.elapsed());
@@ -250,18 +305,18 @@ fn await_ready(
                     (_, None) => NEVER_SPOKE,
                     (_, Some(_)) => "its guest has its identity and is not done with it",
                 };
-                return Err(without_a_word(machine, other, limit, progress));
+                return Err(without_a_word(machine, other, patience.limit, progress));
             }
         }
     }
 }
 
 /// Waits until the guest asks who it is.
-fn await_hello(machine: &mut dyn Machine, begin: Instant, limit: Duration) -> Result<(), BootError> {
-    match machine.next_event(begin + limit) {
+fn await_hello(machine: &mut dyn Machine, begin: Instant, patience: Patience<'_>) -> Result<(), BootError> {
+    match patience.next_event(machine, begin)? {
         Event::Control(line) if line == HELLO => Ok(()),
         Event::Control(line) => Err(BootError::Version { machine: machine.name().to_owned(), line }),
-        other => Err(without_a_word(machine, other, limit, NEVER_SPOKE)),
+        other => Err(without_a_word(machine, other, patience.limit, NEVER_SPOKE)),
     }
 }
 

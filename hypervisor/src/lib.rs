@@ -34,7 +34,7 @@ mod template_cache;
 use std::path::PathBuf;
 
 pub use accelerator::{Accelerator, Choice};
-pub use boot::{BootError, Booted, boot, boot_as, boot_from, make_template, resume};
+pub use boot::{BootError, Booted, Patience, boot, boot_as, boot_from, make_template, resume};
 pub use disk::create_overlay;
 pub use error::{Error, SOCKET_PATH_MAX};
 pub use guest_ports::GuestPorts;

@@ -378,10 +378,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::{BootError, boot};
+    use crate::boot::{BootError, Patience, boot};
     use crate::contract::{Subject, check, check_snapshots, check_templates};
     use crate::machine::Endpoints;
     use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     fn definition(name: &str) -> Definition {
         let endpoints = Endpoints::new(Path::new("/nonexistent"), name).unwrap();
@@ -440,6 +441,23 @@ mod tests {
             format!("machine m ended before it was ready; the end of its console:{start}")
         );
         assert_eq!(outcome(Behaviour::Ready).unwrap(), "");
+    }
+
+    #[test]
+    fn who_is_told_to_stop_waits_no_longer() {
+        let simulated = Simulated::new();
+        simulated.behave("m", Behaviour::Mute);
+        let mut machine = simulated.define(&definition("m")).unwrap();
+        let stop = AtomicBool::new(false);
+        let error = std::thread::scope(|scope| {
+            // It would be a minute otherwise.
+            let patience = Patience::until(&stop, Duration::from_secs(60));
+            let waits = scope.spawn(move || boot(&mut *machine, "end\n", patience).unwrap_err());
+            stop.store(true, Ordering::SeqCst);
+            waits.join().unwrap()
+        });
+        assert!(matches!(error, BootError::Stopped { .. }), "{error}");
+        assert_eq!(error.to_string(), "machine m was not waited for: the run was asked to stop");
     }
 
     #[test]

@@ -52,6 +52,7 @@ impl From<hypervisor::BootError> for SystemError {
     fn from(error: hypervisor::BootError) -> Self {
         match error {
             hypervisor::BootError::Machine(error) => error.into(),
+            hypervisor::BootError::Stopped { .. } => Self::Stopped,
             error => Self::Infrastructure(Box::new(error)),
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hypervisor::accelerator::{self, Accelerator};
-use hypervisor::{Access, ConnectOptions, Driver, Hypervisor, Libvirt, RunDirectory, Switch};
+use hypervisor::{Access, ConnectOptions, Driver, Hypervisor, Libvirt, Patience, RunDirectory, Switch};
 use model::{BoundsError, KernelVersion, Network, NetworkParameters, PackageName, PackageVersion, Parameter};
 use nixgen::{BaseChoice, BaseOffer, Image, NixosOptions};
 
@@ -325,6 +325,11 @@ impl Lab {
     #[must_use]
     pub fn hypervisor(&self) -> &dyn Hypervisor {
         self.hypervisor.as_ref()
+    }
+
+    /// How long a machine may take to be ready, unless the run is to stop before.
+    pub(super) fn patience(&self) -> Patience<'_> {
+        Patience::until(self.stop.flag(), self.options.boot_limit)
     }
 
     /// A name for the next network, distinct in the run and short, since sockets carry it.

@@ -146,7 +146,7 @@ impl<'lab> Shared<'lab> {
     pub(super) fn try_boot(&self, machine: &Machine, hardware: &mut Hardware) -> Result<Boot, SystemError> {
         let identity = || identity::lines(&self.network(), machine, &self.key);
         let booted = self.on_a_free_port(machine, hardware, |hypervised| {
-            boot_as(hypervised, &identity, self.lab.options.boot_limit)
+            boot_as(hypervised, &identity, self.lab.patience())
         })?;
         match booted {
             Ok(booted) => {
@@ -160,6 +160,7 @@ impl<'lab> Shared<'lab> {
             Err(error @ (BootError::Panic { .. } | BootError::Failed { .. })) => {
                 Ok(Boot::Failed(error.to_string()))
             }
+            Err(BootError::Stopped { .. }) => Err(SystemError::Stopped),
             Err(error) => Err(SystemError::infrastructure(error)),
         }
     }
@@ -179,19 +180,14 @@ impl<'lab> Shared<'lab> {
         };
         let identity = identity::lines_when_resumed(&self.network(), machine, &self.key);
         let begun = self.on_a_free_port(machine, hardware, |hypervised| {
-            boot_from(
-                hypervised,
-                template.directory(),
-                &identity::resumed(),
-                &identity,
-                self.lab.options.boot_limit,
-            )
+            boot_from(hypervised, template.directory(), &identity::resumed(), &identity, self.lab.patience())
         })?;
         match begun {
             Ok(booted) => {
                 self.lab.configurations().remember_booted(machine);
                 Ok(Begun::Ready(Boot::Ready(booted.ready)))
             }
+            Err(BootError::Stopped { .. }) => Err(SystemError::Stopped),
             Err(error) => {
                 if self.lab.give_up(&template) {
                     self.lab.warn(&format!(

@@ -109,7 +109,9 @@ impl<'lab> MachineSystem<'lab> {
                 Some(resting)
             }
             Err(error) => {
-                self.lab.warn(&format!("a network could not be put back to its start: {error}"));
+                if !matches!(error, SystemError::Stopped) {
+                    self.lab.warn(&format!("a network could not be put back to its start: {error}"));
+                }
                 None
             }
         }

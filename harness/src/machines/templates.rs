@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::UNIX_EPOCH;
 
-use hypervisor::{
-    BootError, Definition, Error, Switch, Template, TemplateCache, free_loopback_port, make_template,
-};
+use hypervisor::{Definition, Error, Switch, Template, TemplateCache, free_loopback_port, make_template};
 use model::machine::Mtu;
 use model::{Machine, MachineId, Network, Subnet};
 use nixgen::{Console, Control, Data, Image, Management, Wiring};
@@ -192,13 +190,9 @@ impl Lab {
         let xml = nobody_xml(machine, image, &wiring)?;
         let definition = Definition { name: NAME.to_owned(), xml, endpoints };
         let mut nobody = self.hypervisor.define(&definition)?;
-        let limit = self.options.boot_limit;
-        let made = make_template(nobody.as_mut(), directory, machine.file_system.as_str(), limit);
+        let made = make_template(nobody.as_mut(), directory, machine.file_system.as_str(), self.patience());
         nobody.undefine()?;
-        made.map_err(|error| match error {
-            BootError::Machine(error) => error.into(),
-            error => SystemError::infrastructure(error),
-        })
+        Ok(made?)
     }
 
     /// All that a snapshot of a machine depends on.

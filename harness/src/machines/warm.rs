@@ -81,6 +81,7 @@ impl Shared<'_> {
         if hardware.start.disk == Disk::Stale {
             match self.put_back(hardware) {
                 Ok(booted) => return Ok(Boot::Ready(booted.ready)),
+                Err(BootError::Stopped { .. }) => return Err(SystemError::Stopped),
                 Err(error) => {
                     self.lab.warn(&format!("machine {} is booted cold: {error}", machine.id));
                     self.blank_disk(machine, hardware)?;
@@ -172,7 +173,7 @@ impl Shared<'_> {
 
     /// Lets the guest of a suspended machine know of the time that has passed, and waits for it.
     fn go_on(&self, hardware: &mut Hardware) -> Result<Booted, BootError> {
-        resume(hardware.machine.as_mut(), &identity::resumed(), self.lab.options.boot_limit)
+        resume(hardware.machine.as_mut(), &identity::resumed(), self.lab.patience())
     }
 
     /// Saves a machine, for cases to come; where that fails there are none on this network.
