@@ -1,0 +1,474 @@
+//! The whole state of a fabric, and the way of a frame through it.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
+
+use super::addresses::{Addresses, is_group};
+use super::capture::Recorder;
+use super::class::{Class, HEADER};
+use super::fate::{Fate, Key};
+use super::flights::{Flight, Flights, Marks};
+use super::link::{BACKLOG_MAX, Links};
+use super::names::{Names, Place};
+use super::port::{Port, Queued, Sent};
+use super::rules::Rules;
+use super::state::FabricState;
+use super::{FRAME_MAX, PORTS, REORDERING_WAITS};
+use crate::Error;
+
+/// Everything that changes. Whoever holds its lock sees the whole network at one moment.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) name: String,
+    pub(super) seed: u64,
+    pub(super) names: Names,
+    pub(super) ports: Vec<Option<Port>>,
+    /// Which of them there are.
+    plugged: Vec<Place>,
+    /// What came in at each port and is no frame.
+    pub(super) malformed: Vec<u64>,
+    pub(super) addresses: Addresses,
+    pub(super) links: Links,
+    pub(super) flights: Flights,
+    pub(super) rules: Rules,
+    pub(super) recorder: Option<Recorder>,
+    epoll: Arc<OwnedFd>,
+    timer: Arc<OwnedFd>,
+    /// When the timer goes off.
+    armed: Option<Instant>,
+}
+
+/// A frame that is handed out to several ports, copied once it has to be kept.
+struct Shared<'a> {
+    bytes: &'a [u8],
+    kept: Option<Arc<[u8]>>,
+    /// What rules did to it, where a capture wants to know.
+    comments: Option<Vec<String>>,
+}
+
+impl Shared<'_> {
+    fn keep(&mut self) -> Arc<[u8]> {
+        Arc::clone(self.kept.get_or_insert_with(|| Arc::from(self.bytes)))
+    }
+}
+
+impl World {
+    pub(super) fn new(name: &str, seed: u64, names: Names, epoll: Arc<OwnedFd>, timer: Arc<OwnedFd>) -> Self {
+        Self {
+            name: name.to_owned(),
+            seed,
+            names,
+            ports: (0..PORTS).map(|_| None).collect(),
+            plugged: Vec::new(),
+            malformed: vec![0; PORTS],
+            addresses: Addresses::default(),
+            links: Links::new(),
+            flights: Flights::default(),
+            rules: Rules::default(),
+            recorder: None,
+            epoll,
+            timer,
+            armed: None,
+        }
+    }
+
+    /// The port that a client gets that asks for this number; none where it cannot have it.
+    pub(super) fn free(&self, number: Option<u32>) -> Option<Place> {
+        match number {
+            Some(number) => {
+                let place = usize::try_from(number).ok()?.checked_sub(1)?;
+                (place < PORTS && self.ports[place].is_none()).then_some(place)
+            }
+            None => (0..PORTS).find(|&place| self.ports[place].is_none() && !self.names.is_given(place)),
+        }
+    }
+
+    pub(super) fn plug(&mut self, place: Place, port: Port) {
+        self.ports[place] = Some(port);
+        self.plugged.push(place);
+        self.plugged.sort_unstable();
+    }
+
+    pub(super) fn unplug(&mut self, place: Place) {
+        let Some(port) = self.ports[place].take() else { return };
+        self.plugged.retain(|&plugged| plugged != place);
+        self.addresses.forget(place);
+        for queued in &port.queue {
+            self.links.get(queued.from, place).counts.unplugged.add(queued.frame.len());
+        }
+    }
+
+    /// Takes what came in at a port to where it belongs.
+    pub(super) fn receive(&mut self, from: Place, frame: &[u8], now: Instant) {
+        let (Some(&destination), Some(&source)) =
+            (frame.first_chunk::<6>(), frame.get(6..).and_then(<[u8]>::first_chunk::<6>))
+        else {
+            self.malformed[from] += 1;
+            return;
+        };
+        if frame.len() < HEADER || frame.len() > FRAME_MAX {
+            self.malformed[from] += 1;
+            return;
+        }
+        self.addresses.learn(source, from, now);
+        let comments = self.recorder.is_some().then(Vec::new);
+        let mut shared = Shared { bytes: frame, kept: None, comments };
+        let class = Class::of(frame);
+        if is_group(destination) {
+            self.flood(from, &mut shared, class, now);
+        } else {
+            match self.addresses.find(destination, now) {
+                Some(to) if to == from => {}
+                Some(to) => self.offer(from, to, &mut shared, class, now),
+                None => self.flood(from, &mut shared, Class::Unlearned, now),
+            }
+        }
+        if let (Some(recorder), Some(comments)) = (&mut self.recorder, &shared.comments) {
+            recorder.received(from, frame, comments);
+        }
+    }
+
+    fn flood(&mut self, from: Place, shared: &mut Shared<'_>, class: Class, now: Instant) {
+        for place in 0..self.plugged.len() {
+            let to = self.plugged[place];
+            if to != from {
+                self.offer(from, to, shared, class, now);
+            }
+        }
+    }
+
+    /// Sends a frame from one port to another, or whatever rules make of that.
+    fn offer(&mut self, from: Place, to: Place, shared: &mut Shared<'_>, class: Class, now: Instant) {
+        let link = self.links.get(from, to);
+        let number = link.numbers[class as usize];
+        link.numbers[class as usize] += 1;
+        link.counts.offered.add(shared.bytes.len());
+        if !link.is_plain() {
+            return self.offer_by_rules(from, to, shared, (class, number), now);
+        }
+        let Some(port) = &self.ports[to] else { return };
+        if port.queue.is_empty() && port.send(shared.bytes) == Sent::Yes {
+            link.counts.delivered.add(shared.bytes.len());
+            if let Some(recorder) = &mut self.recorder {
+                recorder.delivered(from, to, shared.bytes, Marks::default());
+            }
+        } else {
+            let frame = shared.keep();
+            self.deliver(from, to, frame, Marks::default());
+        }
+    }
+
+    #[inline(never)]
+    fn offer_by_rules(
+        &mut self,
+        from: Place,
+        to: Place,
+        shared: &mut Shared<'_>,
+        (class, number): (Class, u64),
+        now: Instant,
+    ) {
+        let length = shared.bytes.len();
+        let link = self.links.get(from, to);
+        let key =
+            *link.key.get_or_insert_with(|| Key::new(self.seed, self.names.name(from), self.names.name(to)));
+        let fate = Fate::of(&link.effect, key, class, number);
+        let mut comment = |what: &str| {
+            if let Some(comments) = &mut shared.comments {
+                comments.push(format!("{what} to {}: {class:?} {number}", self.names.name(to)));
+            }
+        };
+        if link.effect.cut {
+            link.counts.cut.add(length);
+            return comment("cut");
+        }
+        if fate.lost {
+            link.counts.lost.add(length);
+            return comment("lost");
+        }
+        if fate.duplicated {
+            link.counts.duplicated.add(length);
+            comment("duplicated");
+        }
+        if fate.reordered {
+            link.counts.reordered.add(length);
+            comment("reordered");
+        }
+        if fate.corrupted.is_some() {
+            link.counts.corrupted.add(length);
+            comment("corrupted");
+        }
+        let frame = match fate.corrupted {
+            Some(which) => corrupt(shared.bytes, which),
+            None => shared.keep(),
+        };
+        for copy in [false, true].into_iter().take(1 + usize::from(fate.duplicated)) {
+            let marks = Marks {
+                copy,
+                corrupted: fate.corrupted.is_some(),
+                reordered: fate.reordered,
+                delayed: false,
+                jitter: (fate.jitter * f64::from(u32::MAX)) as u32,
+            };
+            let flight = Flight { from, to, frame: Arc::clone(&frame), marks, held: fate.reordered };
+            if fate.reordered {
+                self.hold(flight, now);
+            } else {
+                self.depart(flight, now);
+            }
+        }
+        if !fate.reordered {
+            let overtaken = std::mem::take(&mut self.links.get(from, to).held);
+            for due in overtaken {
+                if let Some(flight) = self.flights.take(due) {
+                    self.depart(flight, now);
+                }
+            }
+        }
+    }
+
+    /// Has a frame wait for the next of its pair.
+    fn hold(&mut self, flight: Flight, now: Instant) {
+        let link = self.links.get(flight.from, flight.to);
+        let length = flight.frame.len();
+        match self.flights.add(now + REORDERING_WAITS, flight) {
+            Some(due) => link.held.push(due),
+            None => link.counts.overflowed.add(length),
+        }
+    }
+
+    /// Sends a frame on its way, which may take time.
+    fn depart(&mut self, mut flight: Flight, now: Instant) {
+        let (from, to, length) = (flight.from, flight.to, flight.frame.len());
+        let link = self.links.get(from, to);
+        let mut begins = now;
+        if let Some(rate) = link.effect.rate {
+            begins = link.free.map_or(now, |free| free.max(now));
+            let time = |bytes: u64| Duration::from_secs_f64(bytes as f64 * 8.0 / rate as f64);
+            if begins - now > time(BACKLOG_MAX) {
+                return link.counts.overflowed.add(length);
+            }
+            begins += time(length as u64);
+            link.free = Some(begins);
+        }
+        let jitter = link.effect.jitter.mul_f64(f64::from(flight.marks.jitter) / f64::from(u32::MAX));
+        let mut at = begins + link.effect.delay + jitter;
+        if let Some(last) = link.last_due.filter(|_| link.delayed > 0) {
+            at = at.max(last);
+        }
+        if at <= now && link.delayed == 0 {
+            return self.deliver(from, to, flight.frame, flight.marks);
+        }
+        (flight.held, flight.marks.delayed) = (false, true);
+        if self.flights.add(at, flight).is_some() {
+            link.delayed += 1;
+            link.last_due = Some(at);
+            link.counts.delayed.add(length);
+        } else {
+            link.counts.overflowed.add(length);
+        }
+    }
+
+    /// Hands a frame to its receiver, who may have to read first.
+    fn deliver(&mut self, from: Place, to: Place, frame: Arc<[u8]>, marks: Marks) {
+        let length = frame.len();
+        let counts = &mut self.links.get(from, to).counts;
+        let Some(port) = &mut self.ports[to] else { return counts.unplugged.add(length) };
+        let sent = if port.queue.is_empty() { port.send(&frame) } else { Sent::Full };
+        match sent {
+            Sent::Yes => {
+                counts.delivered.add(length);
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.delivered(from, to, &frame, marks);
+                }
+            }
+            Sent::Gone => counts.unplugged.add(length),
+            Sent::Full => {
+                if port.enqueue(&self.epoll, Queued { from, frame, marks }).is_err() {
+                    counts.overflowed.add(length);
+                }
+            }
+        }
+    }
+
+    /// Goes on with what waited for a client to read.
+    pub(super) fn has_room(&mut self, to: Place) {
+        while let Some((queued, sent)) =
+            self.ports[to].as_mut().and_then(|port| port.send_queued(&self.epoll))
+        {
+            let counts = &mut self.links.get(queued.from, to).counts;
+            if sent == Sent::Gone {
+                counts.unplugged.add(queued.frame.len());
+                continue;
+            }
+            counts.delivered.add(queued.frame.len());
+            if let Some(recorder) = &mut self.recorder {
+                recorder.delivered(queued.from, to, &queued.frame, queued.marks);
+            }
+        }
+    }
+
+    /// Goes on with what is due.
+    pub(super) fn advance(&mut self, now: Instant) {
+        while let Some((due, flight)) = self.flights.pop(now) {
+            let link = self.links.get(flight.from, flight.to);
+            if flight.held {
+                link.held.retain(|&held| held != due);
+                self.depart(flight, now);
+            } else {
+                link.delayed -= 1;
+                self.deliver(flight.from, flight.to, flight.frame, flight.marks);
+            }
+        }
+    }
+
+    /// Has the timer go off when the next frame is due.
+    pub(super) fn arm(&mut self) {
+        let next = self.flights.next_due();
+        if next == self.armed {
+            return;
+        }
+        // A time of nothing would turn the timer off.
+        let left = next.map_or(Duration::ZERO, |next| {
+            next.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1))
+        });
+        let time = |time: Duration| Timespec::try_from(time).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+        let timer = Itimerspec { it_interval: time(Duration::ZERO), it_value: time(left) };
+        if timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &timer).is_ok() {
+            self.armed = next;
+        }
+    }
+
+    /// Notes that the timer went off.
+    pub(super) fn went_off(&mut self) {
+        self.armed = None;
+    }
+
+    /// Has the rules that there are now hold for everything, frames in flight too: those that meet a
+    /// cut are gone, and none takes longer than one that is sent now.
+    pub(super) fn apply_rules(&mut self) {
+        let effects = self.rules.effects(&self.names);
+        for &(from, to) in effects.keys() {
+            self.links.get(from, to);
+        }
+        let now = Instant::now();
+        let mut changed = vec![vec![false; PORTS]; PORTS];
+        for (from, to, link) in self.links.iter_mut() {
+            let effect = effects.get(&(from, to)).copied().unwrap_or_default();
+            if link.effect == effect {
+                continue;
+            }
+            if effect.rate.is_none() {
+                link.free = None;
+                changed[from][to] = true;
+                link.last_due = link.last_due.map(|due| due.min(now + effect.longest()));
+            }
+            link.effect = effect;
+        }
+        let links = &self.links;
+        let cut = self.flights.take_where(|flight| links.effect(flight.from, flight.to).cut);
+        self.flights.hurry(
+            |flight| !flight.held && changed[flight.from][flight.to],
+            |flight| now + links.effect(flight.from, flight.to).longest(),
+        );
+        for (due, flight) in cut {
+            let link = self.links.get(flight.from, flight.to);
+            link.counts.cut.add(flight.frame.len());
+            if flight.held {
+                link.held.retain(|&held| held != due);
+            } else {
+                link.delayed -= 1;
+            }
+        }
+        for &to in &self.plugged {
+            let Some(port) = &mut self.ports[to] else { continue };
+            let links = &self.links;
+            for queued in port.take_queued(|queued| links.effect(queued.from, to).cut) {
+                self.links.get(queued.from, to).counts.cut.add(queued.frame.len());
+            }
+        }
+        self.advance(now);
+        self.arm();
+    }
+
+    /// Drops every frame that is on its way, without a trace in the counts.
+    pub(super) fn drop_frames(&mut self) {
+        let mut buffer = [0];
+        for port in self.ports.iter_mut().flatten() {
+            port.take_queued(|_| true);
+            // What clients have sent and was not read yet is on its way too. Who sends meanwhile does
+            // not hold us up.
+            for _ in 0..FRAMES_IN_SOCKET {
+                if port.receive(&mut buffer).is_none() {
+                    break;
+                }
+            }
+        }
+        self.flights = Flights::default();
+        self.arm();
+    }
+
+    /// Puts everything back to the start, but for who is plugged in.
+    pub(super) fn reset(&mut self) {
+        self.drop_frames();
+        self.rules.all.clear();
+        self.addresses.clear();
+        self.malformed.fill(0);
+        for (_, _, link) in self.links.iter_mut() {
+            link.reset();
+        }
+        self.apply_rules();
+    }
+
+    pub(super) fn state(&self) -> FabricState {
+        let links = self.links.iter().filter(|(_, _, link)| link.numbers != [0; _]);
+        FabricState {
+            seed: self.seed,
+            names: self.names.clone(),
+            rules: self.rules.all.iter().map(|(&id, rules)| (id, rules.clone())).collect(),
+            links: links.map(|(from, to, link)| (from, to, link.numbers, link.counts)).collect(),
+            addresses: self.addresses.all(),
+        }
+    }
+
+    pub(super) fn restore(&mut self, state: &FabricState) -> Result<(), Error> {
+        if (state.seed, &state.names) != (self.seed, &self.names) {
+            return Err(Error::ForeignFabricState { fabric: self.name.clone() });
+        }
+        self.reset();
+        self.rules.all.extend(state.rules.iter().cloned());
+        for &(from, to, numbers, mut counts) in &state.links {
+            let link = self.links.get(from, to);
+            // What was in flight then is not any more.
+            let in_flight = counts.in_flight();
+            counts.unplugged.frames += in_flight.frames;
+            counts.unplugged.bytes += in_flight.bytes;
+            (link.numbers, link.counts) = (numbers, counts);
+        }
+        let now = Instant::now();
+        for &(address, place) in &state.addresses {
+            if self.ports[place].is_some() {
+                self.addresses.learn(address, place, now);
+            }
+        }
+        self.apply_rules();
+        Ok(())
+    }
+}
+
+/// More frames than a socket holds.
+const FRAMES_IN_SOCKET: usize = 4096;
+
+/// The frame with one bit behind its addresses changed, where it has any.
+fn corrupt(frame: &[u8], which: u64) -> Arc<[u8]> {
+    let mut frame = frame.to_vec();
+    let bits = 8 * (frame.len() - ADDRESSES) as u64;
+    let bit = (which % bits) as usize;
+    frame[ADDRESSES + bit / 8] ^= 1 << (bit % 8);
+    frame.into()
+}
+
+/// The bytes of a frame's addresses.
+const ADDRESSES: usize = 12;
