@@ -21,7 +21,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::clients::{BROADCAST, COMES, LAST, address, clients, frame, next, next_within, number, until_last};
+use super::clients::{
+    BROADCAST, COMES, LAST, address, clients, frame, next, next_within, number, until_last,
+};
 use crate::support::{missing, within};
 
 /// How many clients there are.
@@ -102,7 +104,11 @@ fn frames_arrive_where_they_belong(switch: &Path) {
             while ends < CLIENTS {
                 let frame = next(&plugs[usize::from(client) - 1]);
                 let from = usize::from(frame[11]);
-                if frame.len() == 60 && number(&frame) == LAST { ends += 1 } else { received[from].push(frame) }
+                if frame.len() == 60 && number(&frame) == LAST {
+                    ends += 1
+                } else {
+                    received[from].push(frame)
+                }
             }
             for from in 1..=CLIENTS {
                 prop_assert_eq!(
