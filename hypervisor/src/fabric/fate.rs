@@ -41,12 +41,19 @@ pub(super) struct Fate {
 }
 
 impl Fate {
+    /// Whether nothing becomes of it.
+    pub(super) fn is_spared(&self) -> bool {
+        !self.lost && !self.duplicated && !self.reordered && self.corrupted.is_none()
+    }
+
     /// The fate of the frame `number` of its class.
     pub(super) fn of(effect: &Effect, key: Key, class: Class, number: u64) -> Self {
         let frame = mix(mix(key.0 ^ (class as u64 + 1)).wrapping_add(number.wrapping_mul(GOLDEN)));
         // Each thing that can happen has a draw of its own, so that one rule less changes no other.
         let draw = |which: u64| mix(frame.wrapping_add((which + 1).wrapping_mul(GOLDEN)));
-        let hit = |which, probability: Probability| unit(draw(which)) < probability.get();
+        let hit = |which, probability: Probability| {
+            probability > Probability::NEVER && unit(draw(which)) < probability.get()
+        };
         Self {
             lost: hit(0, effect.loss),
             duplicated: hit(1, effect.duplication),

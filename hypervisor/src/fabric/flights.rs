@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::PORTS;
 use super::names::Place;
 
 /// How many delayed frames of one sender there may be.
@@ -39,20 +40,24 @@ pub(super) struct Marks {
 }
 
 /// All frames on their way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Flights {
     due: BTreeMap<Due, Flight>,
     next: u64,
     /// Frames and bytes of each sender.
-    of: BTreeMap<Place, (usize, usize)>,
+    of: Vec<(usize, usize)>,
     bytes: usize,
 }
 
 impl Flights {
+    pub(super) fn new() -> Self {
+        Self { due: BTreeMap::new(), next: 0, of: vec![(0, 0); PORTS], bytes: 0 }
+    }
+
     /// Adds one that is due then; not where its sender, or all of them, have too many.
     pub(super) fn add(&mut self, at: Instant, flight: Flight) -> Option<Due> {
         let length = flight.frame.len();
-        let (frames, bytes) = self.of.entry(flight.from).or_default();
+        let (frames, bytes) = &mut self.of[flight.from];
         let full = *frames >= FLIGHTS_MAX || *bytes + length > FLIGHTS_BYTES_MAX;
         if full || self.bytes + length > FLIGHTS_BYTES_MAX_OF_ALL {
             return None;
@@ -105,10 +110,9 @@ impl Flights {
 
     fn uncount(&mut self, flight: &Flight) {
         self.bytes -= flight.frame.len();
-        if let Some((frames, bytes)) = self.of.get_mut(&flight.from) {
-            *frames -= 1;
-            *bytes -= flight.frame.len();
-        }
+        let (frames, bytes) = &mut self.of[flight.from];
+        *frames -= 1;
+        *bytes -= flight.frame.len();
     }
 }
 
@@ -124,7 +128,7 @@ mod tests {
 
     #[test]
     fn one_sender_takes_no_room_from_another() {
-        let (mut flights, now) = (Flights::default(), Instant::now());
+        let (mut flights, now) = (Flights::new(), Instant::now());
         let added = (0..2 * FLIGHTS_MAX).filter(|_| flights.add(now, flight(1, 60)).is_some()).count();
         assert_eq!(added, FLIGHTS_MAX);
         assert!(flights.add(now, flight(2, 60)).is_some());
@@ -137,7 +141,7 @@ mod tests {
 
     #[test]
     fn all_together_have_a_bound() {
-        let (mut flights, now) = (Flights::default(), Instant::now());
+        let (mut flights, now) = (Flights::new(), Instant::now());
         for sender in 0..127 {
             while flights.add(now, flight(sender, 9_000)).is_some() {}
         }
@@ -147,7 +151,7 @@ mod tests {
 
     #[test]
     fn who_is_hurried_keeps_the_order() {
-        let (mut flights, now) = (Flights::default(), Instant::now());
+        let (mut flights, now) = (Flights::new(), Instant::now());
         let second = Duration::from_secs(1);
         for (place, length) in [60, 61, 62, 63].into_iter().enumerate() {
             flights.add(now + (place as u32 + 1) * second, flight(1, length)).unwrap();

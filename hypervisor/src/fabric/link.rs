@@ -1,6 +1,6 @@
 //! The way from one port to another.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::PORTS;
 use super::class::CLASSES;
@@ -37,6 +37,13 @@ impl Link {
     /// Whether a frame passes at once, as if there were no rules.
     pub(super) fn is_plain(&self) -> bool {
         self.delayed == 0 && self.held.is_empty() && self.effect.is_none()
+    }
+
+    /// Whether a frame that rules spare passes at once.
+    pub(super) fn is_immediate(&self) -> bool {
+        let effect = &self.effect;
+        let takes_time = effect.rate.is_some() || effect.longest() > Duration::ZERO;
+        self.delayed == 0 && self.held.is_empty() && !effect.cut && !takes_time
     }
 
     /// Begins anew; what rules do stays.

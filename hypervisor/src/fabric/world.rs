@@ -66,7 +66,7 @@ impl World {
             malformed: vec![0; PORTS],
             addresses: Addresses::default(),
             links: Links::new(),
-            flights: Flights::default(),
+            flights: Flights::new(),
             rules: Rules::default(),
             recorder: None,
             epoll,
@@ -149,9 +149,15 @@ impl World {
         if !link.is_plain() {
             return self.offer_by_rules(from, to, shared, (class, number), now);
         }
+        self.pass(from, to, shared);
+    }
+
+    /// Hands a frame to its receiver, without a copy of it where that can be.
+    #[inline]
+    fn pass(&mut self, from: Place, to: Place, shared: &mut Shared<'_>) {
         let Some(port) = &self.ports[to] else { return };
         if port.queue.is_empty() && port.send(shared.bytes) == Sent::Yes {
-            link.counts.delivered.add(shared.bytes.len());
+            self.links.get(from, to).counts.delivered.add(shared.bytes.len());
             if let Some(recorder) = &mut self.recorder {
                 recorder.delivered(from, to, shared.bytes, Marks::default());
             }
@@ -187,6 +193,9 @@ impl World {
         if fate.lost {
             link.counts.lost.add(length);
             return comment("lost");
+        }
+        if fate.is_spared() && link.is_immediate() {
+            return self.pass(from, to, shared);
         }
         if fate.duplicated {
             link.counts.duplicated.add(length);
@@ -406,7 +415,7 @@ impl World {
                 }
             }
         }
-        self.flights = Flights::default();
+        self.flights = Flights::new();
         self.arm();
     }
 
