@@ -55,12 +55,12 @@ impl Flights {
     }
 
     /// Adds one that is due then; not where its sender, or all of them, have too many.
-    pub(super) fn add(&mut self, at: Instant, flight: Flight) -> Option<Due> {
+    pub(super) fn add(&mut self, at: Instant, flight: Flight) -> Result<Due, Flight> {
         let length = flight.frame.len();
         let (frames, bytes) = &mut self.of[flight.from];
         let full = *frames >= FLIGHTS_MAX || *bytes + length > FLIGHTS_BYTES_MAX;
         if full || self.bytes + length > FLIGHTS_BYTES_MAX_OF_ALL {
-            return None;
+            return Err(flight);
         }
         *frames += 1;
         *bytes += length;
@@ -68,7 +68,7 @@ impl Flights {
         let due = (at, self.next);
         self.next += 1;
         self.due.insert(due, flight);
-        Some(due)
+        Ok(due)
     }
 
     /// When the next one is due.
@@ -103,8 +103,8 @@ impl Flights {
     pub(super) fn hurry(&mut self, so: impl Fn(&Flight) -> bool, latest: impl Fn(&Flight) -> Instant) {
         for (due, flight) in self.take_where(so) {
             let at = due.0.min(latest(&flight));
-            // There is room for it: it was taken out just now.
-            self.add(at, flight);
+            let again = self.add(at, flight);
+            debug_assert!(again.is_ok(), "there is room for what was taken out just now");
         }
     }
 
@@ -129,21 +129,21 @@ mod tests {
     #[test]
     fn one_sender_takes_no_room_from_another() {
         let (mut flights, now) = (Flights::new(), Instant::now());
-        let added = (0..2 * FLIGHTS_MAX).filter(|_| flights.add(now, flight(1, 60)).is_some()).count();
+        let added = (0..2 * FLIGHTS_MAX).filter(|_| flights.add(now, flight(1, 60)).is_ok()).count();
         assert_eq!(added, FLIGHTS_MAX);
-        assert!(flights.add(now, flight(2, 60)).is_some());
-        let large = (0..FLIGHTS_MAX).filter(|_| flights.add(now, flight(3, 9_000)).is_some()).count();
+        assert!(flights.add(now, flight(2, 60)).is_ok());
+        let large = (0..FLIGHTS_MAX).filter(|_| flights.add(now, flight(3, 9_000)).is_ok()).count();
         assert_eq!(large, FLIGHTS_BYTES_MAX / 9_000);
         while flights.pop(now).is_some() {}
         assert_eq!(flights.bytes, 0);
-        assert!(flights.add(now, flight(1, 60)).is_some());
+        assert!(flights.add(now, flight(1, 60)).is_ok());
     }
 
     #[test]
     fn all_together_have_a_bound() {
         let (mut flights, now) = (Flights::new(), Instant::now());
         for sender in 0..127 {
-            while flights.add(now, flight(sender, 9_000)).is_some() {}
+            while flights.add(now, flight(sender, 9_000)).is_ok() {}
         }
         assert!(flights.bytes <= FLIGHTS_BYTES_MAX_OF_ALL);
         assert!(flights.bytes > FLIGHTS_BYTES_MAX_OF_ALL - 9_000);

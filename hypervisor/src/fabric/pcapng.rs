@@ -6,10 +6,9 @@
 
 use std::io::{self, Write};
 
-/// Packets are Ethernet frames.
-pub(super) const ETHERNET: u16 = 1;
-/// Packets are whatever the writer says they are (`LINKTYPE_USER0`).
-pub(super) const USER: u16 = 147;
+/// Packets are Ethernet frames. All interfaces have this type, since libpcap reads no file in which
+/// they differ.
+const ETHERNET: u16 = 1;
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;
@@ -45,9 +44,9 @@ pub(super) fn section(out: &mut impl Write, application: &str) -> io::Result<()>
 }
 
 /// Declares the next interface; the first one is number 0.
-pub(super) fn interface(out: &mut impl Write, link: u16, name: &str) -> io::Result<()> {
+pub(super) fn interface(out: &mut impl Write, name: &str) -> io::Result<()> {
     let mut body = Vec::new();
-    body.extend(link.to_ne_bytes());
+    body.extend(ETHERNET.to_ne_bytes());
     body.extend(0_u16.to_ne_bytes());
     // Packets are captured as long as they are.
     body.extend(0_u32.to_ne_bytes());

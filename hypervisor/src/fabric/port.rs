@@ -138,6 +138,9 @@ impl Port {
 
     /// Takes what waits and is so.
     pub(super) fn take_queued(&mut self, so: impl Fn(&Queued) -> bool) -> Vec<Queued> {
+        if self.queue.is_empty() {
+            return Vec::new();
+        }
         let (taken, kept): (Vec<_>, Vec<_>) = self.queue.drain(..).partition(so);
         self.queue = kept.into();
         self.queued_bytes = self.queue.iter().map(|queued| queued.frame.len()).sum();

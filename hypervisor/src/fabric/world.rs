@@ -114,7 +114,10 @@ impl World {
             return;
         }
         self.addresses.learn(source, from, now);
-        let comments = self.recorder.is_some().then(Vec::new);
+        let comments = self.recorder.as_mut().map(|recorder| {
+            recorder.coming_in();
+            Vec::new()
+        });
         let mut shared = Shared { bytes: frame, kept: None, comments };
         let class = Class::of(frame);
         if is_group(destination) {
@@ -241,10 +244,9 @@ impl World {
     /// Has a frame wait for the next of its pair.
     fn hold(&mut self, flight: Flight, now: Instant) {
         let link = self.links.get(flight.from, flight.to);
-        let length = flight.frame.len();
         match self.flights.add(now + REORDERING_WAITS, flight) {
-            Some(due) => link.held.push(due),
-            None => link.counts.overflowed.add(length),
+            Ok(due) => link.held.push(due),
+            Err(flight) => self.overflow(flight.from, flight.to, &flight.frame),
         }
     }
 
@@ -257,7 +259,7 @@ impl World {
             begins = link.free.map_or(now, |free| free.max(now));
             let time = |bytes: u64| Duration::from_secs_f64(bytes as f64 * 8.0 / rate as f64);
             if begins - now > time(BACKLOG_MAX) {
-                return link.counts.overflowed.add(length);
+                return self.overflow(from, to, &flight.frame);
             }
             begins += time(length as u64);
             link.free = Some(begins);
@@ -271,12 +273,29 @@ impl World {
             return self.deliver(from, to, flight.frame, flight.marks);
         }
         (flight.held, flight.marks.delayed) = (false, true);
-        if self.flights.add(at, flight).is_some() {
-            link.delayed += 1;
-            link.last_due = Some(at);
-            link.counts.delayed.add(length);
-        } else {
-            link.counts.overflowed.add(length);
+        match self.flights.add(at, flight) {
+            Ok(_) => {
+                link.delayed += 1;
+                link.last_due = Some(at);
+                link.counts.delayed.add(length);
+            }
+            Err(flight) => self.overflow(from, to, &flight.frame),
+        }
+    }
+
+    /// Drops a frame that there is no room for.
+    fn overflow(&mut self, from: Place, to: Place, frame: &[u8]) {
+        self.links.get(from, to).counts.overflowed.add(frame.len());
+        if let Some(recorder) = &mut self.recorder {
+            recorder.dropped(from, to, frame, "there was no room for it");
+        }
+    }
+
+    /// Drops a frame in flight that met a cut.
+    fn cut(&mut self, from: Place, to: Place, frame: &[u8]) {
+        self.links.get(from, to).counts.cut.add(frame.len());
+        if let Some(recorder) = &mut self.recorder {
+            recorder.dropped(from, to, frame, "it met a cut on its way");
         }
     }
 
@@ -295,8 +314,8 @@ impl World {
             }
             Sent::Gone => counts.unplugged.add(length),
             Sent::Full => {
-                if port.enqueue(&self.epoll, Queued { from, frame, marks }).is_err() {
-                    counts.overflowed.add(length);
+                if let Err(queued) = port.enqueue(&self.epoll, Queued { from, frame, marks }) {
+                    self.overflow(from, to, &queued.frame);
                 }
             }
         }
@@ -383,19 +402,19 @@ impl World {
             |flight| now + links.effect(flight.from, flight.to).longest(),
         );
         for (due, flight) in cut {
+            self.cut(flight.from, flight.to, &flight.frame);
             let link = self.links.get(flight.from, flight.to);
-            link.counts.cut.add(flight.frame.len());
             if flight.held {
                 link.held.retain(|&held| held != due);
             } else {
                 link.delayed -= 1;
             }
         }
-        for &to in &self.plugged {
+        for to in self.plugged.clone() {
             let Some(port) = &mut self.ports[to] else { continue };
             let links = &self.links;
             for queued in port.take_queued(|queued| links.effect(queued.from, to).cut) {
-                self.links.get(queued.from, to).counts.cut.add(queued.frame.len());
+                self.cut(queued.from, to, &queued.frame);
             }
         }
         self.advance(now);
