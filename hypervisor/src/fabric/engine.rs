@@ -1,6 +1,6 @@
 //! The thread that a fabric runs on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -48,8 +48,11 @@ pub(super) struct Engine {
     pub(super) listener: UnixListener,
     pub(super) directory: PathBuf,
     pub(super) access: Access,
-    pub(super) connections: HashMap<u32, Connection>,
-    /// How many there were.
+    /// Clients that have no port yet, the first that came first.
+    pub(super) asking: BTreeMap<u32, Asking>,
+    /// Those that have one.
+    pub(super) served: HashMap<u32, Served>,
+    /// How many clients there were.
     pub(super) connected: u32,
     /// How many ports there were, so that no two have sockets of one name.
     pub(super) plugged: u32,
@@ -58,18 +61,19 @@ pub(super) struct Engine {
     pub(super) buffer: Vec<u8>,
 }
 
-/// A client's control connection.
-pub(super) struct Connection {
+/// A client's control connection, and what it has asked so far.
+pub(super) struct Asking {
     stream: UnixStream,
-    begun: Instant,
-    stage: Stage,
+    since: Instant,
+    bytes: Vec<u8>,
 }
 
-enum Stage {
-    /// What it has asked so far.
-    Asks(Vec<u8>),
-    /// It has this port, and has said so much since.
-    Has(Place, usize),
+/// A client's control connection, whose end unplugs it from its port.
+pub(super) struct Served {
+    stream: UnixStream,
+    place: Place,
+    /// How much it has said since.
+    said: usize,
 }
 
 impl Engine {
@@ -136,8 +140,8 @@ impl Engine {
 
     /// Lets clients in.
     fn accept(&mut self) {
-        // The others have their turn as well where very many come.
-        for _ in 0..PENDING_MAX {
+        // Where very many come, each still has its turn before it makes room for another.
+        for _ in 0..PENDING_MAX / 2 {
             match self.listener.accept() {
                 Ok((stream, _)) => self.connect(stream),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -160,79 +164,76 @@ impl Engine {
     }
 
     fn connect(&mut self, stream: UnixStream) {
-        let pending = self.connections.iter().filter(|(_, connection)| connection.asks());
-        if pending.clone().count() >= PENDING_MAX
-            && let Some((&oldest, _)) = pending.min_by_key(|(_, connection)| connection.begun)
-        {
-            self.connections.remove(&oldest);
+        if self.asking.len() >= PENDING_MAX {
+            self.asking.pop_first();
         }
         self.connected = self.connected.wrapping_add(1);
         let event = EventData::new_u64(CONTROL | u64::from(self.connected));
         let is_ready = stream.set_nonblocking(true).is_ok()
             && epoll::add(&*self.shared.epoll, &stream, event, EventFlags::IN).is_ok();
         if is_ready {
-            let stage = Stage::Asks(Vec::new());
-            self.connections.insert(self.connected, Connection { stream, begun: Instant::now(), stage });
+            self.asking.insert(self.connected, Asking { stream, since: Instant::now(), bytes: Vec::new() });
         }
     }
 
     /// Takes what a client says on its control connection.
     fn listen_to(&mut self, number: u32) {
-        let Some(connection) = self.connections.get_mut(&number) else { return };
         let mut buffer = [0; 512];
-        let said = match recv(&connection.stream, &mut buffer, RecvFlags::DONTWAIT) {
-            Ok((_, length)) => &buffer[..length],
-            Err(Errno::AGAIN | Errno::INTR) => return,
-            Err(_) => &[],
-        };
-        if said.is_empty() {
-            return self.disconnect(number);
-        }
-        match &mut connection.stage {
-            Stage::Has(_, more) => {
-                *more += said.len();
-                if *more > SAID_MAX {
-                    self.disconnect(number);
+        if let Some(served) = self.served.get_mut(&number) {
+            match hear(&served.stream, &mut buffer) {
+                Some(&[]) => self.unplug(number),
+                Some(said) => {
+                    served.said += said.len();
+                    if served.said > SAID_MAX {
+                        self.unplug(number);
+                    }
                 }
+                None => {}
             }
-            Stage::Asks(bytes) => {
-                bytes.extend(said);
-                match request::parse(bytes) {
-                    // What is longer than any request and none yet will never be one.
-                    Parsed::Begun if bytes.len() <= request::REQUEST => {}
-                    Parsed::Begun => self.disconnect(number),
-                    Parsed::Refused(why) => self.refuse(number, why),
-                    Parsed::Whole(request) => match self.plug(number, &request) {
-                        Ok(place) => {
-                            if let Some(connection) = self.connections.get_mut(&number) {
-                                connection.stage = Stage::Has(place, 0);
-                            }
-                        }
-                        Err(error) => self.refuse(number, &error.to_string()),
-                    },
+        } else if let Some(asking) = self.asking.get_mut(&number) {
+            match hear(&asking.stream, &mut buffer) {
+                Some(&[]) => drop(self.asking.remove(&number)),
+                Some(said) => {
+                    asking.bytes.extend(said);
+                    self.answer(number);
                 }
+                None => {}
             }
         }
     }
 
-    fn refuse(&mut self, number: u32, why: &str) {
-        tracing::warn!(directory = %self.directory.display(), why, "a client of the fabric gets no port");
-        self.disconnect(number);
+    /// Answers a request that is whole.
+    fn answer(&mut self, number: u32) {
+        let Some(asking) = self.asking.remove(&number) else { return };
+        let plugged = match request::parse(&asking.bytes) {
+            // What is longer than any request and none yet will never be one.
+            Parsed::Begun if asking.bytes.len() <= request::REQUEST => {
+                self.asking.insert(number, asking);
+                return;
+            }
+            Parsed::Begun => Err(io::Error::other("it is no request")),
+            Parsed::Refused(why) => Err(io::Error::other(why)),
+            Parsed::Whole(request) => self.plug(&asking.stream, &request),
+        };
+        match plugged {
+            Ok(place) => {
+                self.served.insert(number, Served { stream: asking.stream, place, said: 0 });
+            }
+            Err(error) => {
+                tracing::warn!(directory = %self.directory.display(), %error, "a client gets no port");
+            }
+        }
     }
 
     /// Gives a client its port.
-    fn plug(&mut self, number: u32, request: &Request) -> io::Result<Place> {
+    fn plug(&mut self, control: &UnixStream, request: &Request) -> io::Result<Place> {
         // The client that had the port may be gone, and its end not have been read of yet.
         if let Some(place) = request.number.and_then(|number| (number as Place).checked_sub(1)) {
-            let had = self.connections.iter().find(|(_, connection)| connection.has(place));
-            if let Some(gone) = had.filter(|(_, connection)| connection.is_gone()).map(|(&number, _)| number)
-            {
-                self.disconnect(gone);
+            let had = self.served.iter().find(|(_, served)| served.place == place);
+            if let Some(gone) = had.filter(|(_, served)| is_gone(&served.stream)).map(|(&number, _)| number) {
+                self.unplug(gone);
             }
         }
-        let Some(connection) = self.connections.get(&number) else {
-            return Err(io::ErrorKind::NotFound.into());
-        };
         let mut world = self.shared.enter();
         let Some(place) = world.free(request.number) else {
             return Err(io::Error::other(match request.number {
@@ -243,7 +244,7 @@ impl Engine {
         let socket = UnixDatagram::unbound()?;
         socket.set_nonblocking(true)?;
         let _ = set_socket_send_buffer_size(&socket, SEND_BUFFER);
-        connect_to_client(&socket, connection, request)?;
+        connect_to_client(&socket, control, request)?;
         self.plugged = self.plugged.wrapping_add(1);
         let path = self.directory.join(format!("{:03}.{}", place + 1, self.plugged));
         let answer = request::address(&path).ok_or(io::ErrorKind::InvalidFilename)?;
@@ -255,7 +256,7 @@ impl Engine {
         std::fs::set_permissions(&path, PermissionsExt::from_mode(mode))?;
         port.listen(&self.shared.epoll)?;
         // Its buffer is empty, so what does not fit now never will.
-        match send(&connection.stream, &answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)? {
+        match send(control, &answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)? {
             sent if sent == answer.len() => {}
             _ => return Err(io::ErrorKind::WriteZero.into()),
         }
@@ -263,17 +264,17 @@ impl Engine {
         Ok(place)
     }
 
-    fn disconnect(&mut self, number: u32) {
-        if let Some(Connection { stage: Stage::Has(place, _), .. }) = self.connections.remove(&number) {
-            self.shared.enter().unplug(place);
+    fn unplug(&mut self, number: u32) {
+        if let Some(served) = self.served.remove(&number) {
+            self.shared.enter().unplug(served.place);
         }
     }
 
     /// When there is something to do though nothing happens.
     fn next_chore(&self) -> Option<Timespec> {
-        let oldest = self.connections.values().filter(|connection| connection.asks());
-        let oldest = oldest.map(|connection| connection.begun + REQUEST_WITHIN).min();
+        let oldest = self.asking.first_key_value().map(|(_, asking)| asking.since + REQUEST_WITHIN);
         let next = [oldest, self.closed_until].into_iter().flatten().min()?;
+        // Not before it is time, whatever is rounded.
         let left = next.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
         Timespec::try_from(left).ok()
     }
@@ -283,42 +284,43 @@ impl Engine {
             self.closed_until = None;
             self.admit(EventFlags::IN);
         }
-        if self.connections.values().any(Connection::asks) {
-            let now = Instant::now();
-            self.connections
-                .retain(|_, connection| !connection.asks() || connection.begun + REQUEST_WITHIN > now);
+        while let Some(oldest) = self.asking.first_entry() {
+            if oldest.get().since.elapsed() < REQUEST_WITHIN {
+                break;
+            }
+            oldest.remove();
         }
     }
 }
 
-impl Connection {
-    fn asks(&self) -> bool {
-        matches!(self.stage, Stage::Asks(_))
+/// What a client says next; nothing where it has closed the connection, none where it says nothing
+/// now.
+fn hear<'a>(stream: &UnixStream, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    match recv(stream, &mut *buffer, RecvFlags::DONTWAIT) {
+        Ok((_, length)) => Some(&buffer[..length]),
+        Err(Errno::AGAIN | Errno::INTR) => None,
+        Err(_) => Some(&[]),
     }
+}
 
-    fn has(&self, place: Place) -> bool {
-        matches!(self.stage, Stage::Has(has, _) if has == place)
-    }
-
-    /// Whether the client has closed it.
-    fn is_gone(&self) -> bool {
-        let peeked = recv(&self.stream, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT);
-        matches!(peeked, Ok((_, 0)) | Err(Errno::CONNRESET))
-    }
+/// Whether the client has closed its connection.
+fn is_gone(stream: &UnixStream) -> bool {
+    let peeked = recv(stream, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+    matches!(peeked, Ok((_, 0)) | Err(Errno::CONNRESET))
 }
 
 /// Connects our socket to the one that the client names, if that is its own: we may be allowed to
 /// write to more than the client is, and must not do so on its behalf.
 ///
 /// The file is opened first and looked at through that, so that nobody can put another in its place.
-fn connect_to_client(socket: &UnixDatagram, connection: &Connection, request: &Request) -> io::Result<()> {
+fn connect_to_client(socket: &UnixDatagram, control: &UnixStream, request: &Request) -> io::Result<()> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = std::fs::File::from(open(&request.path, flags, Mode::empty())?);
     let metadata = file.metadata()?;
     if !metadata.file_type().is_socket() {
         return Err(io::Error::other("its path is not that of a socket"));
     }
-    let client = socket_peercred(&connection.stream)?.uid;
+    let client = socket_peercred(control)?.uid;
     let trusted = client.is_root() || client == geteuid() || client == getuid();
     if !trusted && metadata.uid() != client.as_raw() {
         return Err(io::Error::other("its path is that of somebody else's socket"));

@@ -65,7 +65,7 @@ mod rules;
 mod state;
 mod world;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -432,7 +432,8 @@ fn begin(
         listener,
         directory: path.to_owned(),
         access,
-        connections: HashMap::new(),
+        asking: BTreeMap::new(),
+        served: HashMap::new(),
         connected: 0,
         plugged: 0,
         closed_until: None,

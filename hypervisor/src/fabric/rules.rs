@@ -102,6 +102,14 @@ impl Rules {
         RuleId(self.next)
     }
 
+    /// Has those be in effect that were at another time, and no others.
+    pub(super) fn restore(&mut self, rules: &[(RuleId, Vec<Rule>)]) {
+        self.all = rules.iter().cloned().collect();
+        // They may be another fabric's of the same ports.
+        let last = rules.iter().map(|(id, _)| id.0).max().unwrap_or_default();
+        self.next = self.next.max(last);
+    }
+
     /// Has these rules be in effect; none of them where one names what is no port.
     pub(super) fn put(
         &mut self,

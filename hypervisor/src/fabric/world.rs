@@ -466,7 +466,7 @@ impl World {
             return Err(Error::ForeignFabricState { fabric: self.name.clone() });
         }
         self.reset();
-        self.rules.all.extend(state.rules.iter().cloned());
+        self.rules.restore(&state.rules);
         for &(from, to, numbers, mut counts) in &state.links {
             let link = self.links.get(from, to);
             // What was in flight then is not any more.

@@ -20,7 +20,7 @@ use super::requests::request;
 use crate::support::{Again, is_child, within};
 
 /// How many frames are sent where the environment does not say.
-const FRAMES: usize = 60_000;
+const FRAMES: usize = 20_000;
 
 fn count() -> usize {
     std::env::var("NETPROP_TEST_HOSTILE").map_or(FRAMES, |count| count.parse().unwrap())
