@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Weak;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::PORTS;
 use super::class::HEADER;
 use super::flights::Marks;
+use super::handle::Shared;
 use super::names::{Names, Place};
 use super::pcapng::{self, Direction};
-use super::{PORTS, Shared};
 use crate::Error;
 
 /// A capture that is being written. Dropping it ends the file.

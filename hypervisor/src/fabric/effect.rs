@@ -1,5 +1,6 @@
 //! What a rule does to the frames from one port to another.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::Error;
@@ -156,6 +157,35 @@ impl Effect {
     }
 }
 
+impl fmt::Display for Effect {
+    /// What an annotation or a report says of it: `delay 10ms, loss 0.1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if self.cut {
+            parts.push("cut".to_owned());
+        }
+        for (name, time) in [("delay", self.delay), ("jitter", self.jitter)] {
+            if time > Duration::ZERO {
+                parts.push(format!("{name} {time:?}"));
+            }
+        }
+        for (name, probability) in [
+            ("loss", self.loss),
+            ("duplication", self.duplication),
+            ("reordering", self.reordering),
+            ("corruption", self.corruption),
+        ] {
+            if probability > Probability::NEVER {
+                parts.push(format!("{name} {}", probability.get()));
+            }
+        }
+        if let Some(rate) = self.rate {
+            parts.push(format!("{rate} bits a second"));
+        }
+        f.pad(if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }.as_str())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +225,7 @@ mod tests {
         assert_eq!(both.loss, probability(0.75));
         assert_eq!((both.delay, both.jitter), (2 * millisecond, millisecond));
         assert_eq!(both.rate, Some(5_000));
+        assert_eq!(both.to_string(), "delay 2ms, jitter 1ms, loss 0.75, 5000 bits a second");
         assert!(both.and(Effect::cut()).cut);
         assert_eq!(both.and(Effect::default()), both);
         let sure = Effect::loss(Probability::ALWAYS).and(Effect::loss(probability(0.3)));

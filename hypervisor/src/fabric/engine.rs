@@ -17,10 +17,11 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::process::{geteuid, getuid};
 use rustix::time::Timespec;
 
+use super::FRAME_MAX;
+use super::handle::Shared;
 use super::names::Place;
 use super::port::Port;
 use super::request::{self, Parsed, Request};
-use super::{FRAME_MAX, Shared};
 use crate::Access;
 
 /// How many clients may be connected without having a port; the one that has been for longest makes
@@ -227,13 +228,6 @@ impl Engine {
 
     /// Gives a client its port.
     fn plug(&mut self, control: &UnixStream, request: &Request) -> io::Result<Place> {
-        // The client that had the port may be gone, and its end not have been read of yet.
-        if let Some(place) = request.number.and_then(|number| (number as Place).checked_sub(1)) {
-            let had = self.served.iter().find(|(_, served)| served.place == place);
-            if let Some(gone) = had.filter(|(_, served)| is_gone(&served.stream)).map(|(&number, _)| number) {
-                self.unplug(gone);
-            }
-        }
         let mut world = self.shared.enter();
         let Some(place) = world.free(request.number) else {
             return Err(io::Error::other(match request.number {
@@ -303,18 +297,14 @@ fn hear<'a>(stream: &UnixStream, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     }
 }
 
-/// Whether the client has closed its connection.
-fn is_gone(stream: &UnixStream) -> bool {
-    let peeked = recv(stream, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT);
-    matches!(peeked, Ok((_, 0)) | Err(Errno::CONNRESET))
-}
-
 /// Connects our socket to the one that the client names, if that is its own: we may be allowed to
 /// write to more than the client is, and must not do so on its behalf.
 ///
-/// The file is opened first and looked at through that, so that nobody can put another in its place.
+/// The file is opened first, and then looked at and connected to through that, so that nobody can put
+/// another in its place meanwhile. Where links lead does not matter: the end of them has to be the
+/// client's.
 fn connect_to_client(socket: &UnixDatagram, control: &UnixStream, request: &Request) -> io::Result<()> {
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
     let file = std::fs::File::from(open(&request.path, flags, Mode::empty())?);
     let metadata = file.metadata()?;
     if !metadata.file_type().is_socket() {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Weak;
 
-use super::Shared;
 use super::effect::Effect;
+use super::handle::Shared;
 use super::names::{Names, Place};
 use super::pairs::Pairs;
 use crate::Error;
@@ -54,7 +54,8 @@ impl RuleGuard {
         self.id
     }
 
-    /// Puts these rules in the place of those that the guard held until now, at one moment.
+    /// Puts these rules in the place of those that the guard held until now, at one moment, or in
+    /// effect again where they are gone already.
     ///
     /// # Errors
     /// [`Error::NoSuchPort`], after which nothing has changed.
