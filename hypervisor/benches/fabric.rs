@@ -47,7 +47,7 @@ fn main() -> Result<()> {
 /// Measures all switches in turn and prints a line for each.
 fn compare(ports: u16, size: usize, rounds: usize) -> Result<()> {
     let run = RunDirectory::create(None, Access::Owner)?;
-    let config = FabricConfig { seed: 1, names: (1..=ports).map(|port| format!("m{port}")).collect() };
+    let config = FabricConfig::new(1, (1..=ports).map(|port| format!("m{port}")));
     let fabric = |name| Switch::fabric(&run, name, Access::Owner, &config);
     let rare = Probability::new(1e-12)?;
     let chance = Effect::loss(rare).and(Effect::duplication(rare)).and(Effect::corruption(rare));

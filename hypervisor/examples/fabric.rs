@@ -34,8 +34,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let seed = arguments.next().map_or(Ok(7), |seed| seed.parse())?;
     let run = RunDirectory::create(None, Access::Owner)?;
-    let names = ["a", "b", "c"].map(String::from).to_vec();
-    let fabric = Fabric::start(&run, "fabric", Access::Owner, &FabricConfig { seed, names })?;
+    let config = FabricConfig::new(seed, ["a", "b", "c"]);
+    let fabric = Fabric::start(&run, "fabric", Access::Owner, &config)?;
     let capture = arguments.next().map(|path| fabric.capture(Path::new(&path))).transpose()?;
     let plugs = [1, 2, 3].map(|number| Plug::new(fabric.path(), Some(number)));
     let [a, b, c] = plugs;

@@ -241,6 +241,20 @@ pub enum Error {
         /// Why not.
         why: String,
     },
+    /// A port of a fabric cannot have this Ethernet address.
+    #[error(
+        "port {name:?} of fabric {fabric} cannot have the address {address}, since {why}: give another address"
+    )]
+    PortAddress {
+        /// The fabric.
+        fabric: String,
+        /// The port's name.
+        name: String,
+        /// The address.
+        address: String,
+        /// Why not.
+        why: String,
+    },
     /// A fabric has no port with this name.
     #[error("fabric {fabric} has no port {name:?}: its ports are {known}")]
     NoSuchPort {

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
-use super::names::Place;
+use super::names::{Names, Place};
+use crate::Error;
 
 /// How many addresses are remembered for one port. A machine has a few; who claims more has them
 /// sent everywhere, as addresses that nobody has seen, and takes no room from others.
@@ -23,6 +24,8 @@ pub(super) fn is_group(address: Address) -> bool {
 /// The table of a learning switch (IEEE 802.1D, 7.8 and 7.9).
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
+    /// Where those are that are known from the start, unless they are seen elsewhere.
+    known: HashMap<Address, Place, BuildHasherDefault<Mixer>>,
     seen: HashMap<Address, Seen, BuildHasherDefault<Mixer>>,
     /// How many there are of each port.
     counts: HashMap<Place, usize>,
@@ -37,6 +40,23 @@ struct Seen {
 }
 
 impl Addresses {
+    /// These are known from the start.
+    pub(super) fn new(names: &Names, fabric: &str, known: &[(String, Address)]) -> Result<Self, Error> {
+        let mut addresses = Self::default();
+        for (name, address) in known {
+            let place = names.place(fabric, name)?;
+            let other = addresses.known.insert(*address, place).map(|other| names.name(other));
+            let why = match other {
+                Some(other) => format!("port {other:?} has it"),
+                None if is_group(*address) => "it is for several machines".to_owned(),
+                None => continue,
+            };
+            let address = address.map(|byte| format!("{byte:02x}")).join(":");
+            return Err(Error::PortAddress { fabric: fabric.to_owned(), name: name.clone(), address, why });
+        }
+        Ok(addresses)
+    }
+
     /// Notes that a frame from this address came in at the port. An address that moves is at its new
     /// port at once.
     pub(super) fn learn(&mut self, address: Address, place: Place, now: Instant) {
@@ -77,10 +97,12 @@ impl Addresses {
         self.counts.get(&place).copied().unwrap_or_default()
     }
 
-    /// The port that the address was last seen at.
+    /// The port that the address was last seen at, or is known to be at.
     pub(super) fn find(&self, address: Address, now: Instant) -> Option<Place> {
-        let seen = self.seen.get(&address)?;
-        (now.duration_since(seen.last) < FORGOTTEN_AFTER).then_some(seen.place)
+        match self.seen.get(&address) {
+            Some(seen) if now.duration_since(seen.last) < FORGOTTEN_AFTER => Some(seen.place),
+            _ => self.known.get(&address).copied(),
+        }
     }
 
     /// Forgets what was seen at a port that is unplugged.
@@ -88,7 +110,7 @@ impl Addresses {
         self.retain(|_, seen| seen.place != place);
     }
 
-    /// Forgets all.
+    /// Forgets all that was not known from the start.
     pub(super) fn clear(&mut self) {
         self.seen.clear();
         self.counts.clear();

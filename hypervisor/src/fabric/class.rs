@@ -16,7 +16,8 @@ pub enum Class {
     Other,
     /// Meant for one machine, whichever kind it is, but sent everywhere since the switch had not
     /// learned yet where that machine is. How many of these there are depends on what was forgotten
-    /// when, so they must not change the numbers of others.
+    /// when, so they must not change the numbers of others. There are none where all machines are
+    /// [known](super::FabricConfig::addresses) from the start.
     Unlearned,
 }
 

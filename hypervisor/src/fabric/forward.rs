@@ -85,9 +85,10 @@ impl World {
     /// Hands a frame to its receiver, without a copy of it where that can be.
     #[inline]
     fn pass(&mut self, from: Place, to: Place, shared: &mut Shared<'_>) {
-        let Some(port) = &self.ports[to] else { return };
+        let counts = &mut self.links.get(from, to).counts;
+        let Some(port) = &self.ports[to] else { return counts.unplugged.add(shared.bytes.len()) };
         if port.queue.is_empty() && port.send(shared.bytes) == Sent::Yes {
-            self.links.get(from, to).counts.delivered.add(shared.bytes.len());
+            counts.delivered.add(shared.bytes.len());
             if let Some(recorder) = &mut self.recorder {
                 recorder.delivered(from, to, shared.bytes, Marks::default());
             }

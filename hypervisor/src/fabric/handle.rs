@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::Errno;
 use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
 
 use super::FabricConfig;
@@ -20,7 +21,6 @@ use super::capture::{Capture, Recorder};
 use super::counts::Counts;
 use super::effect::Effect;
 use super::engine::{self, Engine};
-use super::names::Names;
 use super::rules::{Rule, RuleGuard, RuleId};
 use super::state::FabricState;
 use super::world::World;
@@ -54,6 +54,16 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    fn new(name: &str, config: &FabricConfig, failed: impl Fn(io::Error) -> Error) -> Result<Self, Error> {
+        let system = |errno: Errno| failed(errno.into());
+        let epoll = Arc::new(epoll::create(CreateFlags::CLOEXEC).map_err(system)?);
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        let timer = Arc::new(timerfd_create(TimerfdClockId::Monotonic, flags).map_err(system)?);
+        let stop = eventfd(0, EventfdFlags::CLOEXEC).map_err(system)?;
+        let world = World::new(name, config, Arc::clone(&epoll), Arc::clone(&timer))?;
+        Ok(Self { world: Mutex::new(world), waiting: AtomicUsize::new(0), epoll, timer, stop })
+    }
+
     /// The world, for a caller.
     fn lock(&self) -> MutexGuard<'_, World> {
         self.waiting.fetch_add(1, Ordering::SeqCst);
@@ -98,7 +108,8 @@ impl Fabric {
     /// [`Switch::vde`](crate::Switch::vde) does; clients can join when it returns.
     ///
     /// # Errors
-    /// [`Error::PortName`] where a name cannot be used, [`Error::PathTooLong`] where its sockets
+    /// [`Error::PortName`], [`Error::PortAddress`] or [`Error::NoSuchPort`] where a name or an address
+    /// cannot be used, [`Error::PathTooLong`] where its sockets
     /// would not fit, and [`Error::SwitchStart`].
     pub fn start(
         run: &RunDirectory,
@@ -106,16 +117,14 @@ impl Fabric {
         access: Access,
         config: &FabricConfig,
     ) -> Result<Self, Error> {
-        let names = Names::new(name, &config.names)?;
         let path = run.path().join(format!("{name}.vde"));
         check_length(&path, PATH_MAX)?;
         let failed =
             |error: io::Error| Error::SwitchStart { name: name.to_owned(), message: error.to_string() };
+        let shared = Arc::new(Shared::new(name, config, failed)?);
         let listener = listen(&path, access).map_err(failed)?;
-        let begun =
-            begin(listener, &path, access, |epoll, timer| World::new(name, config.seed, names, epoll, timer));
-        match begun {
-            Ok((shared, thread)) => {
+        match begin(&shared, listener, &path, access) {
+            Ok(thread) => {
                 Ok(Self { name: name.to_owned(), path, shared, thread: Some(thread), _run: run.clone() })
             }
             Err(error) => {
@@ -315,27 +324,17 @@ fn listen(path: &Path, access: Access) -> io::Result<UnixListener> {
 
 /// Begins to serve.
 fn begin(
+    shared: &Arc<Shared>,
     listener: UnixListener,
     path: &Path,
     access: Access,
-    world: impl FnOnce(Arc<OwnedFd>, Arc<OwnedFd>) -> World,
-) -> io::Result<(Arc<Shared>, JoinHandle<io::Result<()>>)> {
-    let epoll = Arc::new(epoll::create(CreateFlags::CLOEXEC)?);
-    let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
-    let timer = Arc::new(timerfd_create(TimerfdClockId::Monotonic, flags)?);
-    let stop = eventfd(0, EventfdFlags::CLOEXEC)?;
-    epoll::add(&epoll, &listener, EventData::new_u64(engine::LISTENER), EventFlags::IN)?;
-    epoll::add(&epoll, &timer, EventData::new_u64(engine::TIMER), EventFlags::IN)?;
-    epoll::add(&epoll, &stop, EventData::new_u64(engine::STOP), EventFlags::IN)?;
-    let shared = Arc::new(Shared {
-        world: Mutex::new(world(Arc::clone(&epoll), Arc::clone(&timer))),
-        waiting: AtomicUsize::new(0),
-        epoll,
-        timer,
-        stop,
-    });
+) -> io::Result<JoinHandle<io::Result<()>>> {
+    let told = |token| EventData::new_u64(token);
+    epoll::add(&*shared.epoll, &listener, told(engine::LISTENER), EventFlags::IN)?;
+    epoll::add(&*shared.epoll, &*shared.timer, told(engine::TIMER), EventFlags::IN)?;
+    epoll::add(&*shared.epoll, &shared.stop, told(engine::STOP), EventFlags::IN)?;
     let engine = Engine {
-        shared: Arc::clone(&shared),
+        shared: Arc::clone(shared),
         listener,
         directory: path.to_owned(),
         access,
@@ -346,8 +345,7 @@ fn begin(
         closed_until: None,
         buffer: engine::buffer(),
     };
-    let thread = std::thread::Builder::new().name("fabric".to_owned()).spawn(move || engine.run())?;
-    Ok((shared, thread))
+    std::thread::Builder::new().name("fabric".to_owned()).spawn(move || engine.run())
 }
 
 #[cfg(test)]

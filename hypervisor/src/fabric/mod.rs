@@ -12,8 +12,8 @@
 //! # fn main() -> Result<(), hypervisor::Error> {
 //! let run = RunDirectory::create(None, Access::Owner)?;
 //! // The machine `a` joins with `-netdev vde,sock=…,port=1`, and so on.
-//! let names = ["a", "b", "c"].map(String::from).to_vec();
-//! let fabric = Fabric::start(&run, "fabric", Access::Owner, &FabricConfig { seed: 7, names })?;
+//! let config = FabricConfig::new(7, ["a", "b", "c"]);
+//! let fabric = Fabric::start(&run, "fabric", Access::Owner, &config)?;
 //! let partition = fabric.apply(&[
 //!     Rule::cut(Pairs::isolate("c", &["a", "b", "c"])),
 //!     Rule::new(Pairs::one_way(&["a"], &["b"]), Effect::loss(Probability::new(0.1)?)),
@@ -100,4 +100,24 @@ pub struct FabricConfig {
     /// with that number is called so. Others are called `port-N`; who asks for no number gets the
     /// first free one of these.
     pub names: Vec<String>,
+    /// Ethernet addresses that are known to be at a port, by its name, as long as they are not seen
+    /// elsewhere. What is for them is never sent everywhere, also where nothing came from them yet,
+    /// and meets the faults of its own class ([`Class::Unlearned`]): who wants reruns to be alike
+    /// gives those of all machines.
+    pub addresses: Vec<(String, [u8; 6])>,
+}
+
+impl FabricConfig {
+    /// A fabric with this seed, whose first ports have these names.
+    #[must_use]
+    pub fn new(seed: u64, names: impl IntoIterator<Item: Into<String>>) -> Self {
+        Self { seed, names: names.into_iter().map(Into::into).collect(), addresses: Vec::new() }
+    }
+
+    /// The machine at this port has this address.
+    #[must_use]
+    pub fn with_address(mut self, name: &str, address: [u8; 6]) -> Self {
+        self.addresses.push((name.to_owned(), address));
+        self
+    }
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
 
-use super::PORTS;
 use super::addresses::Addresses;
 use super::capture::Recorder;
 use super::flights::Flights;
@@ -15,6 +14,7 @@ use super::names::{Names, Place};
 use super::port::Port;
 use super::rules::Rules;
 use super::state::FabricState;
+use super::{FabricConfig, PORTS};
 use crate::Error;
 
 /// Everything that changes. Whoever holds its lock sees the whole network at one moment.
@@ -40,15 +40,23 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(name: &str, seed: u64, names: Names, epoll: Arc<OwnedFd>, timer: Arc<OwnedFd>) -> Self {
-        Self {
+    /// One that nobody is plugged into yet, told by this epoll and timer.
+    pub(super) fn new(
+        name: &str,
+        config: &FabricConfig,
+        epoll: Arc<OwnedFd>,
+        timer: Arc<OwnedFd>,
+    ) -> Result<Self, Error> {
+        let names = Names::new(name, &config.names)?;
+        let addresses = Addresses::new(&names, name, &config.addresses)?;
+        Ok(Self {
             name: name.to_owned(),
-            seed,
+            seed: config.seed,
             names,
             ports: (0..PORTS).map(|_| None).collect(),
             plugged: Vec::new(),
             malformed: vec![0; PORTS],
-            addresses: Addresses::default(),
+            addresses,
             links: Links::new(),
             flights: Flights::new(),
             rules: Rules::default(),
@@ -56,7 +64,7 @@ impl World {
             epoll,
             timer,
             armed: None,
-        }
+        })
     }
 
     /// The port that a client gets that asks for this number; none where it cannot have it.

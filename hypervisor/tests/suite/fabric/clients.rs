@@ -85,8 +85,7 @@ impl Network {
     /// One with so many clients, whom it knows: each has sent one frame to all.
     pub(crate) fn new(seed: u64, count: u8) -> Self {
         let run = RunDirectory::create(None, Access::Owner).unwrap();
-        let names = NAMES.map(str::to_owned).to_vec();
-        let fabric = Fabric::start(&run, "f", Access::Owner, &FabricConfig { seed, names }).unwrap();
+        let fabric = Fabric::start(&run, "f", Access::Owner, &FabricConfig::new(seed, NAMES)).unwrap();
         let plugs = clients(fabric.path(), count);
         Self { fabric, plugs, run }
     }

@@ -32,7 +32,7 @@ const CLIENTS: u8 = 4;
 #[test]
 fn the_fabric_keeps_the_contract() {
     let run = RunDirectory::create(None, Access::Owner).unwrap();
-    let config = FabricConfig { seed: 1, names: Vec::new() };
+    let config = FabricConfig::default();
     check(|name| Switch::fabric(&run, name, Access::Owner, &config).unwrap());
 }
 

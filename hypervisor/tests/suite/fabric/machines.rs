@@ -39,8 +39,8 @@ fn machines_reach_each_other_unless_a_rule_is_in_the_way() {
     in_own_process("fabric::machines::machines_reach_each_other_unless_a_rule_is_in_the_way", || {
         let Some(guest) = Guest::find() else { return };
         let run = RunDirectory::create(None, Access::Owner).unwrap();
-        let names = ["a", "b"].map(str::to_owned).to_vec();
-        let fabric = Fabric::start(&run, "f", Access::Owner, &FabricConfig { seed: 1, names }).unwrap();
+        let config = FabricConfig::new(1, ["a", "b"]);
+        let fabric = Fabric::start(&run, "f", Access::Owner, &config).unwrap();
         let options = ConnectOptions { driver: Driver::Embedded, cache: None };
         let libvirt = Libvirt::connect(&run, &options).unwrap();
         let machine = |port: u16| {

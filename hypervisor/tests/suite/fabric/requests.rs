@@ -42,8 +42,8 @@ fn ask(switch: &Path, bytes: &[u8]) -> (UnixStream, Option<PathBuf>) {
 
 fn fabric(names: &[&str]) -> (RunDirectory, Fabric) {
     let run = RunDirectory::create(None, Access::Owner).unwrap();
-    let names = names.iter().map(|&name| name.to_owned()).collect();
-    let fabric = Fabric::start(&run, "f", Access::Owner, &FabricConfig { seed: 1, names }).unwrap();
+    let config = FabricConfig::new(1, names.iter().copied());
+    let fabric = Fabric::start(&run, "f", Access::Owner, &config).unwrap();
     (run, fabric)
 }
 
@@ -282,9 +282,14 @@ fn a_fabric_lives_until_it_is_dropped() {
     assert_eq!(again.path(), path);
     let long = Switch::fabric(&run, &"n".repeat(80), Access::Owner, &config);
     assert!(matches!(long, Err(Error::PathTooLong { .. })));
-    let twice = FabricConfig { names: vec!["a".to_owned(), "a".to_owned()], ..config };
-    let twice = Switch::fabric(&run, "g", Access::Owner, &twice);
-    assert!(matches!(twice, Err(Error::PortName { .. })));
+    let start = |config: &FabricConfig| Switch::fabric(&run, "g", Access::Owner, config);
+    assert!(matches!(start(&FabricConfig::new(1, ["a", "a"])), Err(Error::PortName { .. })));
+    let known = |name, address| {
+        FabricConfig::new(1, ["a", "b"]).with_address("b", [2; 6]).with_address(name, address)
+    };
+    assert!(matches!(start(&known("c", address(1))), Err(Error::NoSuchPort { .. })));
+    assert!(matches!(start(&known("a", BROADCAST)), Err(Error::PortAddress { .. })));
+    assert!(matches!(start(&known("a", [2; 6])), Err(Error::PortAddress { .. })));
     assert!(!run.path().join("g.vde").exists());
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use hypervisor::Error;
-use hypervisor::fabric::{Effect, Fabric, FabricConfig, Pairs, Probability, Rule};
+use hypervisor::fabric::{Effect, Fabric, FabricConfig, Pairs, Plug, Probability, Rule};
+use hypervisor::{Access, Error, RunDirectory};
 
 use super::clients::{
-    BROADCAST, COMES, LAST, Network, frame, introduce, next, next_within, number, until_last,
+    BROADCAST, COMES, LAST, NAMES, Network, address, frame, introduce, next, next_within, number, until_last,
 };
 use crate::support::within;
 
@@ -98,7 +98,51 @@ fn another_fabrics_state_is_refused() {
     let (one, other) = (Network::new(1, 1), Network::new(2, 1));
     let error = one.fabric.restore(&other.fabric.state()).unwrap_err();
     assert!(matches!(error, Error::ForeignFabricState { .. }), "{error}");
-    let config = FabricConfig { seed: 1, names: vec!["a".to_owned()] };
-    let third = Fabric::start(&one.run, "g", hypervisor::Access::Owner, &config).unwrap();
+    let config = FabricConfig::new(1, ["a"]);
+    let third = Fabric::start(&one.run, "g", Access::Owner, &config).unwrap();
     assert!(one.fabric.restore(&third.state()).is_err());
+}
+
+/// Machines that are known from the start are never looked for everywhere, so that which of their
+/// frames are hit does not depend on who has spoken already.
+#[test]
+fn who_is_known_from_the_start_need_not_speak_first() {
+    let run = RunDirectory::create(None, Access::Owner).unwrap();
+    let config = (1..).zip(NAMES).fold(FabricConfig::new(7, NAMES), |config, (client, name)| {
+        config.with_address(name, address(client))
+    });
+    let fabric = Fabric::start(&run, "f", Access::Owner, &config).unwrap();
+    let plugs = [1, 2, 3].map(|number| Plug::new(fabric.path(), Some(number)).unwrap());
+    let mut runs = Vec::new();
+    for introduced in [false, true] {
+        fabric.reset();
+        if introduced {
+            introduce(&plugs);
+        }
+        let _rule = fabric.apply(&[half_lost()]).unwrap();
+        // A frame to all has a number too.
+        if !introduced {
+            plugs[0].send(&frame(BROADCAST, 1, LAST)).unwrap();
+            until_last(&plugs[2]);
+        }
+        for number in 0..100 {
+            plugs[0].send(&frame(address(2), 1, number)).unwrap();
+            plugs[0].send(&frame(address(4), 1, number)).unwrap();
+        }
+        plugs[0].send(&frame(address(3), 1, LAST)).unwrap();
+        assert!(until_last(&plugs[2]).is_empty(), "what is for one goes to nobody else");
+        let got = std::iter::from_fn(|| next_within(&plugs[1], Duration::ZERO));
+        runs.push(got.map(|frame| number(&frame)).filter(|&number| number != LAST).collect::<Vec<_>>());
+        assert_eq!(fabric.counts("a", "d").unwrap().unplugged.frames, 100, "it is off");
+    }
+    assert!((20..80).contains(&runs[0].len()), "{runs:?}");
+    assert_eq!(runs[0], runs[1]);
+    // One that moves is where it was seen, until it is not seen there any more.
+    plugs[2].send(&frame(address(1), 2, 1)).unwrap();
+    assert_eq!(number(&next(&plugs[0])), 1);
+    plugs[0].send(&frame(address(2), 1, 2)).unwrap();
+    assert_eq!(number(&next(&plugs[2])), 2);
+    fabric.reset();
+    plugs[0].send(&frame(address(2), 1, 3)).unwrap();
+    assert_eq!(number(&next(&plugs[1])), 3);
 }
