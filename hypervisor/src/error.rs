@@ -207,6 +207,72 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// What was given as a probability is none.
+    #[error("{value} is no probability: give a number between 0 and 1")]
+    Probability {
+        /// What was given.
+        value: f64,
+    },
+    /// Frames would be delayed for absurdly long.
+    #[error("frames cannot be delayed by {delay:?}: give {limit:?} at most")]
+    LinkDelay {
+        /// The delay or jitter that was given.
+        delay: Duration,
+        /// The longest that can be given.
+        limit: Duration,
+    },
+    /// Frames would pass absurdly slowly or fast.
+    #[error("frames cannot pass at {rate} bits a second: give {lowest} to {highest}")]
+    LinkRate {
+        /// The rate that was given, in bits a second.
+        rate: u64,
+        /// The lowest that can be given.
+        lowest: u64,
+        /// The highest that can be given.
+        highest: u64,
+    },
+    /// A port of a fabric cannot have this name.
+    #[error("a port of fabric {fabric} cannot be called {name:?}, since {why}: give another name")]
+    PortName {
+        /// The fabric.
+        fabric: String,
+        /// The name.
+        name: String,
+        /// Why not.
+        why: String,
+    },
+    /// A port of a fabric cannot have this Ethernet address.
+    #[error(
+        "port {name:?} of fabric {fabric} cannot have the address {address}, since {why}: give another address"
+    )]
+    PortAddress {
+        /// The fabric.
+        fabric: String,
+        /// The port's name.
+        name: String,
+        /// The address.
+        address: String,
+        /// Why not.
+        why: String,
+    },
+    /// A fabric has no port with this name.
+    #[error("fabric {fabric} has no port {name:?}: its ports are {known}")]
+    NoSuchPort {
+        /// The fabric.
+        fabric: String,
+        /// The name that was given.
+        name: String,
+        /// What its ports are called.
+        known: String,
+    },
+    /// A fabric cannot be put back to what another one was.
+    #[error(
+        "could not put fabric {fabric} back to a state of another one: give a state of a fabric with its seed and its ports"
+    )]
+    ForeignFabricState {
+        /// The fabric.
+        fabric: String,
+    },
     /// A scratch disk could not be made.
     #[error("could not make the disk {} over {}: {message}", .path.display(), .template.display())]
     Disk {

@@ -11,6 +11,7 @@
 //!   what the guest says;
 //! - [`TemplateCache`]: what machines begin from instead of booting, kept between runs;
 //! - [`switch`]: the network between machines;
+//! - [`fabric`]: a switch of our own for that, which cuts, delays, loses and captures frames;
 //! - [`disk`], [`loopback`], [`accelerator`]: what a machine's definition is made with;
 //! - [`simulated`]: a backend in memory, and [`contract`]: what every backend has to do;
 //! - [`guest_ports`]: our ends of a machine's console and control port, which backends share.
@@ -20,6 +21,7 @@ mod console;
 pub mod contract;
 pub mod disk;
 mod error;
+pub mod fabric;
 pub mod guest_ports;
 pub mod libvirt;
 pub mod loopback;
@@ -37,6 +39,7 @@ pub use accelerator::{Accelerator, Choice};
 pub use boot::{BootError, Booted, Patience, boot, boot_as, boot_from, make_template, resume};
 pub use disk::create_overlay;
 pub use error::{Error, SOCKET_PATH_MAX};
+pub use fabric::{Fabric, FabricConfig};
 pub use guest_ports::GuestPorts;
 pub use libvirt::{ConnectOptions, Driver, Libvirt};
 pub use loopback::free_loopback_port;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::error::check_length;
+use crate::fabric::{Fabric, FabricConfig};
 use crate::run::{Access, RunDirectory};
 use crate::{Error, program};
 
@@ -18,7 +19,7 @@ use crate::{Error, program};
 const PORTS: &str = "128";
 /// The longest path of a switch's directory, in bytes; what vde makes below it is cut silently
 /// beyond that.
-const PATH_MAX: usize = 84;
+pub(crate) const PATH_MAX: usize = 84;
 /// How long a switch may take to start.
 const STARTS: Duration = Duration::from_secs(10);
 
@@ -30,10 +31,23 @@ const STARTS: Duration = Duration::from_secs(10);
 pub struct Switch {
     name: String,
     path: PathBuf,
-    process: Option<Mutex<Child>>,
-    /// The switch ends when this closes, however we end.
-    _input: Option<ChildStdin>,
-    _run: Option<RunDirectory>,
+    kind: Kind,
+}
+
+/// What forwards the frames.
+#[derive(Debug)]
+enum Kind {
+    /// A thread of this process.
+    Fabric(Fabric),
+    /// A process of our own.
+    Process {
+        process: Mutex<Child>,
+        /// The switch ends when this closes, however we end.
+        _input: Option<ChildStdin>,
+        _run: RunDirectory,
+    },
+    /// A process of somebody else's.
+    Existing,
 }
 
 impl Switch {
@@ -61,15 +75,12 @@ impl Switch {
             .spawn()
             .map_err(|source| Error::Spawn { program: program.display().to_string(), source })?;
         let (input, output) = (process.stdin.take(), process.stdout.take());
-        let mut switch = Self {
-            name: name.to_owned(),
-            path,
-            process: Some(Mutex::new(process)),
-            _input: input,
-            _run: Some(run.clone()),
-        };
-        let ready = switch._input.as_mut().zip(output).ok_or(io::ErrorKind::BrokenPipe.into());
-        match ready.and_then(|(input, output)| wait_ready(input, output)) {
+        let mut input = input;
+        let ready = input.as_mut().zip(output).ok_or(io::ErrorKind::BrokenPipe.into());
+        let ready = ready.and_then(|(input, output)| wait_ready(input, output));
+        let kind = Kind::Process { process: Mutex::new(process), _input: input, _run: run.clone() };
+        let mut switch = Self { name: name.to_owned(), path, kind };
+        match ready {
             Ok(()) => Ok(switch),
             Err(error) => {
                 let message = match switch.last_words() {
@@ -81,6 +92,21 @@ impl Switch {
         }
     }
 
+    /// Starts a [`Fabric`] in the run directory, which has rules for what becomes of frames. It runs on
+    /// a thread of this process, and needs no program and no privileges. Dropping it ends it.
+    ///
+    /// # Errors
+    /// As for [`Fabric::start`].
+    pub fn fabric(
+        run: &RunDirectory,
+        name: &str,
+        access: Access,
+        config: &FabricConfig,
+    ) -> Result<Self, Error> {
+        let fabric = Fabric::start(run, name, access, config)?;
+        Ok(Self { name: name.to_owned(), path: fabric.path().to_owned(), kind: Kind::Fabric(fabric) })
+    }
+
     /// A switch that somebody else has started with its control directory at `path`, such as
     /// `/run/vde0.ctl`.
     ///
@@ -89,7 +115,7 @@ impl Switch {
     pub fn existing(path: &Path) -> Result<Self, Error> {
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         connect(&path).map_err(|message| Error::NotASwitch { path: path.clone(), message })?;
-        Ok(Self { name: path.display().to_string(), path, process: None, _input: None, _run: None })
+        Ok(Self { name: path.display().to_string(), path, kind: Kind::Existing })
     }
 
     /// What messages call it.
@@ -104,10 +130,24 @@ impl Switch {
         &self.path
     }
 
-    /// The process id of a switch of our own.
+    /// The fabric that it is, where it is one.
+    #[must_use]
+    pub fn as_fabric(&self) -> Option<&Fabric> {
+        match &self.kind {
+            Kind::Fabric(fabric) => Some(fabric),
+            Kind::Process { .. } | Kind::Existing => None,
+        }
+    }
+
+    /// The process id of a switch of our own that is a process.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.process.as_ref().map(|process| process.lock().unwrap_or_else(PoisonError::into_inner).id())
+        match &self.kind {
+            Kind::Process { process, .. } => {
+                Some(process.lock().unwrap_or_else(PoisonError::into_inner).id())
+            }
+            Kind::Fabric(_) | Kind::Existing => None,
+        }
     }
 
     /// Whether it still forwards frames.
@@ -123,19 +163,22 @@ impl Switch {
     /// [`Error::SwitchDied`].
     pub fn check(&self) -> Result<(), Error> {
         let died = |message| Error::SwitchDied { name: self.name.clone(), path: self.path.clone(), message };
-        match &self.process {
-            Some(process) => match process.lock().unwrap_or_else(PoisonError::into_inner).try_wait() {
-                Ok(None) => Ok(()),
-                Ok(Some(status)) => Err(died(status.to_string())),
-                Err(error) => Err(died(error.to_string())),
-            },
-            None => connect(&self.path).map_err(died),
+        match &self.kind {
+            Kind::Fabric(fabric) => fabric.check(),
+            Kind::Process { process, .. } => {
+                match process.lock().unwrap_or_else(PoisonError::into_inner).try_wait() {
+                    Ok(None) => Ok(()),
+                    Ok(Some(status)) => Err(died(status.to_string())),
+                    Err(error) => Err(died(error.to_string())),
+                }
+            }
+            Kind::Existing => connect(&self.path).map_err(died),
         }
     }
 
     /// Ends a switch that did not come up and returns what it said.
     fn last_words(&mut self) -> String {
-        let Some(process) = &mut self.process else { return String::new() };
+        let Kind::Process { process, .. } = &mut self.kind else { return String::new() };
         let process = process.get_mut().unwrap_or_else(PoisonError::into_inner);
         let _ = process.kill();
         let mut said = String::new();
@@ -148,7 +191,7 @@ impl Switch {
 
 impl Drop for Switch {
     fn drop(&mut self) {
-        if let Some(process) = &mut self.process {
+        if let Kind::Process { process, .. } = &mut self.kind {
             let process = process.get_mut().unwrap_or_else(PoisonError::into_inner);
             let _ = process.kill();
             let _ = process.wait();

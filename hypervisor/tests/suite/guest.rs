@@ -13,7 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::support::{missing, qemu};
 
 /// What the guest needs of a kernel that has it as modules, in the order in which it loads them.
-const MODULES: [&str; 9] = [
+const MODULES: [&str; 12] = [
     "virtio_ring",
     "virtio",
     "virtio_pci_legacy_dev",
@@ -21,6 +21,9 @@ const MODULES: [&str; 9] = [
     "virtio_pci",
     "virtio_console",
     "virtio_blk",
+    "failover",
+    "net_failover",
+    "virtio_net",
     "evdev",
     "button",
 ];

@@ -60,6 +60,15 @@ while read -r word rest <&3; do
         echo "remembered" >&3
         ;;
     recall) echo $(dd if=/dev/vda bs=512 count=1 2>/dev/null) >&3 ;;
+    address) ip address add "$rest" dev eth0 && ip link set eth0 up && echo "addressed" >&3 ;;
+    ping)
+        # An address and how many seconds to wait.
+        if ping -c 1 -W "${rest#* }" "${rest% *}" >/dev/null; then
+            echo "answered" >&3
+        else
+            echo "unanswered" >&3
+        fi
+        ;;
     note) note=$rest && echo "noted" >&3 ;;
     read) echo "$note" >&3 ;;
     panic) panic ;;

@@ -3,6 +3,7 @@
 
 mod accelerator;
 mod bad_input;
+mod fabric;
 mod guest;
 mod kill;
 mod libvirt_contract;
