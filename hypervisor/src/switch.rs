@@ -74,8 +74,7 @@ impl Switch {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|source| Error::Spawn { program: program.display().to_string(), source })?;
-        let (input, output) = (process.stdin.take(), process.stdout.take());
-        let mut input = input;
+        let (mut input, output) = (process.stdin.take(), process.stdout.take());
         let ready = input.as_mut().zip(output).ok_or(io::ErrorKind::BrokenPipe.into());
         let ready = ready.and_then(|(input, output)| wait_ready(input, output));
         let kind = Kind::Process { process: Mutex::new(process), _input: input, _run: run.clone() };
