@@ -135,8 +135,10 @@ impl Lab {
     }
 
     fn without_snapshots<T>(&self, error: &SystemError) -> Option<T> {
-        let text = format!("machines are booted, since they cannot begin from a snapshot: {error}");
-        self.warn_once(&format!("begin: {}", reason(error)), &text);
+        if !matches!(error, SystemError::Stopped) {
+            let text = format!("machines are booted, since they cannot begin from a snapshot: {error}");
+            self.warn_once(&format!("begin: {}", reason(error)), &text);
+        }
         None
     }
 
