@@ -33,7 +33,6 @@ pub const QEMU: Component = component("qemu-system-x86_64", "qemu-system-x86", &
 pub const ALL: &[Component] = &[
     QEMU,
     component("qemu-img", "qemu-utils", &["--version"]),
-    component("vde_switch", "vde2", &["--version"]),
     component("nix-build", "nix-bin", &["--version"]),
     component("nix-instantiate", "nix-bin", &["--version"]),
     component("apt-get", "apt", &["--version"]),

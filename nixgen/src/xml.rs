@@ -70,8 +70,13 @@ pub enum Data {
     /// There is none.
     #[default]
     None,
-    /// A port of the virtual switch (VDE) in this directory.
-    Switch(PathBuf),
+    /// A port of a virtual switch (VDE).
+    Switch {
+        /// The switch's control directory.
+        directory: PathBuf,
+        /// The number of the port; whichever is free, where none is given.
+        port: Option<u16>,
+    },
 }
 
 /// What runs the guest's instructions.
@@ -258,10 +263,13 @@ fn nics(machine: &Machine, wiring: &Wiring) -> Result<Vec<String>, Error> {
         );
         nic(backend, "management", "52:55:a9:fe:4d:0f".to_owned(), MANAGEMENT_SLOT);
     }
-    if let Data::Switch(directory) = &wiring.data {
+    if let Data::Switch { directory, port } = &wiring.data {
         let directory = Texts(&machine.id).socket("switch", directory, SWITCH_PATH)?;
         // A comma ends an option of QEMU's, two stand for one.
-        let backend = format!("vde,id=data,sock={}", directory.replace(',', ",,"));
+        let mut backend = format!("vde,id=data,sock={}", directory.replace(',', ",,"));
+        if let Some(port) = port {
+            backend = format!("{backend},port={port}");
+        }
         nic(backend, "data", mac(machine.address), DATA_SLOT);
     }
     Ok(arguments)
@@ -270,8 +278,14 @@ fn nics(machine: &Machine, wiring: &Wiring) -> Result<Vec<String>, Error> {
 /// A hardware address from the last three bytes of an address: distinct in any subnet from /8 on.
 #[must_use]
 pub fn mac(address: Ipv4Addr) -> String {
+    mac_bytes(address).map(|byte| format!("{byte:02x}")).join(":")
+}
+
+/// The same as bytes.
+#[must_use]
+pub fn mac_bytes(address: Ipv4Addr) -> [u8; 6] {
     let [_, b, c, d] = address.octets();
-    format!("52:54:00:{b:02x}:{c:02x}:{d:02x}")
+    [0x52, 0x54, 0, b, c, d]
 }
 
 /// Turns paths into text for one machine's XML.

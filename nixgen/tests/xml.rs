@@ -36,7 +36,7 @@ fn full(directory: &Path) -> Wiring {
         scratch: Some(directory.join("scratch.qcow2")),
         scratch_io: DiskIo::IoUring,
         management: Management::Forwarded { port: 2222 },
-        data: Data::Switch(directory.join("switch")),
+        data: Data::Switch { directory: directory.join("switch"), port: Some(7) },
         accelerator: Accelerator::Kvm,
         emulator: Some(PathBuf::from("/usr/bin/qemu-system-x86_64")),
         network: Some("r-abcdefgh-n1".to_owned()),
@@ -137,7 +137,7 @@ fn a_full_wiring_is_all_there() -> Result {
     let arguments = arguments(&document);
     assert!(arguments[1].contains("hostfwd=tcp:127.0.0.1:2222-169.254.77.15:22"), "{arguments:?}");
     assert!(arguments[1].contains("restrict=on"), "{arguments:?}");
-    assert_eq!(arguments[5], "vde,id=data,sock=/run/a,,b/switch");
+    assert_eq!(arguments[5], "vde,id=data,sock=/run/a,,b/switch,port=7");
     assert!(arguments[7].contains("mac=52:54:00:10:02:02"), "{arguments:?}");
     Ok(())
 }
@@ -176,7 +176,7 @@ fn paths_that_cannot_be_told_are_refused() {
         (scratch("/a\u{1}".into()), "control character"),
         (scratch(not_text), "UTF-8"),
         (Wiring { console: Console::Socket(long.clone()), ..Wiring::default() }, "too long"),
-        (Wiring { data: Data::Switch(long), ..Wiring::default() }, "too long"),
+        (Wiring { data: Data::Switch { directory: long, port: None }, ..Wiring::default() }, "too long"),
     ] {
         let error = xml(&wiring).unwrap_err().to_string();
         assert!(error.contains(why) && error.contains("alphaaaa"), "{error}");

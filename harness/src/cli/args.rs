@@ -207,9 +207,10 @@ pub(crate) struct LabOptions {
     /// How processors are run; auto finds out by a canary boot
     #[arg(long, default_value = "auto")]
     pub(crate) accel: AccelKind,
-    /// An existing VDE switch to plug machines into [default: one of its own for each network]
-    #[arg(long, value_name = "PATH")]
-    pub(crate) switch: Option<PathBuf>,
+    /// What machines are plugged into: a switch inside this process for each network (fabric), a
+    /// vde_switch for each (vde), or an existing VDE switch, by the path of its control directory
+    #[arg(long, value_name = "fabric|vde|PATH", default_value = "fabric")]
+    pub(crate) switch: PathBuf,
     /// How SSH reaches machines: forwarded from loopback, or at their address over the switch
     #[arg(long, default_value = "forwarded")]
     pub(crate) reach: ReachKind,

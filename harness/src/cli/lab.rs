@@ -10,7 +10,7 @@ use super::Fatal;
 use super::args::{self, AccelKind, BaseKind, BootKind, ReachKind, SystemKind};
 use super::run::Session;
 use crate::machines::simulated::SimulatedSystem;
-use crate::machines::{Boots, Lab, LabOptions, Reach};
+use crate::machines::{Boots, Lab, LabOptions, Reach, SwitchChoice};
 
 /// What cases are run on.
 pub(crate) enum Tested {
@@ -43,7 +43,11 @@ pub(crate) fn lab_options(options: &args::LabOptions) -> Result<LabOptions, Fata
             AccelKind::Kvm => Some(Accelerator::Kvm),
             AccelKind::Tcg => Some(Accelerator::Tcg),
         },
-        switch: options.switch.clone(),
+        switch: match options.switch.to_str() {
+            Some("fabric") => SwitchChoice::Fabric,
+            Some("vde") => SwitchChoice::Vde,
+            _ => SwitchChoice::Existing(options.switch.clone()),
+        },
         reach: match options.reach {
             ReachKind::Forwarded => Reach::Forwarded,
             ReachKind::Direct => Reach::Direct,

@@ -7,8 +7,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hypervisor::accelerator::{self, Accelerator};
-use hypervisor::{Access, ConnectOptions, Driver, Hypervisor, Libvirt, Patience, RunDirectory, Switch};
-use model::{BoundsError, KernelVersion, Network, NetworkParameters, PackageName, PackageVersion, Parameter};
+use hypervisor::{
+    Access, ConnectOptions, Driver, FabricConfig, Hypervisor, Libvirt, Patience, RunDirectory, Switch,
+};
+use model::{
+    BoundsError, KernelVersion, MachineId, Network, NetworkParameters, PackageName, PackageVersion, Parameter,
+};
 use nixgen::{BaseChoice, BaseOffer, Image, NixosOptions};
 
 use crate::components;
@@ -29,6 +33,18 @@ pub enum Reach {
     Forwarded,
     /// At the machine's address on the data network, where this host is on the switch.
     Direct,
+}
+
+/// What the machines of a network are plugged into.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum SwitchChoice {
+    /// A [`Fabric`](hypervisor::Fabric) for each network.
+    #[default]
+    Fabric,
+    /// A `vde_switch` for each network.
+    Vde,
+    /// All networks into the VDE switch with this control directory, which somebody else has started.
+    Existing(PathBuf),
 }
 
 /// How machines come to the start of a case; see ARCHITECTURE.md, "Warm networks".
@@ -58,8 +74,8 @@ pub struct LabOptions {
     pub driver: Driver,
     /// How their processors are run; found out by a canary boot where there is none.
     pub accelerator: Option<Accelerator>,
-    /// A VDE switch to plug them into; one of its own for each network where there is none.
-    pub switch: Option<PathBuf>,
+    /// What they are plugged into.
+    pub switch: SwitchChoice,
     /// How SSH reaches them.
     pub reach: Reach,
     /// The private key that they let in as root, its public half beside it with `.pub` added;
@@ -88,7 +104,7 @@ impl Default for LabOptions {
             nixos: NixosOptions::default(),
             driver: Driver::Embedded,
             accelerator: None,
-            switch: None,
+            switch: SwitchChoice::default(),
             reach: Reach::default(),
             key: PathBuf::new(),
             boots: Boots::default(),
@@ -344,10 +360,12 @@ impl Lab {
     }
 
     /// The switch of the next network.
-    pub(crate) fn switch(&self, name: &str) -> Result<Switch, SystemError> {
+    pub(crate) fn switch(&self, name: &str, network: &Network) -> Result<Switch, SystemError> {
+        let access = access(&self.options.driver);
         Ok(match &self.options.switch {
-            Some(path) => Switch::existing(path)?,
-            None => Switch::vde(&self.run, name, access(&self.options.driver))?,
+            SwitchChoice::Existing(path) => Switch::existing(path)?,
+            SwitchChoice::Vde => Switch::vde(&self.run, name, access)?,
+            SwitchChoice::Fabric => Switch::fabric(&self.run, name, access, &fabric_for(network))?,
         })
     }
 
@@ -375,6 +393,16 @@ impl Lab {
     pub(crate) fn missing(&self, network: &Network) -> usize {
         self.builds.builder().missing(network)
     }
+}
+
+/// A fabric whose ports are called as the machines of a network, which are known to have the addresses
+/// that they have: what frames meet depends on no machine's having spoken before.
+fn fabric_for(network: &Network) -> FabricConfig {
+    let config = FabricConfig::new(0, network.ids().iter().map(MachineId::as_str));
+    let machines = network.machines().iter();
+    machines.fold(config, |config, machine| {
+        config.with_address(machine.id.as_str(), nixgen::mac_bytes(machine.address))
+    })
 }
 
 /// Who has to get at the files of a run: a daemon may run machines as a user of its own.

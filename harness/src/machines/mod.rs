@@ -29,6 +29,6 @@ mod templates;
 mod unfit;
 mod warm;
 
-pub use lab::{Boots, Lab, LabOptions, Reach};
+pub use lab::{Boots, Lab, LabOptions, Reach, SwitchChoice};
 pub use live::{Boot, LiveNetwork};
 pub use system::MachineSystem;

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hypervisor::{
-    BootError, Booted, Definition, Endpoints, State, Switch, boot_as, boot_from, free_loopback_port,
+    BootError, Booted, Definition, Endpoints, Fabric, State, Switch, boot_as, boot_from, free_loopback_port,
 };
 use model::{Machine, MachineId, Network, Setting};
 use nixgen::{Console, Control, Data, Image, Management, Wiring};
@@ -53,7 +53,7 @@ impl<'lab> Shared<'lab> {
     pub(super) fn new(lab: &'lab Lab, network: &Network, begin: Begin) -> Result<Self, SystemError> {
         let key = NetworkKey::generate().map_err(SystemError::Infrastructure)?;
         let name = lab.network_name();
-        let switch = lab.switch(&name)?;
+        let switch = lab.switch(&name, network)?;
         let network = RwLock::new(Arc::new(network.clone()));
         let (is_reused, is_spoiled) = (AtomicBool::new(false), AtomicBool::new(false));
         let moments = Mutex::default();
@@ -74,6 +74,18 @@ impl<'lab> Shared<'lab> {
         self.spoil();
         let mut network = self.network.write().unwrap_or_else(PoisonError::into_inner);
         *network = Arc::new(network.as_ref().clone().with_changed(id, |machine| to.apply(machine)));
+    }
+
+    /// Which port of the switch is a machine's, where its ports have owners.
+    fn port_of(&self, id: &MachineId) -> Option<u16> {
+        self.switch.as_fabric()?;
+        let index = self.network().ids().iter().position(|other| other == id)?;
+        u16::try_from(index + 1).ok()
+    }
+
+    /// What becomes of frames, where the switch can be told.
+    pub(super) fn fabric(&self) -> Option<&Fabric> {
+        self.switch.as_fabric()
     }
 
     pub(super) fn check_switch(&self) -> Result<(), SystemError> {
@@ -115,7 +127,7 @@ impl<'lab> Shared<'lab> {
             scratch: Some(scratch.path().to_owned()),
             scratch_io: self.lab.scratch_io(&scratch),
             management: Management::Forwarded { port },
-            data: Data::Switch(self.switch.path().to_owned()),
+            data: Data::Switch { directory: self.switch.path().to_owned(), port: self.port_of(&machine.id) },
             accelerator: self.lab.accelerator(),
             network: Some(self.lab.known_by(&self.name)),
             ..Wiring::default()

@@ -10,7 +10,7 @@ use model::machines::{Command, Response};
 use model::{MachineSpec, Network, Outcome};
 
 use crate::lanes::Lanes;
-use crate::machines::lab::{Boots, Lab};
+use crate::machines::lab::{Boots, Lab, SwitchChoice};
 use crate::machines::live::{Boot, LiveNetwork};
 use crate::machines::room::{Entered, Room};
 use crate::machines::warm::Begin;
@@ -66,7 +66,7 @@ impl<'lab> MachineSystem<'lab> {
 
     /// Waits for room for a network, or for one that rests and can be it, best at one of these moments.
     fn enter(&self, network: &Network, wanted: &[Moment]) -> Result<Entered<LiveNetwork<'lab>>, SystemError> {
-        let load = if self.lab.options.switch.is_some() {
+        let load = if matches!(self.lab.options.switch, SwitchChoice::Existing(_)) {
             // Networks on one switch would see each other.
             host::EVERYTHING
         } else {

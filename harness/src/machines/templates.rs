@@ -185,7 +185,7 @@ impl Lab {
             control: Control::Socket(endpoints.control.clone()),
             scratch: Some(scratch.path().to_owned()),
             management: Management::Forwarded { port: free_loopback_port()? },
-            data: Data::Switch(switch.path().to_owned()),
+            data: Data::Switch { directory: switch.path().to_owned(), port: None },
             accelerator: self.accelerator(),
             ..Wiring::default()
         };
@@ -203,7 +203,7 @@ impl Lab {
         let wiring = Wiring {
             scratch: Some(PathBuf::from("/scratch")),
             management: Management::Forwarded { port: 1 },
-            data: Data::Switch(PathBuf::from("/switch")),
+            data: Data::Switch { directory: PathBuf::from("/switch"), port: None },
             accelerator: self.accelerator(),
             ..Wiring::default()
         };

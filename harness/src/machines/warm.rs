@@ -312,6 +312,9 @@ impl<'lab> LiveNetwork<'lab> {
             held.live.status.settle(Power::Off);
         }
         each(&mut on, revert)?;
+        if let Some(fabric) = self.shared.fabric() {
+            fabric.reset();
+        }
         each(&mut on, |hardware| self.shared.go_on(hardware).map(drop))?;
         for held in &on {
             held.found_at_its_address();

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hypervisor::{Error, Snapshot, State};
+use hypervisor::fabric::FabricState;
+use hypervisor::{Error, Fabric, Snapshot, State};
 use model::{MachineId, Network};
 
 use super::{Disk, each, on_each, revert_to};
@@ -36,8 +37,13 @@ impl Default for Moments {
     }
 }
 
-/// What each machine was at a moment.
-type Saved = HashMap<MachineId, Was>;
+/// What a network was at a moment.
+#[derive(Clone, Default)]
+struct Saved {
+    machines: HashMap<MachineId, Was>,
+    /// What became of frames, where the switch can tell.
+    fabric: Option<FabricState>,
+}
 
 #[derive(Clone)]
 enum Was {
@@ -60,8 +66,10 @@ impl Was {
 impl Moments {
     /// Forgets what was saved, and keeps in mind that it lies on disks.
     fn doom(&mut self, gone: impl IntoIterator<Item = Saved>) {
-        let snapshots =
-            gone.into_iter().flatten().filter_map(|(id, was)| Some((id, was.snapshot()?.clone())));
+        let snapshots = gone
+            .into_iter()
+            .flat_map(|saved| saved.machines)
+            .filter_map(|(id, was)| Some((id, was.snapshot()?.clone())));
         self.doomed.extend(snapshots);
     }
 }
@@ -74,8 +82,9 @@ impl Shared<'_> {
     /// Takes note that nothing is left of what was saved of a machine.
     pub(in crate::machines) fn has_lost_snapshots(&self, id: &MachineId) {
         let mut moments = self.moments();
-        let gone =
-            moments.kept.take_where(|_, saved| saved.get(id).is_some_and(|was| was.snapshot().is_some()));
+        let gone = moments
+            .kept
+            .take_where(|_, saved| saved.machines.get(id).is_some_and(|was| was.snapshot().is_some()));
         moments.doom(gone);
         moments.doomed.retain(|(of, _)| of != id);
     }
@@ -146,10 +155,11 @@ impl LiveNetwork<'_> {
         bytes: u64,
         age: Duration,
     ) -> Option<Moment> {
-        let (mut all, mut why) = (Saved::new(), None);
+        let fabric = self.shared.fabric().map(Fabric::state);
+        let (mut all, mut why) = (Saved { fabric, ..Saved::default() }, None);
         for (held, saved) in held.iter().zip(saved) {
             match saved {
-                Ok(was) => drop(all.insert(held.id.clone(), was)),
+                Ok(was) => drop(all.machines.insert(held.id.clone(), was)),
                 Err(error) => why = Some(error),
             }
         }
@@ -196,20 +206,23 @@ impl LiveNetwork<'_> {
             saved.ok_or_else(|| SystemError::infrastructure("it does not keep this moment any more"))?;
         let mut held = self.hold_all(Power::Booting)?;
         let (mut on, mut off): (Vec<_>, Vec<_>) =
-            held.drain(..).partition(|held| matches!(saved.get(held.id), Some(Was::On(_))));
+            held.drain(..).partition(|held| matches!(saved.machines.get(held.id), Some(Was::On(_))));
         // Nobody hears of what they were until the others are what they were.
         for held in &mut off {
-            match saved.get(held.id) {
+            match saved.machines.get(held.id) {
                 Some(Was::Off(snapshot)) => revert_to(&mut held.hardware, snapshot)?,
                 _ => held.be_new()?,
             }
             held.live.status.settle(Power::Off);
         }
-        let reverted = on_each(&mut on, |id, hardware| match saved.get(id) {
+        let reverted = on_each(&mut on, |id, hardware| match saved.machines.get(id) {
             Some(Was::On(snapshot)) => revert_to(hardware, snapshot),
             _ => Ok(()),
         });
         reverted.into_iter().collect::<Result<(), _>>()?;
+        if let (Some(fabric), Some(state)) = (self.shared.fabric(), &saved.fabric) {
+            fabric.restore(state)?;
+        }
         each(&mut on, |hardware| self.shared.go_on(hardware).map(drop))?;
         for held in &on {
             held.found_at_its_address();
