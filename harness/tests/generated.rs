@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use harness::machines::system::give;
+use harness::machines::give::give;
 use harness::machines::{Lab, LiveNetwork};
 use harness::{Config, Model, Outcome, Runner, Shape, Silent, Stop, System, SystemError};
 use model::machine::{ClockSource, KernelParameterName, Mtu, Processors};

@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::machines::system::give;
+use harness::machines::give::give;
 use harness::machines::{Lab, LiveNetwork, MachineSystem};
 use harness::shrink::Budget;
 use harness::{

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command as Program;
 
-use harness::machines::{Boot, Lab, LiveNetwork, system};
+use harness::machines::{Boot, Lab, LiveNetwork, give};
 use harness::nixgen::{BuildOptions, Builder};
 use model::machine::{
     ClockSource, GuestPath, KernelParameterName, KernelParameterValue, Mtu, OptionWord, PackageName,
@@ -44,7 +44,7 @@ fn said(live: &mut LiveNetwork<'_>, id: &MachineId, line: &str) -> String {
 
 /// Asks a machine what it is made of: all of it has to be what it was given.
 fn inspect(live: &mut LiveNetwork<'_>, id: &MachineId) {
-    let outcome = system::give(live, &Command::Inspect(id.clone())).unwrap();
+    let outcome = give::give(live, &Command::Inspect(id.clone())).unwrap();
     let Outcome::Answered(Response::Inspected(facts)) = outcome else { panic!("{id}: {outcome:?}") };
     let machine = live.network().machine(id).unwrap().clone();
     eprintln!("{id}: {facts}");

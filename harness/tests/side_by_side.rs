@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use harness::machines::system::give;
+use harness::machines::give::give;
 use harness::machines::{Boots, Lab, LabOptions, LiveNetwork, MachineSystem};
 use harness::{Outcome, System as _, SystemError};
 use model::machines::{Command, Response};

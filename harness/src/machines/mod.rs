@@ -3,13 +3,15 @@
 //! - [`lab`]: what all networks of a run share;
 //! - [`live`]: a network of real machines: use this for a specification of your own;
 //! - [`identity`]: what a machine is told of itself when it boots;
-//! - [`system`]: the commands of [`model::MachineSpec`] on real machines;
+//! - [`system`]: cases on real machines, of any model of networks;
+//! - [`give`]: the commands of [`model::MachineSpec`] on real machines;
 //! - [`simulated`]: the same in memory, to test the runner with.
 
 mod builds;
 mod change;
 mod echoes;
 mod errors;
+pub mod give;
 mod hold;
 mod host;
 pub mod identity;
@@ -31,4 +33,4 @@ mod warm;
 
 pub use lab::{Boots, Lab, LabOptions, Reach, SwitchChoice};
 pub use live::{Boot, LiveNetwork};
-pub use system::MachineSystem;
+pub use system::{MachineSystem, OnMachines};

@@ -1,20 +1,22 @@
-//! The commands of [`MachineSpec`] on real machines.
+//! Cases on real machines, of any model whose states have a network in them.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use model::machines::{Command, Response};
-use model::{MachineSpec, Network, Outcome};
+use model::machines::Command;
+use model::{MachineId, MachineSpec, Model, Network, Outcome};
 
 use crate::lanes::Lanes;
 use crate::machines::lab::{Boots, Lab, SwitchChoice};
-use crate::machines::live::{Boot, LiveNetwork};
+use crate::machines::live::LiveNetwork;
 use crate::machines::room::{Entered, Room};
 use crate::machines::warm::Begin;
-use crate::machines::{change, host, inspect, ping};
+use crate::machines::{give, host};
 use crate::moments::{Moment, Moments};
 use crate::system::{Cost, Purpose, System, SystemError};
 
@@ -22,13 +24,62 @@ use crate::system::{Cost, Purpose, System, SystemError};
 /// have memory.
 const MOST_RESTING: usize = 8;
 
+/// A model of networks of machines: its states have a network in them, and maybe more, and its
+/// commands go to that network. [`MachineSystem::of`] runs its cases on real machines.
+pub trait OnMachines: Model<Command: Send + Sync, Response: Send + Sync> + Sync {
+    /// The network that a state has in it: its machines, and which of them are on.
+    fn network(state: &Self::State) -> &Network;
+
+    /// Brings about what a state has beside its network, once the network is there: a case begins
+    /// then. By default there is nothing.
+    ///
+    /// # Errors
+    /// [`SystemError`] where that fails.
+    fn begin(_live: &LiveNetwork<'_>, _state: &Self::State) -> Result<(), SystemError> {
+        Ok(())
+    }
+
+    /// Gives the network a command and waits for the outcome. Several lanes do so at once.
+    ///
+    /// # Errors
+    /// [`SystemError`] where what failed is not the network.
+    fn give(
+        live: &LiveNetwork<'_>,
+        command: &Self::Command,
+    ) -> Result<Outcome<Self::Response>, SystemError>;
+
+    /// The machine on which something is run for the command: a lane opens a session to it before it
+    /// begins.
+    fn runs_on(_command: &Self::Command) -> Option<&MachineId> {
+        None
+    }
+}
+
+impl OnMachines for MachineSpec {
+    fn network(network: &Network) -> &Network {
+        network
+    }
+
+    fn give(
+        live: &LiveNetwork<'_>,
+        command: &Command,
+    ) -> Result<Outcome<Self::Response>, SystemError> {
+        give::give(live, command)
+    }
+
+    fn runs_on(command: &Command) -> Option<&MachineId> {
+        command.runs_on()
+    }
+}
+
 /// Networks of real machines, made in a [`Lab`], or put back to their start where the lab says so and
 /// an earlier case had the same machines.
 ///
 /// Each waits until the host has room for it beside those that are there
 /// ([`System::can_create_new_sut`], or [`System::new_sut`] by itself): a specification of one's own
 /// whose cases run side by side makes its networks by this system too.
-pub struct MachineSystem<'lab> {
+pub struct MachineSystem<'lab, M = MachineSpec> {
+    model: PhantomData<fn(&M)>,
     lab: &'lab Lab,
     /// What is there, and what rests to be put back.
     room: Room<LiveNetwork<'lab>>,
@@ -38,12 +89,27 @@ pub struct MachineSystem<'lab> {
     went_back: AtomicU64,
 }
 
+impl<M> fmt::Debug for MachineSystem<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MachineSystem").field("put_back", &self.put_back).finish_non_exhaustive()
+    }
+}
+
 impl<'lab> MachineSystem<'lab> {
-    /// Makes its networks with what the lab has.
+    /// Makes networks with what the lab has, for cases of [`MachineSpec`].
     #[must_use]
     pub fn new(lab: &'lab Lab) -> Self {
+        Self::of(lab)
+    }
+}
+
+impl<'lab, M> MachineSystem<'lab, M> {
+    /// Makes networks with what the lab has, for cases of the model `M`.
+    #[must_use]
+    pub fn of(lab: &'lab Lab) -> Self {
         let room = Room::new(host::room(lab.options.overcommit), MOST_RESTING, &lab.stop);
         Self {
+            model: PhantomData,
             lab,
             room,
             entered: Mutex::default(),
@@ -126,18 +192,19 @@ fn noted<T>(live: &LiveNetwork<'_>, result: Result<T, SystemError>) -> Result<T,
     result
 }
 
-impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
+impl<'lab, M: OnMachines> System<M> for MachineSystem<'lab, M> {
     type Sut = LiveNetwork<'lab>;
 
-    fn can_create_new_sut(&self, network: &Network) -> Result<(), SystemError> {
-        self.enter_first(network, &[])
+    fn can_create_new_sut(&self, state: &M::State) -> Result<(), SystemError> {
+        self.enter_first(M::network(state), &[])
     }
 
-    fn new_sut(&self, network: &Network) -> Result<LiveNetwork<'lab>, SystemError> {
-        self.new_sut_for(network, Purpose::Search)
+    fn new_sut(&self, state: &M::State) -> Result<LiveNetwork<'lab>, SystemError> {
+        self.new_sut_for(state, Purpose::Search)
     }
 
-    fn new_sut_for(&self, network: &Network, purpose: Purpose) -> Result<LiveNetwork<'lab>, SystemError> {
+    fn new_sut_for(&self, state: &M::State, purpose: Purpose) -> Result<LiveNetwork<'lab>, SystemError> {
+        let network = M::network(state);
         let begin = match (self.lab.options.boots, purpose) {
             (Boots::Cold, _) | (_, Purpose::Confirm) => Begin::Cold,
             (Boots::Auto, Purpose::Search) => Begin::Known,
@@ -156,6 +223,8 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
             None => LiveNetwork::create_so(self.lab, network, begin)?,
         };
         live.permit = Some(permit);
+        let begun = M::begin(&live, state);
+        noted(&live, begun)?;
         Ok(live)
     }
 
@@ -163,7 +232,7 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
         live.is_reused()
     }
 
-    fn moments(&self) -> Option<&dyn Moments<MachineSpec, LiveNetwork<'lab>>> {
+    fn moments(&self) -> Option<&dyn Moments<M, LiveNetwork<'lab>>> {
         if self.lab.options.boots == Boots::Cold { None } else { Some(self) }
     }
 
@@ -177,49 +246,50 @@ impl<'lab> System<MachineSpec> for MachineSystem<'lab> {
         Ok(())
     }
 
-    fn prepare(&self, networks: &mut dyn Iterator<Item = Network>) {
-        self.lab.build_ahead(networks.collect());
+    fn prepare(&self, states: &mut dyn Iterator<Item = M::State>) {
+        self.lab.build_ahead(states.map(|state| M::network(&state).clone()).collect());
     }
 
-    fn cost(&self, network: &Network) -> Cost {
-        Cost(self.lab.missing(network) as u64)
+    fn cost(&self, state: &M::State) -> Cost {
+        Cost(self.lab.missing(M::network(state)) as u64)
     }
 
-    fn run(&self, live: &mut LiveNetwork<'lab>, command: &Command) -> Result<Outcome<Response>, SystemError> {
-        let outcome = give(live, command);
+    fn run(
+        &self,
+        live: &mut LiveNetwork<'lab>,
+        command: &M::Command,
+    ) -> Result<Outcome<M::Response>, SystemError> {
+        let outcome = M::give(live, command);
         noted(live, outcome)
     }
 
-    fn run_lanes(
-        &self,
-        live: &mut LiveNetwork<'lab>,
-        lanes: &Lanes<'_, MachineSpec>,
-    ) -> Result<(), SystemError> {
+    fn run_lanes(&self, live: &mut LiveNetwork<'lab>, lanes: &Lanes<'_, M>) -> Result<(), SystemError> {
         let live = &*live;
         let ran = lanes.run(|lane| {
-            let machines: BTreeSet<_> = lanes.commands(lane).iter().filter_map(Command::runs_on).collect();
+            let machines: BTreeSet<_> = lanes.commands(lane).iter().filter_map(M::runs_on).collect();
             machines.into_iter().try_for_each(|id| live.connect(id))?;
-            Ok(|command: &Command| give(live, command))
+            Ok(|command: &M::Command| M::give(live, command))
         });
         noted(live, ran)
     }
 }
 
-impl<'lab> Moments<MachineSpec, LiveNetwork<'lab>> for MachineSystem<'lab> {
+impl<'lab, M: OnMachines> Moments<M, LiveNetwork<'lab>> for MachineSystem<'lab, M> {
     fn save(&self, live: &mut LiveNetwork<'lab>, age: Duration) -> Result<Option<Moment>, SystemError> {
         let moment = live.save_moment(age);
         noted(live, moment)
     }
 
-    fn can_go_back(&self, network: &Network, wanted: &[Moment]) -> Result<(), SystemError> {
-        self.enter_first(network, wanted)
+    fn can_go_back(&self, state: &M::State, wanted: &[Moment]) -> Result<(), SystemError> {
+        self.enter_first(M::network(state), wanted)
     }
 
     fn go_back(
         &self,
-        network: &Network,
+        state: &M::State,
         wanted: &[Moment],
     ) -> Result<Option<(LiveNetwork<'lab>, Moment)>, SystemError> {
+        let network = M::network(state);
         let (mut live, permit) = match self.take_entered() {
             Some(Entered::Again(live, permit)) => (live, permit),
             Some(entered) => {
@@ -241,41 +311,5 @@ impl<'lab> Moments<MachineSpec, LiveNetwork<'lab>> for MachineSystem<'lab> {
         self.went_back.fetch_add(1, Ordering::Relaxed);
         live.permit = Some(permit);
         Ok(Some((live, moment)))
-    }
-}
-
-/// Gives a network of real machines one command of [`MachineSpec`]; several lanes can do so at
-/// once.
-///
-/// What makes no sense by the time it gets there is refused. An outcome is unknown where another
-/// command cut off the machine that this one was given to, or changed what is in its way.
-///
-/// # Errors
-/// [`SystemError`] where what failed is not the network.
-pub fn give(live: &LiveNetwork<'_>, command: &Command) -> Result<Outcome<Response>, SystemError> {
-    match command {
-        Command::Boot(id) => {
-            let mut held = live.hold(id)?;
-            if let Some(why) = held.refusal(command) {
-                return Ok(Outcome::Refused(why));
-            }
-            Ok(Outcome::Answered(match held.boot()? {
-                Boot::Ready(_) => Response::Booted,
-                Boot::Failed(why) => Response::Failed(why),
-            }))
-        }
-        Command::Shutdown(id) => {
-            let mut held = live.hold(id)?;
-            if let Some(why) = held.refusal(command) {
-                return Ok(Outcome::Refused(why));
-            }
-            held.power_cut()?;
-            Ok(Outcome::Answered(Response::ShutDown))
-        }
-        Command::Ping { from, to } => ping::ping(live, from, to),
-        Command::Inspect(id) => inspect::inspect(live, id),
-        Command::Upgrade { machine, to } | Command::Downgrade { machine, to } => {
-            change::change(live, machine, command, to)
-        }
     }
 }
