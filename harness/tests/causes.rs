@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use harness::causes::{Causes, Finding, Role};
-use harness::machines::simulated::SimulatedNetwork;
 use harness::machines::give::give;
+use harness::machines::simulated::SimulatedNetwork;
 use harness::machines::{Lab, LiveNetwork, MachineSystem};
 use harness::{Config, Failure, Purpose, Runner, Shape, Silent, Stop, System, SystemError, report};
 use model::machine::{Mtu, Processors};

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deaf_machines::DeafOnMachines;
+use harness::machines::give::give;
 use harness::machines::identity::{self, NetworkKey};
 use harness::machines::simulated::SimulatedSystem;
-use harness::machines::give::give;
 use harness::machines::{Boot, Boots, Lab, LabOptions, LiveNetwork, MachineSystem};
 use harness::regressions::Seed;
 use harness::shrink::Budget;

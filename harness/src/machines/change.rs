@@ -8,6 +8,7 @@ use model::{Machine, MachineId, Outcome, Setting};
 use remote::{Ending, Output};
 use uuid::Uuid;
 
+use crate::machines::faults::SHUTDOWN_LIMIT;
 use crate::machines::hold::{Hardware, Held};
 use crate::machines::live::{Boot, LiveNetwork, unknown};
 use crate::machines::shared::Shared;
@@ -16,9 +17,6 @@ use crate::system::SystemError;
 
 /// Where a mark is left on the scratch disk, to be found again.
 const MARK: &str = "/scratch/.netprop-change";
-
-/// How long a machine may take to shut down in order.
-const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
 
 /// Gives the command to change a machine's software as `to` says, by a shutdown in order and a
 /// boot, and looks whether a mark on its scratch disk came through.

@@ -46,7 +46,7 @@ impl LiveNetwork<'_> {
 impl Held<'_> {
     /// Why the command makes no sense by now, if it does not.
     pub(super) fn refusal(&self, command: &Command) -> Option<String> {
-        let on = self.live.status.now().power == Power::On;
+        let on = matches!(self.live.status.now().power, Power::On | Power::Paused);
         let network = self.shared.network().as_ref().clone().with_running(self.id, on);
         command.check(&network).err()
     }
@@ -78,8 +78,17 @@ impl Held<'_> {
     pub(super) fn during<T>(&mut self, power: Power, act: impl FnOnce(&mut Self) -> T) -> T {
         self.live.status.begin(power);
         let result = act(self);
-        self.live.status.settle(if self.state() == State::Off { Power::Off } else { Power::On });
+        self.settle();
         result
+    }
+
+    /// Takes note of what the machine is by now.
+    pub(super) fn settle(&self) {
+        self.live.status.settle(match self.state() {
+            State::Off => Power::Off,
+            State::Suspended => Power::Paused,
+            State::Running | State::Crashed => Power::On,
+        });
     }
 
     /// Has SSH go to where the machine is by now: a boot may have moved it to another port.

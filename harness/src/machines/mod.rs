@@ -11,6 +11,7 @@ mod builds;
 mod change;
 mod echoes;
 mod errors;
+mod faults;
 pub mod give;
 mod hold;
 mod host;

@@ -19,7 +19,8 @@ struct Patience {
     retries: u32,
 }
 
-/// A machine that is off cannot be slow. Whoever answers for it does so at once.
+/// A machine that is off or stands still cannot be slow, nor is one that frames are cut off from.
+/// Whoever answers for it does so at once.
 const FOR_OFF: Patience = once(250);
 /// A machine that is on, or becomes so, may be starved by a busy host: 12 s in all, of which an
 /// answer ends the rest. It is asked anew between them whether it is off by now, or certain to get
@@ -42,7 +43,7 @@ const fn once(timeout: u32) -> Patience {
 /// Pings one machine from another.
 ///
 /// That an echo reply came is true of a moment at which the target was on. That none came is said
-/// once the target was off before the last echo request was sent, once its kernel has counted echo
+/// once the target was off or stood still, or was cut off, before the last echo request was sent, once its kernel has counted echo
 /// requests and no reply, or after the whole wait for a machine that is on. All these moments lie
 /// between the call and the answer.
 pub(super) fn ping(
@@ -52,11 +53,13 @@ pub(super) fn ping(
 ) -> Result<Outcome<Response>, SystemError> {
     let target = &live.live(to)?.status;
     let address = live.network().machine(to).ok_or_else(|| unknown(to))?.address.to_string();
-    let begun = target.now();
+    let (begun, changes) = (target.now(), live.changes());
     let (mut was_sent, mut witness) = (false, Witness::new(live, to));
     for patience in FOR_ON {
-        let is_off = target.now().power == Power::Off;
-        let echo = fping(&address, if is_off { FOR_OFF } else { patience });
+        let is_silent = matches!(target.now().power, Power::Off | Power::Paused)
+            || live.is_cut(from, to)
+            || live.is_cut(to, from);
+        let echo = fping(&address, if is_silent { FOR_OFF } else { patience });
         let output = match live.attempt(from, &echo)? {
             Outcome::Answered(output) => output,
             Outcome::Refused(why) if !was_sent => return Ok(Outcome::Refused(why)),
@@ -64,8 +67,13 @@ pub(super) fn ping(
         };
         was_sent = true;
         match output.ending {
+            // A request may have come through before one change, and its answer after another.
+            Ending::Exited(0) if live.changes() > changes + 1 => {
+                let why = "the network was changed more than once under a ping that was answered";
+                return Ok(Outcome::Unknown(why.to_owned()));
+            }
             Ending::Exited(0) => return Ok(Outcome::Answered(Response::Pinged { answered: true })),
-            Ending::Exited(1) if is_off || witness.saw_silence() => break,
+            Ending::Exited(1) if is_silent || witness.saw_silence() => break,
             Ending::Exited(1) => {}
             Ending::TimedOut => return Ok(Outcome::Unknown(format!("fping on {from}: {}", output.ending))),
             ending => {

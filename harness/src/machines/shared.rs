@@ -1,7 +1,7 @@
 //! What all machines of a network are made with: they are defined and booted side by side.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hypervisor::{
@@ -35,6 +35,8 @@ pub(super) struct Shared<'lab> {
     pub(super) is_reused: AtomicBool,
     /// Whether the network can no longer be put back to its start.
     pub(super) is_spoiled: AtomicBool,
+    /// How often what lies between machines, or whether one of them stands still, was changed.
+    pub(super) changes: AtomicU64,
     /// What it can be put back to in the middle of a case.
     pub(super) moments: Mutex<Moments>,
 }
@@ -56,8 +58,8 @@ impl<'lab> Shared<'lab> {
         let switch = lab.switch(&name, network)?;
         let network = RwLock::new(Arc::new(network.clone()));
         let (is_reused, is_spoiled) = (AtomicBool::new(false), AtomicBool::new(false));
-        let moments = Mutex::default();
-        Ok(Self { lab, network, name, key, switch, begin, is_reused, is_spoiled, moments })
+        let (changes, moments) = (AtomicU64::new(0), Mutex::default());
+        Ok(Self { lab, network, name, key, switch, begin, is_reused, is_spoiled, changes, moments })
     }
 
     pub(super) fn network(&self) -> Arc<Network> {

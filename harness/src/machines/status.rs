@@ -13,6 +13,8 @@ pub(super) enum Power {
     Off,
     Booting,
     On,
+    /// It stands still.
+    Paused,
     /// Its power is being cut.
     Ending,
     /// It is being given other software, by a shutdown and a boot.
@@ -25,6 +27,7 @@ impl fmt::Display for Power {
             Self::Off => "off",
             Self::Booting => "not booted yet",
             Self::On => "on",
+            Self::Paused => "paused",
             Self::Ending => "being cut off",
             Self::Changing => "being given other software",
         })

@@ -43,10 +43,7 @@ pub trait OnMachines: Model<Command: Send + Sync, Response: Send + Sync> + Sync 
     ///
     /// # Errors
     /// [`SystemError`] where what failed is not the network.
-    fn give(
-        live: &LiveNetwork<'_>,
-        command: &Self::Command,
-    ) -> Result<Outcome<Self::Response>, SystemError>;
+    fn give(live: &LiveNetwork<'_>, command: &Self::Command) -> Result<Outcome<Self::Response>, SystemError>;
 
     /// The machine on which something is run for the command: a lane opens a session to it before it
     /// begins.
@@ -60,10 +57,7 @@ impl OnMachines for MachineSpec {
         network
     }
 
-    fn give(
-        live: &LiveNetwork<'_>,
-        command: &Command,
-    ) -> Result<Outcome<Self::Response>, SystemError> {
+    fn give(live: &LiveNetwork<'_>, command: &Command) -> Result<Outcome<Self::Response>, SystemError> {
         give::give(live, command)
     }
 

@@ -172,7 +172,7 @@ impl Shared<'_> {
     }
 
     /// Lets the guest of a suspended machine know of the time that has passed, and waits for it.
-    fn go_on(&self, hardware: &mut Hardware) -> Result<Booted, BootError> {
+    pub(super) fn go_on(&self, hardware: &mut Hardware) -> Result<Booted, BootError> {
         resume(hardware.machine.as_mut(), &identity::resumed(), self.lab.patience())
     }
 

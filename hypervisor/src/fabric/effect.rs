@@ -145,6 +145,12 @@ impl Effect {
         }
     }
 
+    /// Whether no frame comes through.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+
     /// Whether frames pass as if there were no rule.
     #[must_use]
     pub fn is_none(&self) -> bool {

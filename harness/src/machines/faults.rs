@@ -1,0 +1,122 @@
+//! What can be done to machines and their network beside switching machines on and off: a
+//! specification of one's own gives its faults by these.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use hypervisor::Fabric;
+use hypervisor::fabric::{Pairs, Rule};
+use model::MachineId;
+
+use crate::machines::hold::Held;
+use crate::machines::live::LiveNetwork;
+use crate::machines::status::Power;
+use crate::system::SystemError;
+
+/// How long a machine may take to shut down in order.
+pub(super) const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
+
+impl LiveNetwork<'_> {
+    /// The switch that the machines are plugged into, each at the port that has its id for a name:
+    /// what becomes of frames is told to it. All rules go where the network is put back to its
+    /// start, and with the network.
+    ///
+    /// # Errors
+    /// [`SystemError::WrongUse`] where the switch is another one, which takes no rules.
+    pub fn fabric(&self) -> Result<&Fabric, SystemError> {
+        self.shared.fabric().ok_or_else(|| {
+            let why = "the switch of this network takes no rules: have it plugged into the fabric (--switch fabric)";
+            SystemError::WrongUse(why.into())
+        })
+    }
+
+    /// Has rules hold from one moment on, until [`LiveNetwork::heal`].
+    ///
+    /// # Errors
+    /// As [`LiveNetwork::fabric`]; [`SystemError::WrongUse`] where a rule names a machine that is not
+    /// there, after which nothing has changed.
+    pub fn disturb(&self, rules: &[Rule]) -> Result<(), SystemError> {
+        let fabric = self.fabric()?;
+        let guard = fabric.apply(rules).map_err(|error| SystemError::WrongUse(Box::new(error)))?;
+        self.shared.changes.fetch_add(1, Ordering::SeqCst);
+        guard.keep();
+        Ok(())
+    }
+
+    /// Cuts these ordered pairs of machines off from each other, from one moment on.
+    ///
+    /// # Errors
+    /// As [`LiveNetwork::disturb`].
+    pub fn cut(&self, pairs: Pairs) -> Result<(), SystemError> {
+        self.disturb(&[Rule::cut(pairs)])
+    }
+
+    /// Takes all rules of the fabric back at one moment.
+    ///
+    /// # Errors
+    /// As [`LiveNetwork::fabric`].
+    pub fn heal(&self) -> Result<(), SystemError> {
+        self.fabric()?.heal();
+        self.shared.changes.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Has a machine that is on stand still, as a host that swaps or a migration does: it answers
+    /// nothing, and keeps all that it has. A command that runs on it meanwhile waits.
+    ///
+    /// # Errors
+    /// [`SystemError`] where it is not on, or the hypervisor will not.
+    pub fn pause(&self, id: &MachineId) -> Result<(), SystemError> {
+        self.hold(id)?.pause()
+    }
+
+    /// Lets a paused machine go on. Its clock jumps to the time that it is by now, as a host's does
+    /// that asks for the time; no other clock of it has noticed anything.
+    ///
+    /// # Errors
+    /// [`SystemError`] where it is not paused, or does not go on.
+    pub fn resume(&self, id: &MachineId) -> Result<(), SystemError> {
+        self.hold(id)?.resume()
+    }
+
+    /// Presses a machine's power button and waits until it has shut down in order.
+    ///
+    /// # Errors
+    /// [`SystemError`] where it is not on, or still runs after a minute.
+    pub fn shut_down(&self, id: &MachineId) -> Result<(), SystemError> {
+        self.hold(id)?.shut_down()
+    }
+
+    /// Whether frames from one machine to another are surely lost at this moment, whatever became of
+    /// the machines.
+    pub(super) fn is_cut(&self, from: &MachineId, to: &MachineId) -> bool {
+        let Some(fabric) = self.shared.fabric() else { return false };
+        from != to && fabric.effect(from.as_str(), to.as_str()).is_ok_and(|effect| effect.is_cut())
+    }
+
+    /// How often the fabric was told something, or a machine stood still or went on, so far.
+    pub(super) fn changes(&self) -> u64 {
+        self.shared.changes.load(Ordering::SeqCst)
+    }
+}
+
+impl Held<'_> {
+    pub(super) fn pause(&mut self) -> Result<(), SystemError> {
+        self.shared.changes.fetch_add(1, Ordering::SeqCst);
+        // Nobody begins to speak to it from now on. Sessions stay.
+        self.live.status.settle(Power::Paused);
+        self.hardware.machine.suspend().inspect_err(|_| self.settle())?;
+        Ok(())
+    }
+
+    pub(super) fn resume(&mut self) -> Result<(), SystemError> {
+        self.shared.changes.fetch_add(1, Ordering::SeqCst);
+        let gone_on = self.shared.go_on(&mut self.hardware);
+        self.settle();
+        Ok(gone_on.map(drop)?)
+    }
+
+    pub(super) fn shut_down(&mut self) -> Result<(), SystemError> {
+        self.during(Power::Ending, |held| Ok(held.hardware.machine.shut_down(SHUTDOWN_LIMIT)?))
+    }
+}
