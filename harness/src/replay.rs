@@ -175,6 +175,14 @@ pub fn settings(path: &Path) -> Result<BTreeMap<String, String>, ReplayError> {
     open(path).map(|(header, _)| header.settings)
 }
 
+/// The name of the specification that a file's case is of: for who knows several.
+///
+/// # Errors
+/// A [`ReplayError`] that says what is wrong with the file.
+pub fn specification(path: &Path) -> Result<String, ReplayError> {
+    open(path).map(|(header, _)| header.specification)
+}
+
 impl<M: Model> Replay<M> {
     /// Puts a failing case together with where it came from.
     pub fn new(

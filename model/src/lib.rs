@@ -23,13 +23,15 @@
 //! - [`linearizability`]: whether a history can have come of one command at a time;
 //! - [`outcome`]: answered, refused or unknown;
 //! - [`possible`]: which states the outcomes so far allow, and so which answers are wrong;
-//! - [`machines`]: Boot, Shutdown, Ping and more, the specification that netprop runs by itself.
+//! - [`machines`]: Boot, Shutdown, Ping and more, the specification that netprop runs by itself;
+//! - [`faults`]: the same with partitions, pauses, power cuts, disks and clocks.
 
 mod by_text;
 pub mod case;
 mod choices;
 pub mod example;
 pub mod factor;
+pub mod faults;
 mod fingerprint;
 pub mod generate;
 pub mod generation;
@@ -54,6 +56,7 @@ pub mod weighted;
 pub use case::{Case, InvalidCase, Place};
 pub use example::Example;
 pub use factor::{Choice, Factor};
+pub use faults::FaultSpec;
 pub use fingerprint::fingerprint;
 pub use generate::{BoundsError, NetworkParameters};
 pub use generation::{

@@ -9,6 +9,7 @@ use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::Subnet;
 
+use super::offered::SpecificationKind;
 use super::parameters::ParameterOptions;
 use crate::config::{Config, range, some};
 use crate::exit;
@@ -50,6 +51,11 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = exit::HELP)]
 pub(crate) struct RunOptions {
+    /// What is tested: machines that boot, power off, ping each other and change their software
+    /// (machines), or that and what they do under partitions, pauses, power cuts, full disks and wrong
+    /// clocks (faults)
+    #[arg(long, default_value = "machines")]
+    pub(crate) specification: SpecificationKind,
     /// How many cases to generate
     #[arg(long, value_name = "N", env = "PROPTEST_CASES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) cases: u32,
@@ -104,6 +110,9 @@ pub(crate) struct ReplayOptions {
     /// Print the case as a Rust #[test] that stands alone, and run nothing
     #[arg(long, conflicts_with = "probe")]
     pub(crate) as_test: bool,
+    /// Write all that goes through its network to this file, which Wireshark reads
+    #[arg(long, value_name = "FILE")]
+    pub(crate) capture: Option<PathBuf>,
     /// Find out what matters in the case, going on where it ended before; the file keeps it
     #[arg(long)]
     pub(crate) probe: bool,

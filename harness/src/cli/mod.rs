@@ -1,11 +1,13 @@
 //! The `netprop` command.
 
 mod args;
+mod capture;
 mod check;
 mod doctor;
 mod interrupt;
 mod lab;
 mod nixos;
+mod offered;
 mod parameters;
 mod progress;
 mod replay;

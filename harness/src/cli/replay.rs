@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use model::MachineSpec;
-
 use super::Fatal;
 use super::args::ReplayOptions;
 use super::lab::{self, Tested};
+use super::offered::{Offered, SpecificationKind, With};
 use super::run::Session;
 use super::{nixos, parameters};
 use crate::as_test::{Call, Expressions, TestText};
@@ -14,6 +13,7 @@ use crate::config::Config;
 use crate::execute::{Exclusion, Verdict};
 use crate::exit::Exit;
 use crate::machines::MachineSystem;
+use crate::machines::simulated::SimulatedSystem;
 use crate::observe::Event;
 use crate::replay::{self, Replay, ReplayError};
 use crate::runner::{Failure, Runner};
@@ -22,11 +22,32 @@ use crate::system::System;
 use crate::{regressions, report};
 
 pub(crate) fn replay(options: &ReplayOptions) -> Result<Exit, Fatal> {
+    let name = replay::specification(&options.file).map_err(|error| Fatal::usage(&error))?;
+    SpecificationKind::of_file(&name, &options.file)?.with(Again(options))
+}
+
+struct Again<'a>(&'a ReplayOptions);
+
+impl With for Again<'_> {
+    type Output = Result<Exit, Fatal>;
+
+    fn with<M: Offered>(self) -> Result<Exit, Fatal>
+    where
+        SimulatedSystem: System<M>,
+    {
+        again::<M>(self.0)
+    }
+}
+
+fn again<M: Offered>(options: &ReplayOptions) -> Result<Exit, Fatal>
+where
+    SimulatedSystem: System<M>,
+{
     let usage = |error: &dyn std::error::Error| Fatal::usage(error);
     // What machines vary in is in the file; how many there are was decided already.
     let settings = replay::settings(&options.file).map_err(|error| usage(&error))?;
     let bounds = parameters::bounds(&settings)?;
-    let specification = MachineSpec::new(bounds).map_err(|error| usage(&error))?;
+    let specification = M::within(bounds).map_err(|error| usage(&error))?;
     let replay = Replay::read(&specification, &options.file).map_err(|error| usage(&error))?;
     if options.as_test {
         anstream::print!("{}", as_test(&specification, &replay));
@@ -36,23 +57,24 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<Exit, Fatal> {
     match lab::open(&nixos::recall(&options.lab, &settings), &session)? {
         Tested::Simulated(system) => run(&specification, &system, replay, options, &session),
         Tested::Machines(lab) => {
+            lab.capture_into(options.capture.as_deref());
             for text in nixos::differences(&settings, &lab.pins()?) {
                 session.observer.event(&Event::Warning { text: &text });
             }
-            run(&specification, &MachineSystem::new(&lab), replay, options, &session)
+            run(&specification, &MachineSystem::of(&lab), replay, options, &session)
         }
     }
 }
 
 /// The case as a test for machines of any kind that `Lab::for_test` finds.
-fn as_test(specification: &MachineSpec, replay: &Replay<MachineSpec>) -> String {
+fn as_test<M: Offered>(specification: &M, replay: &Replay<M>) -> String {
     let expressions = Expressions {
         before: vec![
             "let Some(lab) = harness::machines::Lab::for_test()? else { return Ok(()) };".to_owned(),
-            "let specification = harness::model::MachineSpec::new(lab.bounds()?)?;".to_owned(),
+            format!("let specification = harness::model::{}::new(lab.bounds()?)?;", M::TYPE),
         ],
         model: "&specification".to_owned(),
-        system: "&harness::machines::MachineSystem::new(&lab)".to_owned(),
+        system: "&harness::machines::MachineSystem::of(&lab)".to_owned(),
     };
     let test = TestText {
         name: TestText::name_of(&replay.specification, &replay.seed),
@@ -63,10 +85,10 @@ fn as_test(specification: &MachineSpec, replay: &Replay<MachineSpec>) -> String 
     test.of(specification, &replay.case)
 }
 
-fn run<S: System<MachineSpec>>(
-    specification: &MachineSpec,
+fn run<M: Offered, S: System<M>>(
+    specification: &M,
     system: &S,
-    mut replay: Replay<MachineSpec>,
+    mut replay: Replay<M>,
     options: &ReplayOptions,
     session: &Session,
 ) -> Result<Exit, Fatal> {
@@ -89,7 +111,7 @@ fn run<S: System<MachineSpec>>(
             {
                 warnings.push(format!("what matters is not kept in the file: {why}"));
             }
-            let failure: Failure<MachineSpec> = Failure {
+            let failure: Failure<M> = Failure {
                 seed: replay.seed.parse().unwrap_or_else(|_| regressions::Seed::from(0)),
                 commands_at_first: replay.case.len(),
                 case: replay.case,
@@ -115,9 +137,9 @@ fn run<S: System<MachineSpec>>(
 }
 
 /// Finds out more of what matters, and keeps it in the file as it is found.
-fn probe<S: System<MachineSpec>>(
-    runner: &Runner<'_, MachineSpec, S>,
-    replay: &mut Replay<MachineSpec>,
+fn probe<M: Offered, S: System<M>>(
+    runner: &Runner<'_, M, S>,
+    replay: &mut Replay<M>,
     file: &Path,
 ) -> Result<(), ReplayError> {
     let (case, earlier) = (replay.case.clone(), replay.causes.take());
@@ -138,7 +160,7 @@ mod tests {
 
     use clap::Parser as _;
     use model::machines::{Command, Response};
-    use model::{Case, Machine, Network, Outcome, Subnet};
+    use model::{Case, Machine, MachineSpec, Network, Outcome, Subnet};
 
     use super::*;
     use crate::cli::args::{Cli, Command as Asked};

@@ -1,19 +1,23 @@
-//! `netprop run`: generated networks against the model of Boot, Shutdown and Ping.
+//! `netprop run`: generated networks against a model of what machines do.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use model::{KernelVersion, LaneShape, MachineSpec, Mebibytes, NetworkParameters, Shape};
+use model::{KernelVersion, LaneShape, Mebibytes, Model, NetworkParameters, Shape};
 
 use super::Fatal;
 use super::args::{CoverageKind, OutputOptions, RunOptions, SystemKind};
+use super::capture;
 use super::interrupt::{self, Remembering};
 use super::lab::{self, Tested};
 use super::nixos;
+use super::offered::{Offered, SpecificationKind, With};
 use super::{parameters, progress, shrink};
 use crate::config::Config;
 use crate::coverage::Coverage;
 use crate::exit::Exit;
+use crate::machines::simulated::SimulatedSystem;
+use crate::machines::{Lab, MachineSystem};
 use crate::observe::Observer;
 use crate::report;
 use crate::runner::{Runner, Summary};
@@ -42,6 +46,33 @@ impl Session {
 }
 
 pub(crate) fn run(options: &RunOptions) -> Result<Exit, Fatal> {
+    let is_fabric = options.lab.switch.to_str() == Some("fabric");
+    if options.specification == SpecificationKind::Faults && !is_fabric {
+        let switch = options.lab.switch.display();
+        return Err(super::wrong(format!(
+            "the switch {switch} takes no faults of the network: leave out --switch"
+        )));
+    }
+    options.specification.with(Run(options))
+}
+
+struct Run<'a>(&'a RunOptions);
+
+impl With for Run<'_> {
+    type Output = Result<Exit, Fatal>;
+
+    fn with<M: Offered>(self) -> Result<Exit, Fatal>
+    where
+        SimulatedSystem: System<M>,
+    {
+        prepare::<M>(self.0)
+    }
+}
+
+fn prepare<M: Offered>(options: &RunOptions) -> Result<Exit, Fatal>
+where
+    SimulatedSystem: System<M>,
+{
     let session = Session::start(&options.output)?;
     match lab::open(&options.lab, &session)? {
         Tested::Simulated(system) => {
@@ -49,14 +80,14 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit, Fatal> {
             let kernels = kernels.into_iter().collect::<Result<Vec<KernelVersion>, _>>();
             let kernels = kernels.map_err(|error| Fatal::usage(&error))?;
             let settings = options.parameters.settings(&kernels, &(Mebibytes::MIN..=Mebibytes::new(256)?))?;
-            test(options, &session, &system, settings)
+            test::<M, _>(options, &session, &system, None, settings)
         }
         Tested::Machines(lab) => {
             let offer = lab.offer()?;
             let mut settings = options.parameters.settings(&offer.kernels, &offer.memory)?;
             lab.check(&bounds(options, &settings)?)?;
             settings.extend(nixos::settings(&options.lab, &lab.pins()?));
-            test(options, &session, &crate::machines::MachineSystem::new(&lab), settings)
+            test::<M, _>(options, &session, &MachineSystem::of(&lab), Some(&lab), settings)
         }
     }
 }
@@ -69,18 +100,25 @@ fn bounds(options: &RunOptions, settings: &BTreeMap<String, String>) -> Result<N
     Ok(bounds)
 }
 
-fn test<S: System<MachineSpec> + Sync>(
+fn test<M: Offered, S: System<M> + Sync>(
     options: &RunOptions,
     session: &Session,
     system: &S,
+    lab: Option<&Lab>,
     settings: BTreeMap<String, String>,
 ) -> Result<Exit, Fatal> {
     let bounds = bounds(options, &settings)?;
-    let specification = MachineSpec::new(bounds).map_err(|error| Fatal::usage(&error))?;
+    let specification = M::within(bounds).map_err(|error| Fatal::usage(&error))?;
     let config = config(options, settings);
     let runner = Runner::new(&specification, system, &config, session.observer.as_ref(), &session.stop);
     let summary = runner.run_side_by_side()?;
-    Ok(conclude(&specification, &summary, session.observer.as_ref()))
+    let captured = match (lab, &summary.failure) {
+        (Some(lab), Some(failure)) if !session.stop.requested() => {
+            capture::of_failure(lab, &specification, &runner, failure)
+        }
+        _ => None,
+    };
+    Ok(conclude(&specification, &summary, captured.as_deref(), session.observer.as_ref()))
 }
 
 fn config(options: &RunOptions, mut settings: BTreeMap<String, String>) -> Config {
@@ -120,13 +158,19 @@ fn shape(options: &RunOptions) -> Shape {
 }
 
 /// Shows what the run has come to, and what to do next.
-fn conclude(specification: &MachineSpec, summary: &Summary<MachineSpec>, observer: &dyn Observer) -> Exit {
+fn conclude<M: Model>(
+    specification: &M,
+    summary: &Summary<M>,
+    captured: Option<&str>,
+    observer: &dyn Observer,
+) -> Exit {
     let Summary { held, inconclusive, excluded, .. } = summary;
     let count =
         |number: &u32, what: &str| format!("{number} case{} {what}", if *number == 1 { "" } else { "s" });
     let mut text = String::new();
     if let Some(failure) = &summary.failure {
         text.push_str(&report::summary(specification, summary));
+        text.push_str(captured.unwrap_or_default());
         text.push_str(&shrink::next(failure));
     }
     text.push_str(&format!("{}: {}", summary.verdict(), count(held, "held")));

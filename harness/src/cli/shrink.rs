@@ -2,17 +2,20 @@
 
 use std::fmt::Write as _;
 
-use model::MachineSpec;
+use model::Model;
 
 use super::Fatal;
 use super::args::{ShrinkLimits, ShrinkOptions};
+use super::capture;
 use super::lab::{self, Tested};
+use super::offered::{Offered, SpecificationKind, With};
 use super::run::Session;
 use super::{nixos, parameters};
 use crate::config::Config;
 use crate::execute::{Exclusion, Verdict};
 use crate::exit::Exit;
-use crate::machines::MachineSystem;
+use crate::machines::simulated::SimulatedSystem;
+use crate::machines::{Lab, MachineSystem};
 use crate::observe::Event;
 use crate::replay::{self, Replay};
 use crate::report;
@@ -21,26 +24,48 @@ use crate::shrink::Budget;
 use crate::system::System;
 
 pub(crate) fn shrink(options: &ShrinkOptions) -> Result<Exit, Fatal> {
+    let name = replay::specification(&options.file).map_err(|error| Fatal::usage(&error))?;
+    SpecificationKind::of_file(&name, &options.file)?.with(Smaller(options))
+}
+
+struct Smaller<'a>(&'a ShrinkOptions);
+
+impl With for Smaller<'_> {
+    type Output = Result<Exit, Fatal>;
+
+    fn with<M: Offered>(self) -> Result<Exit, Fatal>
+    where
+        SimulatedSystem: System<M>,
+    {
+        smaller::<M>(self.0)
+    }
+}
+
+fn smaller<M: Offered>(options: &ShrinkOptions) -> Result<Exit, Fatal>
+where
+    SimulatedSystem: System<M>,
+{
     let usage = |error: &dyn std::error::Error| Fatal::usage(error);
     let settings = replay::settings(&options.file).map_err(|error| usage(&error))?;
-    let specification = MachineSpec::new(parameters::bounds(&settings)?).map_err(|error| usage(&error))?;
+    let specification = M::within(parameters::bounds(&settings)?).map_err(|error| usage(&error))?;
     // What is wrong with the file is said before anything is prepared.
     Replay::read(&specification, &options.file).map_err(|error| usage(&error))?;
     let session = Session::start(&options.output)?;
     match lab::open(&nixos::recall(&options.lab, &settings), &session)? {
-        Tested::Simulated(system) => go_on(&specification, &system, options, &session),
+        Tested::Simulated(system) => go_on(&specification, &system, None, options, &session),
         Tested::Machines(lab) => {
             for text in nixos::differences(&settings, &lab.pins()?) {
                 session.observer.event(&Event::Warning { text: &text });
             }
-            go_on(&specification, &MachineSystem::new(&lab), options, &session)
+            go_on(&specification, &MachineSystem::of(&lab), Some(&lab), options, &session)
         }
     }
 }
 
-fn go_on<S: System<MachineSpec> + Sync>(
-    specification: &MachineSpec,
+fn go_on<M: Offered, S: System<M> + Sync>(
+    specification: &M,
     system: &S,
+    lab: Option<&Lab>,
     options: &ShrinkOptions,
     session: &Session,
 ) -> Result<Exit, Fatal> {
@@ -53,7 +78,11 @@ fn go_on<S: System<MachineSpec> + Sync>(
     let runner = Runner::new(specification, system, &config, session.observer.as_ref(), &session.stop);
     let (exit, text) = match runner.shrink_file_side_by_side(&options.file)? {
         Continued::Failed(failure) => {
-            let text = report::failure(specification, &failure) + &next(&failure);
+            let is_over = session.stop.requested();
+            let lab = lab.filter(|_| !is_over);
+            let captured = lab.and_then(|lab| capture::of_failure(lab, specification, &runner, &failure));
+            let text = report::failure(specification, &failure);
+            let text = text + &captured.unwrap_or_default() + &next(&failure);
             (if session.stop.requested() { Exit::Stopped } else { Exit::Falsified }, text)
         }
         Continued::Passed(Verdict::Inconclusive(reason)) => {
@@ -80,7 +109,7 @@ pub(crate) fn limited(limits: &ShrinkLimits, config: Config) -> Config {
 }
 
 /// What can be done with a failure that is kept.
-pub(crate) fn next(failure: &Failure<MachineSpec>) -> String {
+pub(crate) fn next<M: Model>(failure: &Failure<M>) -> String {
     let Some(file) = failure.file.as_ref().map(|file| file.display()) else { return String::new() };
     let mut text = String::new();
     if !failure.smallest {
@@ -99,7 +128,7 @@ mod tests {
 
     use clap::Parser as _;
     use model::machines::{Command, Response};
-    use model::{Case, Machine, Network, NetworkParameters, Outcome, Subnet};
+    use model::{Case, Machine, MachineSpec, Network, NetworkParameters, Outcome, Subnet};
 
     use super::*;
     use crate::cli::args::{Cli, Command as Asked};
@@ -162,7 +191,10 @@ mod tests {
             };
             let texts = Arc::new(Texts::default());
             let session = Session { observer: texts.clone(), stop: Stop::default() };
-            assert_eq!(go_on(&specification, &NeverBoots, &options, &session).unwrap(), Exit::Falsified);
+            assert_eq!(
+                go_on(&specification, &NeverBoots, None, &options, &session).unwrap(),
+                Exit::Falsified
+            );
             let said = texts.0.lock().unwrap().clone();
             (Replay::read(&specification, &file).unwrap(), said)
         };

@@ -18,6 +18,7 @@ use crate::system::SystemError;
 /// # Errors
 /// [`SystemError`] where what failed is not the network.
 pub fn give(live: &LiveNetwork<'_>, command: &Command) -> Result<Outcome<Response>, SystemError> {
+    live.annotate(command);
     match command {
         Command::Boot(id) => {
             let mut held = live.hold(id)?;

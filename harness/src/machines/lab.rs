@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use hypervisor::Fabric;
 use hypervisor::accelerator::{self, Accelerator};
+use hypervisor::fabric::Capture;
 use hypervisor::{
     Access, ConnectOptions, Driver, FabricConfig, Hypervisor, Libvirt, Patience, RunDirectory, Switch,
 };
@@ -129,6 +131,8 @@ pub struct Lab {
     configurations: Configurations,
     pub(super) templates: Templates,
     networks: AtomicU64,
+    /// Where what goes through the networks of cases is written.
+    capture: Mutex<Option<PathBuf>>,
     observer: Arc<dyn Observer>,
     /// What ends the run.
     pub(super) stop: Stop,
@@ -170,6 +174,7 @@ impl Lab {
             scratches: Scratches::default(),
             configurations: Configurations::default(),
             networks: AtomicU64::new(0),
+            capture: Mutex::default(),
             observer,
             stop,
             run,
@@ -320,6 +325,27 @@ impl Lab {
             components::QEMU.find().map_err(|missing| SystemError::MissingComponent(Box::new(missing)))?;
         let cache = hypervisor::cache_directory();
         Ok(accelerator::choose(&self.run, kernel, &qemu, cache.as_deref())?)
+    }
+
+    /// What networks are plugged into.
+    pub(crate) fn switch_choice(&self) -> SwitchChoice {
+        self.options.switch.clone()
+    }
+
+    /// Has all that goes through the network of each case from now on be written to this file, which
+    /// Wireshark reads, with the commands as annotations: the last case's is what stays. Networks that
+    /// are plugged into another switch than the fabric write none. Until it is called with nothing.
+    pub fn capture_into(&self, file: Option<&Path>) {
+        *self.capture.lock().unwrap_or_else(PoisonError::into_inner) = file.map(Path::to_owned);
+    }
+
+    /// Begins to do so for a network.
+    pub(super) fn capture(&self, fabric: Option<&Fabric>) -> Result<Option<Capture>, SystemError> {
+        let file = self.capture.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match (fabric, file) {
+            (Some(fabric), Some(file)) => Ok(Some(fabric.capture(&file)?)),
+            _ => Ok(None),
+        }
     }
 
     /// How processors are run; plain emulation until a network was built.

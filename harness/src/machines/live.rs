@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use hypervisor::State;
+use hypervisor::fabric::Capture;
 use model::{MachineId, Network, Outcome};
 use nixgen::Image;
 use remote::{Command, ConnectError, Ending, Output, RunError, Session, Target};
@@ -38,6 +39,8 @@ pub enum Boot {
 /// meanwhile, and hold nothing up.
 pub struct LiveNetwork<'lab> {
     machines: HashMap<MachineId, LiveMachine>,
+    /// What is being written of what goes through its switch.
+    pub(super) capture: Option<Capture>,
     /// Goes after these: machines are plugged into its switch.
     pub(super) shared: Shared<'lab>,
     /// What it takes of the host, where somebody waited for that.
@@ -89,7 +92,7 @@ impl<'lab> LiveNetwork<'lab> {
             hardware: Mutex::new(hardware),
         };
         let machines = network.ids().into_iter().zip(prepared.into_iter().map(live)).collect();
-        Ok(Self { machines, shared, permit: None })
+        Ok(Self { machines, capture: None, shared, permit: None })
     }
 
     /// The network as it was created, but for the software that machines have been given since.

@@ -5,13 +5,14 @@
 //! - [`identity`]: what a machine is told of itself when it boots;
 //! - [`system`]: cases on real machines, of any model of networks;
 //! - [`give`]: the commands of [`model::MachineSpec`] on real machines;
-//! - [`simulated`]: the same in memory, to test the runner with.
+//! - [`faults`]: what else can be done to them, and the commands of [`model::FaultSpec`];
+//! - [`simulated`], [`simulated_faults`]: the same in memory, to test the runner with.
 
 mod builds;
 mod change;
 mod echoes;
 mod errors;
-mod faults;
+pub mod faults;
 pub mod give;
 mod hold;
 mod host;
@@ -26,6 +27,7 @@ mod room;
 mod scratch;
 mod shared;
 pub mod simulated;
+pub mod simulated_faults;
 mod status;
 pub mod system;
 mod templates;

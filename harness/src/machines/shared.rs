@@ -37,6 +37,8 @@ pub(super) struct Shared<'lab> {
     pub(super) is_spoiled: AtomicBool,
     /// How often what lies between machines, or whether one of them stands still, was changed.
     pub(super) changes: AtomicU64,
+    /// Held by who makes ways worse.
+    pub(super) worsening: Mutex<()>,
     /// What it can be put back to in the middle of a case.
     pub(super) moments: Mutex<Moments>,
 }
@@ -58,8 +60,20 @@ impl<'lab> Shared<'lab> {
         let switch = lab.switch(&name, network)?;
         let network = RwLock::new(Arc::new(network.clone()));
         let (is_reused, is_spoiled) = (AtomicBool::new(false), AtomicBool::new(false));
-        let (changes, moments) = (AtomicU64::new(0), Mutex::default());
-        Ok(Self { lab, network, name, key, switch, begin, is_reused, is_spoiled, changes, moments })
+        let (changes, worsening, moments) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
+        Ok(Self {
+            lab,
+            network,
+            name,
+            key,
+            switch,
+            begin,
+            is_reused,
+            is_spoiled,
+            changes,
+            worsening,
+            moments,
+        })
     }
 
     pub(super) fn network(&self) -> Arc<Network> {
@@ -138,7 +152,7 @@ impl<'lab> Shared<'lab> {
         let definition = Definition { name: machine.id.to_string(), xml, endpoints: endpoints.clone() };
         let defined = self.lab.hypervisor.define(&definition)?;
         let start = Start::default();
-        Ok(Hardware { machine: defined, address, image, endpoints, scratch, start })
+        Ok(Hardware { machine: defined, address, image, endpoints, scratch, start, ahead: 0 })
     }
 
     /// Boots a machine; where it does not and none like it ever did, that is no answer.
@@ -194,7 +208,7 @@ impl<'lab> Shared<'lab> {
         };
         let identity = identity::lines_when_resumed(&self.network(), machine, &self.key);
         let begun = self.on_a_free_port(machine, hardware, |hypervised| {
-            boot_from(hypervised, template.directory(), &identity::resumed(), &identity, self.lab.patience())
+            boot_from(hypervised, template.directory(), &identity::resumed(0), &identity, self.lab.patience())
         })?;
         match begun {
             Ok(booted) => {

@@ -219,6 +219,7 @@ impl<'lab, M: OnMachines> System<M> for MachineSystem<'lab, M> {
         live.permit = Some(permit);
         let begun = M::begin(&live, state);
         noted(&live, begun)?;
+        live.capture = self.lab.capture(live.shared.fabric())?;
         Ok(live)
     }
 
@@ -231,6 +232,7 @@ impl<'lab, M: OnMachines> System<M> for MachineSystem<'lab, M> {
     }
 
     fn destroy_sut(&self, mut live: LiveNetwork<'lab>) -> Result<(), SystemError> {
+        live.capture = None;
         if live.is_sound()
             && live.rest().is_ok()
             && let Some(permit) = live.permit.take()

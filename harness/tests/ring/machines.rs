@@ -4,7 +4,7 @@ fn machines_000000000000() -> Result<(), Box<dyn std::error::Error>> {
     let specification = harness::model::MachineSpec::new(lab.bounds()?)?;
     harness::check_case(
         &specification,
-        &harness::machines::MachineSystem::new(&lab),
+        &harness::machines::MachineSystem::of(&lab),
         &harness::Case {
             // subnet 172.16.2.0/24
             // machine a  172.16.2.9  kernel 6.12  96 MiB  ext4

@@ -145,6 +145,12 @@ impl Effect {
         }
     }
 
+    /// The effect on frames that come through, if it were not cut.
+    #[must_use]
+    pub fn without_cut(self) -> Self {
+        Self { cut: false, ..self }
+    }
+
     /// Whether no frame comes through.
     #[must_use]
     pub fn is_cut(&self) -> bool {

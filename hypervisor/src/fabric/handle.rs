@@ -244,19 +244,26 @@ impl Fabric {
         self.shared.lock().reset();
     }
 
+    /// As [`Fabric::reset`], with another seed from then on: for a case that has its own.
+    pub fn reset_to(&self, seed: u64) {
+        let mut world = self.shared.lock();
+        world.reset();
+        world.reseed(seed);
+    }
+
     /// What the fabric is now, for [`Fabric::restore`].
     #[must_use]
     pub fn state(&self) -> FabricState {
         self.shared.lock().state()
     }
 
-    /// Puts the fabric back to what it was when [`Fabric::state`] was asked for that, as
+    /// Puts the fabric back to what it was when [`Fabric::state`] was asked for that, its seed too, as
     /// [`Fabric::reset`] does to its start. Guards of rules that have come since hold nothing any
     /// more; those of rules that were in effect then hold them again, and where there are none any
     /// more, [`Fabric::guard`] has new ones. Frames that were in flight then count as unplugged.
     ///
     /// # Errors
-    /// [`Error::ForeignFabricState`] where it is of a fabric with another seed or other names.
+    /// [`Error::ForeignFabricState`] where it is of a fabric with other names.
     pub fn restore(&self, state: &FabricState) -> Result<(), Error> {
         self.shared.lock().restore(state)
     }

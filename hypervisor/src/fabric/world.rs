@@ -191,6 +191,12 @@ impl World {
         self.apply_rules();
     }
 
+    /// Has chance be another from now on.
+    pub(super) fn reseed(&mut self, seed: u64) {
+        self.seed = seed;
+        self.links.iter_mut().for_each(|(_, _, link)| link.key = None);
+    }
+
     pub(super) fn state(&self) -> FabricState {
         let links = self.links.iter().filter(|(_, _, link)| link.numbers != [0; _]);
         FabricState {
@@ -203,10 +209,11 @@ impl World {
     }
 
     pub(super) fn restore(&mut self, state: &FabricState) -> Result<(), Error> {
-        if (state.seed, &state.names) != (self.seed, &self.names) {
+        if state.names != self.names {
             return Err(Error::ForeignFabricState { fabric: self.name.clone() });
         }
         self.reset();
+        self.reseed(state.seed);
         self.rules.restore(&state.rules);
         for &(from, to, numbers, mut counts) in &state.links {
             let link = self.links.get(from, to);

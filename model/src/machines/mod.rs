@@ -92,6 +92,13 @@ fn show_machine(machine: &Machine) -> String {
     text
 }
 
+/// A network in a line for itself and one for each machine.
+pub(crate) fn show_network(network: &Network) -> String {
+    let machine = |machine: &Machine| format!("\nmachine {}", show_machine(machine));
+    let machines: String = network.machines().iter().map(machine).collect();
+    format!("subnet {}{machines}", network.subnet())
+}
+
 fn ids<'a>(machines: impl IntoIterator<Item = &'a Machine>) -> Vec<MachineId> {
     machines.into_iter().map(|machine| machine.id.clone()).collect()
 }
@@ -202,9 +209,7 @@ impl Model for MachineSpec {
     }
 
     fn show_state(&self, network: &Network) -> String {
-        let machine = |machine: &Machine| format!("\nmachine {}", show_machine(machine));
-        let machines: String = network.machines().iter().map(machine).collect();
-        format!("subnet {}{machines}", network.subnet())
+        show_network(network)
     }
 
     fn show_progress(&self, network: &Network) -> String {

@@ -1,7 +1,9 @@
 //! What can be done to machines and their network beside switching machines on and off: a
 //! specification of one's own gives its faults by these.
 
+use std::fmt::Display;
 use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hypervisor::Fabric;
@@ -12,6 +14,13 @@ use crate::machines::hold::Held;
 use crate::machines::live::LiveNetwork;
 use crate::machines::status::Power;
 use crate::system::SystemError;
+
+mod clock;
+mod disk;
+mod give;
+mod service;
+
+pub use give::give;
 
 /// How long a machine may take to shut down in order.
 pub(super) const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
@@ -87,11 +96,23 @@ impl LiveNetwork<'_> {
         self.hold(id)?.shut_down()
     }
 
+    /// Has a capture of what goes through the switch say what was done when.
+    pub(super) fn annotate(&self, text: &impl Display) {
+        if let (Some(fabric), Some(_)) = (self.shared.fabric(), &self.capture) {
+            fabric.annotate(&text.to_string());
+        }
+    }
+
     /// Whether frames from one machine to another are surely lost at this moment, whatever became of
     /// the machines.
     pub(super) fn is_cut(&self, from: &MachineId, to: &MachineId) -> bool {
         let Some(fabric) = self.shared.fabric() else { return false };
         from != to && fabric.effect(from.as_str(), to.as_str()).is_ok_and(|effect| effect.is_cut())
+    }
+
+    /// Held by who finds out whether a way is worse already, and makes it so.
+    fn worsening(&self) -> MutexGuard<'_, ()> {
+        self.shared.worsening.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How often the fabric was told something, or a machine stood still or went on, so far.
@@ -111,6 +132,7 @@ impl Held<'_> {
 
     pub(super) fn resume(&mut self) -> Result<(), SystemError> {
         self.shared.changes.fetch_add(1, Ordering::SeqCst);
+        self.hardware.ahead = 0;
         let gone_on = self.shared.go_on(&mut self.hardware);
         self.settle();
         Ok(gone_on.map(drop)?)

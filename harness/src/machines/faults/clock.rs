@@ -1,0 +1,98 @@
+//! Setting a machine's clock, and asking it for the time.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use model::faults::{CLOCK_TOLERANCE, Response};
+use model::{MachineId, Outcome};
+use remote::{Command, Ending};
+
+use super::disk::answer;
+use crate::machines::hold::Held;
+use crate::machines::live::LiveNetwork;
+use crate::system::SystemError;
+
+/// How often a clock is set back and forth.
+const STROBES: u32 = 10;
+/// A machine that takes longer to tell the time is asked again, so often.
+const ASKED: usize = 5;
+/// What takes so long that a jump of the monotonic clock would not show, in seconds.
+const TOO_LONG: f64 = 25.0;
+
+/// Sets a machine's clock, of which nobody else changes the power meanwhile, so many seconds ahead.
+pub(super) fn set(
+    live: &LiveNetwork<'_>,
+    held: &mut Held<'_>,
+    seconds: i64,
+) -> Result<Response, SystemError> {
+    let response = watched(live, held.id, &step(seconds))?;
+    if matches!(response, Response::ClockSet { .. }) {
+        held.hardware.ahead += seconds;
+    }
+    Ok(response)
+}
+
+/// Sets it back and forth, such that it is right again in the end.
+pub(super) fn strobe(live: &LiveNetwork<'_>, held: &Held<'_>, seconds: i64) -> Result<Response, SystemError> {
+    let (there, back) = (step(seconds), step(-seconds));
+    watched(
+        live,
+        held.id,
+        &format!(
+            "number=0; while [ $number -lt {STROBES} ]; do {there}; {back}; number=$((number + 1)); done"
+        ),
+    )
+}
+
+/// Lines of shell that set the clock; busybox knows the time without a program, and sets it by one.
+fn step(seconds: i64) -> String {
+    format!("date -s @$(($(date +%s) + {seconds})) >/dev/null || exit 1")
+}
+
+/// Runs lines between two looks at the clock that counts since the machine began.
+fn watched(live: &LiveNetwork<'_>, id: &MachineId, lines: &str) -> Result<Response, SystemError> {
+    let look = "read -r up _ </proc/uptime; echo $up";
+    let output =
+        live.run(id, &Command::new(format!("{look}; {lines}; {look}")).limit(Duration::from_secs(30)))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let looks: Vec<f64> = text.lines().filter_map(|line| line.parse().ok()).collect();
+    match (output.ending, &looks[..]) {
+        (Ending::Exited(0), [before, after]) => {
+            Ok(Response::ClockSet { monotonic: (0.0..TOO_LONG).contains(&(after - before)) })
+        }
+        (ending @ (Ending::TimedOut | Ending::ConnectionLost), _) => {
+            Err(SystemError::infrastructure(format!("the clock of {id} could not be set: {ending}")))
+        }
+        (ending, _) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Ok(Response::Failed(format!("{ending}: {}", said.trim())))
+        }
+    }
+}
+
+/// Asks a machine for the time, until it tells it quickly enough to say by how much that is wrong.
+pub(super) fn ask(live: &LiveNetwork<'_>, id: &MachineId) -> Result<Outcome<Response>, SystemError> {
+    for _ in 0..ASKED {
+        let before = now();
+        let output = match answer(live, id, "date +%s")? {
+            Outcome::Answered(output) => output,
+            Outcome::Refused(why) => return Ok(Outcome::Refused(why)),
+            Outcome::Unknown(why) => return Ok(Outcome::Unknown(why)),
+        };
+        let after = now();
+        let told: Option<i64> = String::from_utf8_lossy(&output.stdout).trim().parse().ok();
+        let Some(told) = told else {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Ok(Outcome::Answered(Response::Failed(format!("{}: {}", output.ending, said.trim()))));
+        };
+        if after - before < CLOCK_TOLERANCE / 2 {
+            return Ok(Outcome::Answered(Response::Time { ahead: told - (before + after) / 2 }));
+        }
+    }
+    Ok(Outcome::Unknown(format!("{id} takes too long to tell the time")))
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,113 @@
+//! Writing to a machine's scratch disk, and reading from it.
+
+use std::time::Duration;
+
+use model::faults::Response;
+use model::{MachineId, Outcome};
+use remote::{Command, Ending, Output};
+
+use super::give::found;
+use crate::machines::live::LiveNetwork;
+use crate::system::SystemError;
+
+/// How long one of these may take: a disk that has much to write takes its time.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Has all that was written be on the disk.
+pub(super) const SYNC: &str = "sync";
+
+/// Takes up all room, in pieces of which each is half as large once there is no room for one more. It is
+/// the same after a power cut.
+pub(super) const FILL: &str = "size=268435456 number=0
+while [ $size -ge 4096 ]; do
+    if fallocate -l $size /scratch/.netprop-fill.$size.$number 2>/dev/null; then
+        number=$((number + 1))
+    else
+        rm -f /scratch/.netprop-fill.$size.$number
+        size=$((size / 2))
+    fi
+done
+sync";
+
+/// Gives all of that back.
+pub(super) const FREE: &str = "rm -f /scratch/.netprop-fill.* && sync";
+
+/// Writes a value to a file, such that a reader finds it or what was there before.
+pub(super) fn write(
+    live: &LiveNetwork<'_>,
+    id: &MachineId,
+    file: u8,
+    value: u16,
+) -> Result<Outcome<Response>, SystemError> {
+    let (new, place) = (format!("/scratch/.netprop-{file}.new"), path(file));
+    // A shell that writes by itself does not say why it could not.
+    let put = format!("printf %s {value} | dd of={new} bs=512");
+    let line = format!("{put} && mv -f {new} {place} || {{ rm -f {new}; exit 1; }}");
+    run(live, id, &line)
+}
+
+/// Reads a file: a sign for whether it is there, and its content.
+pub(super) fn read(
+    live: &LiveNetwork<'_>,
+    id: &MachineId,
+    file: u8,
+) -> Result<Outcome<Response>, SystemError> {
+    let path = path(file);
+    let line = format!("if [ -e {path} ]; then printf + && cat {path}; else printf -; fi");
+    Ok(match answer(live, id, &line)? {
+        Outcome::Answered(output) => Outcome::Answered(match (&output.ending, found(&output.stdout)) {
+            (Ending::Exited(0), Some(found)) => Response::Found(found),
+            _ => failed(&output),
+        }),
+        Outcome::Refused(why) => Outcome::Refused(why),
+        Outcome::Unknown(why) => Outcome::Unknown(why),
+    })
+}
+
+/// Runs a line that says nothing where it succeeds.
+pub(super) fn run(
+    live: &LiveNetwork<'_>,
+    id: &MachineId,
+    line: &str,
+) -> Result<Outcome<Response>, SystemError> {
+    Ok(match answer(live, id, line)? {
+        Outcome::Answered(output) => Outcome::Answered(match output.ending {
+            Ending::Exited(0) => Response::Done,
+            _ if String::from_utf8_lossy(&output.stderr).contains("No space left on device") => {
+                Response::NoRoom
+            }
+            _ => failed(&output),
+        }),
+        Outcome::Refused(why) => Outcome::Refused(why),
+        Outcome::Unknown(why) => Outcome::Unknown(why),
+    })
+}
+
+fn path(file: u8) -> String {
+    format!("/scratch/netprop-{file}")
+}
+
+fn failed(output: &Output) -> Response {
+    let said = String::from_utf8_lossy(&output.stderr);
+    Response::Failed(format!("{}: {}", output.ending, said.trim()))
+}
+
+/// Runs a line to its end; where nothing was heard of that, it may have done what it does.
+pub(super) fn answer(
+    live: &LiveNetwork<'_>,
+    id: &MachineId,
+    line: &str,
+) -> Result<Outcome<Output>, SystemError> {
+    let status = &live.live(id)?.status;
+    let begun = status.now().epoch;
+    Ok(match live.attempt(id, &Command::new(line).limit(LIMIT))? {
+        Outcome::Answered(Output {
+            ending: ending @ (Ending::TimedOut | Ending::ConnectionLost), ..
+        }) => Outcome::Unknown(format!("nothing was heard of it: {ending}")),
+        // A machine that shuts down ends its programs first.
+        Outcome::Answered(output) if !output.ending.is_success() && status.now().epoch != begun => {
+            Outcome::Unknown(format!("{id} was shut down under it: {}", output.ending))
+        }
+        outcome => outcome,
+    })
+}

@@ -1,0 +1,245 @@
+//! Faults on real machines: each command does what the model says, generated cases hold, in sequence and
+//! in lanes, and nothing of the data network leaks over the management network.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use harness::machines::{Lab, LiveNetwork, MachineSystem};
+use harness::{Case, Config, Event, LaneShape, Observer, Runner, Shape, Silent, Stop, Verdict};
+use model::faults::{Act, Command, Lateness, Links, Percent, Quality, Strain, World};
+use model::{FaultSpec, MachineId, Mebibytes, Model as _, Network};
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::TestRunner;
+
+fn specification(lab: &Lab, machines: usize) -> FaultSpec {
+    FaultSpec::new(lab.bounds().unwrap().with_machines(1..=machines)).unwrap()
+}
+
+/// So many machines with as little memory as they need, all of them on.
+fn network(lab: &Lab, machines: usize) -> Network {
+    let bounds = lab.bounds().unwrap().with_machines(machines..=machines);
+    let mut network =
+        bounds.strategy().unwrap().new_tree(&mut TestRunner::deterministic()).unwrap().current();
+    for id in network.ids() {
+        network = network.with_changed(&id, |machine| machine.memory = Mebibytes::new(96).unwrap());
+    }
+    network.all_running()
+}
+
+fn config() -> Config {
+    Config { failures: None, regressions: None, ..Config::default() }
+}
+
+/// Runs commands on a network and tells of the first answer that is wrong.
+fn holds(lab: &Lab, network: Network, commands: Vec<Command>) {
+    let model = specification(lab, network.machines().len());
+    let case = Case::sequential(World::from(network), commands);
+    case.validate(&model).unwrap();
+    let (config, stop) = (config(), Stop::default());
+    let system = MachineSystem::of(lab);
+    let runner = Runner::new(&model, &system, &config, &Silent, &stop);
+    let execution = runner.run_case(&case, "each fault").unwrap();
+    let last = execution.history.last().map(|given| &given.operation);
+    let shown = last.map(|last| (model.show_command(&last.command), format!("{:?}", last.outcome)));
+    assert_eq!(execution.verdict, Verdict::Holds, "{shown:?}");
+    assert_eq!(execution.history.len(), case.commands.len());
+}
+
+fn ids(network: &Network) -> Vec<MachineId> {
+    network.ids()
+}
+
+#[test]
+fn links_do_what_they_are_told() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let network = network(&lab, 3);
+    let [a, b, c] = &ids(&network)[..] else { unreachable!("three machines") };
+    let ping = |from: &MachineId, to: &MachineId| Command::Ping { from: from.clone(), to: to.clone() };
+    let all = || [ping(a, b), ping(b, a), ping(b, c), ping(c, a)];
+    let mut commands = all().to_vec();
+    let cuts = [
+        Links::OneWay { from: a.clone(), to: b.clone() },
+        Links::Between(a.clone(), b.clone()),
+        Links::Alone(c.clone()),
+        Links::Halves,
+        Links::Bridge(b.clone()),
+        Links::Ring,
+        Links::All,
+    ];
+    for links in cuts {
+        commands.push(Command::Cut(links));
+        commands.extend(all());
+        commands.push(ping(a, a));
+        commands.push(Command::Heal);
+        commands.extend(all());
+    }
+    let percent = |percent| Percent::new(percent).unwrap();
+    let late = |milliseconds| Lateness::new(milliseconds).unwrap();
+    let qualities = [
+        Quality::Slow { delay: late(300), jitter: late(100) },
+        Quality::Lossy(percent(50)),
+        Quality::Duplicating(percent(100)),
+        Quality::Reordering(percent(50)),
+        Quality::Corrupting(percent(50)),
+        Quality::Narrow { kilobits: 64 },
+    ];
+    for quality in qualities {
+        commands.push(Command::Worsen { links: Links::All, quality });
+        commands.extend([ping(a, b), ping(c, a)]);
+        commands.push(Command::Heal);
+    }
+    commands.extend(all());
+    holds(&lab, network, commands);
+}
+
+#[test]
+fn machines_disks_and_clocks_do_what_they_are_told() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    for file_system in ["ext4", "xfs", "btrfs"] {
+        let mut network = network(&lab, 2);
+        for id in network.ids() {
+            network = network.with_changed(&id, |machine| machine.file_system = file_system.parse().unwrap());
+        }
+        let [a, b] = &ids(&network)[..] else { unreachable!("two machines") };
+        let ping = |from: &MachineId, to: &MachineId| Command::Ping { from: from.clone(), to: to.clone() };
+        let write = |file, value| Command::Write { machine: a.clone(), file, value };
+        let read = |file| Command::Read { machine: a.clone(), file };
+        let clock = || Command::AskClock(a.clone());
+        let serve = |act| Command::Service { machine: a.clone(), act };
+        let skew = |seconds| Command::SetClock { machine: a.clone(), seconds };
+        let commands = vec![
+            read(0),
+            write(0, 1),
+            read(0),
+            Command::Sync(a.clone()),
+            write(0, 2),
+            write(1, 3),
+            Command::PowerCut(a.clone()),
+            ping(b, a),
+            Command::Boot(a.clone()),
+            read(0),
+            read(1),
+            write(0, 4),
+            Command::ShutDown(a.clone()),
+            Command::Boot(a.clone()),
+            read(0),
+            write(0, 5),
+            Command::Reboot(a.clone()),
+            read(0),
+            clock(),
+            skew(-3600),
+            clock(),
+            Command::Strobe { machine: a.clone(), seconds: 300 },
+            clock(),
+            skew(100_000),
+            clock(),
+            Command::Pause(a.clone()),
+            ping(b, a),
+            Command::Resume(a.clone()),
+            ping(b, a),
+            clock(),
+            Command::AskService(a.clone()),
+            serve(Act::Stop),
+            Command::AskService(a.clone()),
+            serve(Act::Start),
+            Command::AskService(a.clone()),
+            serve(Act::Stop),
+            Command::AskService(a.clone()),
+            serve(Act::Continue),
+            Command::AskService(a.clone()),
+            serve(Act::Kill),
+            Command::AskService(a.clone()),
+            serve(Act::Restart),
+            Command::AskService(a.clone()),
+            Command::Strain { machine: a.clone(), strain: Strain::Processors },
+            Command::Strain { machine: a.clone(), strain: Strain::Memory },
+            ping(b, a),
+            Command::AskService(a.clone()),
+            Command::Relax(a.clone()),
+            Command::Fill(a.clone()),
+            write(0, 6),
+            write(2, 7),
+            read(0),
+            Command::Free(a.clone()),
+            write(2, 8),
+            Command::Sync(a.clone()),
+            Command::PowerCut(a.clone()),
+            Command::Boot(a.clone()),
+            read(0),
+            read(2),
+        ];
+        holds(&lab, network, commands);
+    }
+}
+
+/// Prints what a run warns of and what it is about.
+struct Loud;
+
+impl Observer for Loud {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Warning { text } = event {
+            eprintln!("{text}");
+        }
+    }
+}
+
+/// Cases of `NETPROP_TEST_SEEDS` seeds (2 by default), in sequence and in lanes.
+#[test]
+fn generated_cases_hold() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let seeds: u64 = std::env::var("NETPROP_TEST_SEEDS").map_or(2, |seeds| seeds.parse().unwrap());
+    let model = specification(&lab, 3);
+    let system = MachineSystem::of(&lab);
+    let lanes = LaneShape { lanes: 2..=3, commands: 1..=4, percent: 100, ..LaneShape::default() };
+    for (shape, what) in [
+        (Shape::sequential(4..=16), "in sequence"),
+        (Shape { lanes: Some(lanes), ..Shape::sequential(2..=6) }, "in lanes"),
+    ] {
+        for seed in 0..seeds {
+            let config = Config { cases: 1, seed: Some(seed.into()), shape: shape.clone(), ..config() };
+            let summary = Runner::new(&model, &system, &config, &Loud, &Stop::default()).run().unwrap();
+            let failure = summary.failure.as_ref().map(|failure| harness::report::failure(&model, failure));
+            assert!(failure.is_none(), "seed {seed} {what}: {}", failure.unwrap());
+            assert_eq!(summary.held, 1, "seed {seed} {what}: {}", summary.verdict());
+        }
+    }
+}
+
+/// Whatever is said over the data network goes through the fabric: with all ways cut nothing of it
+/// arrives, on no interface and by no address, while SSH goes on.
+#[test]
+fn nothing_of_the_data_network_leaks_over_the_management_network() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let network = network(&lab, 2);
+    let live = LiveNetwork::create(&lab, &network).unwrap();
+    let [a, b] = network.machines() else { unreachable!("two machines") };
+    let said = |id: &MachineId, line: &str| {
+        let output = live.run(id, &remote::Command::new(line)).unwrap();
+        (output.ending.is_success(), String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let reaches = |address: &str| said(&a.id, &format!("fping -q -t 300 -r 1 {address}")).0;
+    let (to_b, management) = (b.address.to_string(), "169.254.77.15");
+    assert!(reaches(&to_b), "the way is open at first");
+    let received = || said(&b.id, "cat /sys/class/net/eth1/statistics/rx_packets").1;
+    live.cut(hypervisor::fabric::Pairs::between(&[a.id.as_str()], &[b.id.as_str()])).unwrap();
+    let before = received();
+    assert!(!reaches(&to_b), "what is cut is not reached");
+    // There is no way around: no route, by whichever interface, and no neighbour, by whichever address.
+    assert!(said(&a.id, &format!("ip neighbour flush all; ip route replace {to_b}/32 dev eth0")).0);
+    assert!(!reaches(&to_b), "not over the management interface either");
+    assert!(
+        said(&a.id, &format!("ip route del {to_b}/32; ip route replace default via 169.254.77.2 dev eth0")).0
+    );
+    for outside in ["10.0.2.2", "192.0.2.1", "169.254.77.2"] {
+        let connects = said(
+            &a.id,
+            &format!("timeout 3 sh -c 'exec 3<>/dev/tcp/{outside}/22' || nc -w 2 {outside} 22 </dev/null"),
+        )
+        .0;
+        assert!(!connects, "{outside} is reached over the management network");
+    }
+    assert!(said(&a.id, "ip route del default").0);
+    assert_eq!(received(), before, "no frame came in");
+    assert!(reaches(management), "a guest has its own management address, and nobody else's");
+    live.heal().unwrap();
+    assert!(reaches(&to_b), "the way is open again");
+}
