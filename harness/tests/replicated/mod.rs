@@ -7,7 +7,7 @@ mod shape;
 mod simulated;
 mod specification;
 
-pub(crate) use service::Bug;
+pub(crate) use service::{Bug, Replicas};
 pub(crate) use shape::shape;
 pub(crate) use simulated::SimulatedRegister;
 pub(crate) use specification::{Fault, Register};

@@ -78,8 +78,11 @@ my ($stamp, $value, $holder, $until, $end) = (0, 0, '', 0, 0);
 # How many seconds it may take nothing from this machine.
 sub wait_for_others {
     my ($from) = @_;
-    my $left = $until - uptime();
-    return $left > 0 && $holder ne $from ? $left : 0;
+    my $left = $holder eq $from ? 0 : $until - uptime();
+    # What it answers by itself stays what it is.
+    my $leased = $from eq $own ? 0 : $end - lease_clock();
+    $left = $leased if $leased > $left;
+    return $left > 0 ? $left : 0;
 }
 
 sub put {

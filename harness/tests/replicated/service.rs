@@ -43,20 +43,28 @@ impl fmt::Display for Bug {
     }
 }
 
-/// The network with a replica on each machine, all of which are on. What interprets the service is
-/// a package in this version.
-pub(crate) fn replicas(network: Network, bug: Bug, perl: Option<&(PackageName, PackageVersion)>) -> Network {
-    let all = network.machines().to_vec();
-    let own = |network: Network, machine: &Machine| {
-        network.with_changed(&machine.id, |changed| {
-            changed.packages.extend(perl.cloned());
-            changed.files.insert(PATH.parse().unwrap(), PROGRAM.to_owned());
-            let command = format!("exec {}", words(&all, machine, bug, &["serve"]).join(" "));
-            let service = Service { command, ready: Some(READY.to_owned()) };
-            changed.services.insert("register".parse().unwrap(), service);
-        })
-    };
-    all.iter().fold(network.all_running(), own)
+/// What replicates the register on the machines of a network.
+pub(crate) struct Replicas {
+    pub(crate) bug: Bug,
+    /// What runs the program.
+    pub(crate) perl: (PackageName, PackageVersion),
+}
+
+impl Replicas {
+    /// The network with a replica on each machine.
+    pub(crate) fn on(&self, network: Network) -> Network {
+        let all = network.machines().to_vec();
+        let own = |network: Network, machine: &Machine| {
+            network.with_changed(&machine.id, |changed| {
+                changed.packages.extend([self.perl.clone()]);
+                changed.files.insert(PATH.parse().unwrap(), PROGRAM.to_owned());
+                let command = format!("exec {}", words(&all, machine, self.bug, &["serve"]).join(" "));
+                let service = Service { command, ready: Some(READY.to_owned()) };
+                changed.services.insert("register".parse().unwrap(), service);
+            })
+        };
+        all.iter().fold(network, own)
+    }
 }
 
 /// How a machine runs the program.

@@ -1,6 +1,6 @@
 //! How a case looks, whatever its machines are called.
 
-use harness::{Case, Model as _};
+use harness::Case;
 
 use super::specification::{Command, Register};
 

@@ -50,12 +50,19 @@ impl Simulation {
         self.ids.iter().position(|known| known == id).unwrap()
     }
 
-    /// The replicas that hear this machine and that it hears, itself first.
-    fn heard(&self, at: usize) -> Vec<usize> {
-        let is_open = |other: usize| !self.cuts.contains(&(at, other)) && !self.cuts.contains(&(other, at));
+    /// The replicas that hear this machine, itself first.
+    fn hearing(&self, at: usize) -> Vec<usize> {
         let others = (0..self.replicas.len()).filter(|other| *other != at);
-        let heard = others.filter(|other| self.replicas[*other].is_on && is_open(*other));
-        [at].into_iter().chain(heard).collect()
+        let hearing =
+            others.filter(|other| self.replicas[*other].is_on && !self.cuts.contains(&(at, *other)));
+        [at].into_iter().chain(hearing).collect()
+    }
+
+    /// Those of them whose answers it hears.
+    fn heard(&self, at: usize) -> Vec<usize> {
+        let mut heard = self.hearing(at);
+        heard.retain(|other| !self.cuts.contains(&(*other, at)));
+        heard
     }
 
     fn majority(&self) -> usize {
@@ -67,28 +74,27 @@ impl Simulation {
         self.now + if self.bug == Bug::WallClock { self.replicas[at].skew } else { 0 }
     }
 
-    fn takes_from(&self, replica: usize, from: usize) -> bool {
-        let promise = self.replicas[replica].promise;
-        promise.is_none_or(|(holder, until)| holder == Some(from) || until <= self.now)
+    fn takes_from(&self, at: usize, from: usize) -> bool {
+        let Replica { promise, lease_end, .. } = self.replicas[at];
+        let is_free = promise.is_none_or(|(holder, until)| holder == Some(from) || until <= self.now);
+        is_free && (at == from || lease_end <= self.lease_clock(at))
     }
 
-    /// Those of the replicas that take something from a machine, once a majority of them does.
-    fn willing(&mut self, asked: &[usize], from: usize) -> Vec<usize> {
-        let needed = self.majority().min(asked.len());
-        loop {
-            let willing = asked.iter().copied().filter(|replica| self.takes_from(*replica, from));
-            let willing: Vec<_> = willing.collect();
-            if willing.len() >= needed {
-                return willing;
-            }
+    /// Waits until a majority of these takes something from a machine, or all of them where they are
+    /// fewer.
+    fn wait_for(&mut self, heard: &[usize], from: usize) {
+        let needed = self.majority().min(heard.len());
+        while heard.iter().filter(|replica| self.takes_from(**replica, from)).count() < needed {
             self.now += COMMAND;
         }
     }
 
-    fn store(&mut self, asked: &[usize], from: usize, stamped: Stamped) {
-        for replica in self.willing(asked, from) {
-            let replica = &mut self.replicas[replica];
-            if stamped.0 > replica.held.0 {
+    /// Whoever hears of a value takes it, whether or not the answer is heard.
+    fn store(&mut self, from: usize, stamped: Stamped) {
+        self.wait_for(&self.heard(from), from);
+        for at in self.hearing(from) {
+            if self.takes_from(at, from) && stamped.0 > self.replicas[at].held.0 {
+                let replica = &mut self.replicas[at];
                 (replica.held, replica.lease_end) = (stamped, 0);
                 if self.bug != Bug::Unsynced {
                     replica.disk = stamped;
@@ -108,7 +114,7 @@ impl Simulation {
             return Answer::Unavailable;
         }
         let stamp = (self.newest(&heard).0 / 16 + 1) * 16 + at as u64;
-        self.store(&heard, at, (stamp, value));
+        self.store(at, (stamp, value));
         Answer::Stored
     }
 
@@ -125,24 +131,27 @@ impl Simulation {
             return Answer::Value(own);
         }
         let newest = self.newest(&heard);
-        self.store(&heard, at, newest);
+        self.store(at, newest);
         Answer::Value(newest.1)
     }
 
     fn lease(&mut self, at: usize) -> Answer {
         let (heard, end) = (self.heard(at), self.lease_clock(at) + LEASE - MARGIN);
-        // Its own replica is among those that promise. Who can does so even where it comes to nothing.
-        self.willing(&[at], at);
-        let willing = self.willing(&heard, at);
-        for replica in &willing {
-            let replica = &mut self.replicas[*replica];
+        // Its own replica is among those that promise. Who hears of it does so even where the answer is lost.
+        self.wait_for(&[at], at);
+        self.wait_for(&heard, at);
+        let willing =
+            |asked: Vec<usize>| asked.into_iter().filter(|other| self.takes_from(*other, at)).collect();
+        let (promised, heard): (Vec<_>, Vec<_>) = (willing(self.hearing(at)), willing(heard));
+        for replica in promised {
+            let replica = &mut self.replicas[replica];
             (replica.promise, replica.has_promised) = (Some((Some(at), self.now + LEASE)), true);
         }
-        if willing.len() < self.majority() {
+        if heard.len() < self.majority() {
             return Answer::Unavailable;
         }
-        let newest = self.newest(&willing);
-        self.store(&heard, at, newest);
+        let newest = self.newest(&heard);
+        self.store(at, newest);
         self.replicas[at].lease_end = end;
         Answer::Leased
     }
@@ -167,8 +176,8 @@ impl System<Register> for SimulatedRegister {
     fn new_sut(&self, state: &State) -> Result<Simulation, SystemError> {
         let ids = state.network.ids();
         let replicas = vec![Replica { is_on: true, ..Replica::default() }; ids.len()];
-        // Times are counted from a moment at which nobody's lease, which ends at 0, is in force.
-        Ok(Simulation { ids, replicas, cuts: BTreeSet::new(), now: 2 * SET_BACK, bug: self.0 })
+        // However often a clock is set back, a lease that ended at 0 is over.
+        Ok(Simulation { ids, replicas, cuts: BTreeSet::new(), now: 1_000_000 * SET_BACK, bug: self.0 })
     }
 
     fn run(&self, register: &mut Simulation, command: &Command) -> Result<Outcome<Answer>, SystemError> {

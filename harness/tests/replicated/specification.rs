@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use harness::model::{PackageName, PackageVersion};
 use harness::prelude::*;
 
-use super::service::{Bug, replicas};
+use super::service::Replicas;
 
 /// What a case knows of the register, its machines and their network.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -119,17 +118,15 @@ impl State {
 }
 
 impl Register {
-    /// The register in networks within these bounds, with such a bug, under such faults.
-    pub(crate) fn new(
-        bounds: NetworkParameters,
-        perl: Option<(PackageName, PackageVersion)>,
-        bug: Bug,
-        faults: &[Fault],
-    ) -> Self {
+    /// The register in networks within these bounds, under such faults. Where a service is given, its
+    /// machines run it; a simulation needs none.
+    pub(crate) fn new(bounds: NetworkParameters, service: Option<Replicas>, faults: &[Fault]) -> Self {
         let bounds = bounds.with_machines(3..=3);
-        let networks = bounds.strategy().unwrap();
-        let networks = networks.prop_map(move |network| replicas(network, bug, perl.as_ref())).sboxed();
-        Self { networks, bounds, faults: faults.to_vec() }
+        let networks = bounds.strategy().unwrap().prop_map(move |network| {
+            let network = network.all_running();
+            service.as_ref().map_or(network.clone(), |service| service.on(network))
+        });
+        Self { networks: networks.sboxed(), bounds, faults: faults.to_vec() }
     }
 
     fn has(&self, fault: Fault) -> bool {
@@ -248,11 +245,26 @@ impl Model for Register {
         }
     }
 
+    /// Everybody reads while all is as it is, and once everything is healed.
     fn final_commands(&self, state: &State) -> Vec<Command> {
-        let heal = (!state.cuts.is_empty()).then_some(Command::Heal);
+        let ids = state.network.ids();
+        let reads = |id: &MachineId| Command::Read { at: id.clone() };
+        let is_cut = !state.cuts.is_empty();
+        let now = ids.iter().filter(|id| is_cut && state.is_on(id)).map(reads);
+        let heal = is_cut.then_some(Command::Heal);
         let boot = (!state.all_on()).then_some(Command::Boot);
-        let reads = state.network.ids().into_iter().map(|at| Command::Read { at });
-        heal.into_iter().chain(boot).chain(reads).collect()
+        now.chain(heal).chain(boot).chain(ids.iter().map(reads)).collect()
+    }
+
+    /// A read changes nothing, and may show at once what another one shows later.
+    fn simpler_commands(&self, command: &Command) -> Vec<Command> {
+        match command {
+            Command::Write { at, value } if *value > 1 => {
+                vec![Command::Read { at: at.clone() }, Command::Write { at: at.clone(), value: 1 }]
+            }
+            Command::Write { at, .. } => vec![Command::Read { at: at.clone() }],
+            _ => Vec::new(),
+        }
     }
 
     fn expectation(&self, state: &State, command: &Command) -> String {
