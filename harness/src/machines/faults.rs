@@ -71,7 +71,8 @@ impl LiveNetwork<'_> {
     }
 
     /// Lets a paused machine go on. Its clock jumps to the time that it is by now, as a host's does
-    /// that asks for the time; no other clock of it has noticed anything.
+    /// that asks for the time (one that a case has set by some seconds stays as far off); no other clock of
+    /// it has noticed anything.
     ///
     /// # Errors
     /// [`SystemError`] where it is not paused, or does not go on.
