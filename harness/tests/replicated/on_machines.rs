@@ -15,7 +15,7 @@ use super::specification::{Answer, Command, Register, State};
 /// How long a client waits for a majority that it can reach, which a busy host holds up, and for
 /// one that it cannot, in seconds.
 const FOR_REACHABLE: &str = "20";
-const FOR_UNREACHABLE: &str = "0.5";
+const FOR_UNREACHABLE: &str = "1";
 /// How long the client's command may take in all.
 const LIMIT: Duration = Duration::from_secs(90);
 

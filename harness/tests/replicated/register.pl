@@ -21,10 +21,9 @@
 #   hold STAMP END             -> held | lost
 use strict;
 use warnings;
-use Fcntl;
-use IO::Handle;
-use Socket;
 
+# As Linux has them: under emulation a client would spend most of its time on loading Socket.pm.
+my ($INET, $DATAGRAM) = (2, 2);
 my ($PORT, $STATE, $MARK) = (7000, 'register', 'register-granted');
 # How long a promise lasts, how much earlier its holder takes it to be over, and how long a client
 # waits for an answer before it asks again.
@@ -50,7 +49,7 @@ sub lease_clock { return $bug eq 'wall-clock' ? time : uptime() }
 sub sync {
     my ($path) = @_;
     return if $bug eq 'unsynced';
-    sysopen my $file, $path, O_RDONLY or die "$path: $!";
+    sysopen my $file, $path, 0 or die "$path: $!";
     $file->sync or die "$path: $!";
 }
 
@@ -65,10 +64,20 @@ sub keep {
     sync('.');
 }
 
+sub place {
+    my ($address, $port) = @_;
+    return pack 'S n C4 x8', $INET, $port, split /\./, $address;
+}
+
+sub address {
+    my ($place) = @_;
+    return join '.', (unpack 'S n C4', $place)[2 .. 5];
+}
+
 sub udp {
     my ($port) = @_;
-    socket my $socket, PF_INET, SOCK_DGRAM, 0 or die "socket: $!";
-    bind $socket, sockaddr_in($port, inet_aton($own)) or die "bind: $!";
+    socket my $socket, $INET, $DATAGRAM, 0 or die "socket: $!";
+    bind $socket, place($own, $port) or die "bind: $!";
     return $socket;
 }
 
@@ -123,6 +132,7 @@ sub answer {
 }
 
 sub serve {
+    require IO::Handle;
     if (open my $file, '<', $STATE) {
         ($stamp, $value) = split ' ', <$file>;
     }
@@ -150,7 +160,7 @@ sub ask {
     while ((my $now = uptime()) < $give_up && keys %answers < $needed) {
         for my $address (grep { !exists $answers{$_} && ($next{$_} // 0) <= $now } @asked) {
             # Where there is no way there at the moment, there may be one next time.
-            send $client, "$id $request", 0, sockaddr_in($PORT, inet_aton($address));
+            send $client, "$id $request", 0, place($address, $PORT);
             $next{$address} = $now + $AGAIN;
         }
         vec(my $readable = '', fileno $client, 1) = 1;
@@ -159,7 +169,7 @@ sub ask {
         next unless defined $from;
         my ($answered, @words) = split ' ', $text;
         next if $answered ne $id;
-        my $address = inet_ntoa((sockaddr_in($from))[1]);
+        my $address = address($from);
         if ($words[0] eq 'wait') {
             $next{$address} = uptime() + $words[1];
             $give_up = $next{$address} + $patience;
