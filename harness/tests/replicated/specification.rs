@@ -63,12 +63,12 @@ pub(crate) enum Fault {
     OneWay,
     PowerCut,
     Outage,
-    Clock,
+    SetClock,
 }
 
 impl Fault {
     pub(crate) const ALL: [Self; 5] =
-        [Self::Partition, Self::OneWay, Self::PowerCut, Self::Outage, Self::Clock];
+        [Self::Partition, Self::OneWay, Self::PowerCut, Self::Outage, Self::SetClock];
 }
 
 /// A register that is one register to all its clients, and that whoever reaches a majority of its
@@ -175,7 +175,7 @@ impl Model for Register {
             .or(weight(self.has(Fault::PowerCut) && state.all_on(), 2), || some().prop_map(Command::PowerCut))
             .or(weight(self.has(Fault::Outage) && state.all_on(), 2), || Just(Command::Outage))
             .or(weight(!state.all_on(), 4), || Just(Command::Boot))
-            .or(weight(self.has(Fault::Clock) && !on.is_empty(), 2), || some().prop_map(Command::SetClock))
+            .or(weight(self.has(Fault::SetClock) && !on.is_empty(), 2), || some().prop_map(Command::SetClock))
             .boxed()
     }
 
