@@ -7,6 +7,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use harness::machines::identity::{self, NetworkKey};
 use model::machine::Service;
@@ -137,6 +138,52 @@ fn a_file_that_cannot_be_written_is_named() {
     }
 }
 
+/// A clock that was told the time, then set back by a minute, and then resumed by a machine of which
+/// the clock has stood still for some time; and one that was not set back.
+const SET_BACK: &str = r#"
+. "$1"
+NETPROP_RUN_DIR=$2 RESEEDER=$2/reseeder
+trap 'kill $reseeder' EXIT
+date() { echo "$*" >&2; }
+exec 3>&1
+[ -n "$EPOCHSECONDS" ] || exit 0
+for back in 60 1; do
+	id_clock=$EPOCHSECONDS
+	netprop_set_clock
+	told_clock=$((told_clock + back))
+	netprop_resume $((id_clock + 1000)) 00ff
+	echo "$((told_clock + uptime - id_clock))"
+done
+"#;
+
+#[test]
+fn a_clock_that_was_set_stays_as_far_off_when_a_guest_goes_on() {
+    let mut told = 0;
+    for shell in SHELLS {
+        let directory = tempfile::tempdir().unwrap();
+        let output = Command::new(shell[0])
+            .args(&shell[1..])
+            .args(["-c", SET_BACK, "driver", SCRIPT])
+            .arg(directory.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        let set = text.lines().filter_map(|line| line.strip_prefix("-s @"));
+        let set: Vec<i64> = set.map(|time| time.parse().unwrap()).collect();
+        if set.is_empty() {
+            continue;
+        }
+        assert_eq!(set.len(), 4, "{shell:?}: {text}");
+        // The clock itself stays what it is here, whatever it is set to.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
+        let ahead: Vec<_> = set.iter().map(|time| time - now).collect();
+        assert!((935..=940).contains(&ahead[1]) && (995..=1000).contains(&ahead[3]), "{shell:?}: {text}");
+        assert_eq!(output.stdout, b"1000\n1000\n", "{shell:?}");
+        told += 1;
+    }
+    assert!(told > 0, "some shell knows the time");
+}
+
 /// What comes of the line that a guest gets which was put back to what it was.
 const RESUME: &str = r#"
 . "$1"
@@ -148,7 +195,9 @@ netprop_resume 1700000000 00ff && echo ready
 first=$reseeder
 netprop_resume ${EPOCHSECONDS:-1700000001} 00ff && [ "$reseeder" = "$first" ] && echo ready
 kill -9 $reseeder && wait $reseeder
+told_clock=
 netprop_resume 1700000000 00ff && [ "$reseeder" != "$first" ] && echo ready
+told_clock=
 netprop_resume 1000 00ff || echo "failed $reason"
 "#;
 

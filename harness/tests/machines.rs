@@ -202,6 +202,30 @@ fn the_scratch_disk_survives_a_power_cut() {
 }
 
 #[test]
+fn a_clock_that_was_set_stays_as_far_off_while_a_machine_stands_still() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let network = every_kind(&lab);
+    let id = &network.machines()[0].id;
+    let mut live = LiveNetwork::create(&lab, &network).unwrap();
+    assert!(matches!(live.boot(id).unwrap(), Boot::Ready(_)));
+    let stand_still = |live: &mut LiveNetwork<'_>| {
+        live.pause(id).unwrap();
+        std::thread::sleep(Duration::from_secs(4));
+        live.resume(id).unwrap();
+        let clock: i64 = said(live, id, "date +%s").trim().parse().unwrap();
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs().cast_signed();
+        clock - now
+    };
+    let ahead = stand_still(&mut live);
+    assert!((-2..=2).contains(&ahead), "{ahead} s");
+    said(&mut live, id, "date -s @$(($(date +%s) - 60))");
+    for _ in 0..2 {
+        let ahead = stand_still(&mut live);
+        assert!((-63..=-57).contains(&ahead), "{ahead} s");
+    }
+}
+
+#[test]
 fn a_machine_of_another_network_is_wrong_use() {
     let Some(lab) = Lab::for_test().unwrap() else { return };
     let network = every_kind(&lab);

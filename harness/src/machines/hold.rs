@@ -24,9 +24,6 @@ pub(super) struct Hardware {
     pub(super) image: Image,
     pub(super) endpoints: Endpoints,
     pub(super) start: Start,
-    /// By how many seconds a command has set its clock ahead: where it goes on after standing still it is
-    /// told the time, which is so much later for it.
-    pub(super) ahead: i64,
 }
 
 /// A machine whose power nobody else changes while this is held. Commands over SSH go on.

@@ -152,7 +152,7 @@ impl<'lab> Shared<'lab> {
         let definition = Definition { name: machine.id.to_string(), xml, endpoints: endpoints.clone() };
         let defined = self.lab.hypervisor.define(&definition)?;
         let start = Start::default();
-        Ok(Hardware { machine: defined, address, image, endpoints, scratch, start, ahead: 0 })
+        Ok(Hardware { machine: defined, address, image, endpoints, scratch, start })
     }
 
     /// Boots a machine; where it does not and none like it ever did, that is no answer.
@@ -208,7 +208,7 @@ impl<'lab> Shared<'lab> {
         };
         let identity = identity::lines_when_resumed(&self.network(), machine, &self.key);
         let begun = self.on_a_free_port(machine, hardware, |hypervised| {
-            boot_from(hypervised, template.directory(), &identity::resumed(0), &identity, self.lab.patience())
+            boot_from(hypervised, template.directory(), &identity::resumed(), &identity, self.lab.patience())
         })?;
         match begun {
             Ok(booted) => {

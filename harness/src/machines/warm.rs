@@ -78,7 +78,6 @@ impl Shared<'_> {
         machine: &Machine,
         hardware: &mut Hardware,
     ) -> Result<Boot, SystemError> {
-        hardware.ahead = 0;
         if hardware.start.disk == Disk::Stale {
             match self.put_back(hardware) {
                 Ok(booted) => return Ok(Boot::Ready(booted.ready)),
@@ -174,8 +173,7 @@ impl Shared<'_> {
 
     /// Lets the guest of a suspended machine know of the time that has passed, and waits for it.
     pub(super) fn go_on(&self, hardware: &mut Hardware) -> Result<Booted, BootError> {
-        let words = identity::resumed(hardware.ahead);
-        resume(hardware.machine.as_mut(), &words, self.lab.patience())
+        resume(hardware.machine.as_mut(), &identity::resumed(), self.lab.patience())
     }
 
     /// Saves a machine, for cases to come; where that fails there are none on this network.
@@ -224,7 +222,6 @@ fn revert(hardware: &mut Hardware) -> Result<(), Error> {
         return Err(Error::NoSnapshots { machine: machine.name().to_owned() });
     };
     let saved = saved.clone();
-    hardware.ahead = 0;
     revert_to(hardware, &saved)
 }
 

@@ -24,7 +24,7 @@ pub enum Command {
     Reboot(MachineId),
     /// Have a machine stand still.
     Pause(MachineId),
-    /// Let a machine that stands still go on; its clock jumps to what time it is.
+    /// Let a machine that stands still go on; its clock jumps by as long as it stood still.
     Resume(MachineId),
     /// Send ICMP echo requests from one machine to the address of another.
     Ping {

@@ -217,7 +217,7 @@ impl Model for FaultSpec {
                 world.loses_memory(id);
             }
             Command::Pause(id) => drop(world.paused.insert(id.clone())),
-            Command::Resume(id) => world.goes_on(id),
+            Command::Resume(id) => drop(world.paused.remove(id)),
             Command::Cut(links) => world.cut.extend(links.ways(&world.network.ids())),
             Command::Worsen { links, quality } => {
                 let ways = links.ways(&world.network.ids());

@@ -132,14 +132,9 @@ impl World {
 
     /// A machine's memory is gone: its clock is set as it boots, and it goes on when it does.
     pub(super) fn loses_memory(&mut self, id: &MachineId) {
-        self.goes_on(id);
-        self.services.remove(id);
-    }
-
-    /// A machine that stood still goes on, and is told the time.
-    pub(super) fn goes_on(&mut self, id: &MachineId) {
         self.paused.remove(id);
         self.ahead.remove(id);
+        self.services.remove(id);
     }
 
     /// What a machine's service does.

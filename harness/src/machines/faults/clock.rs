@@ -19,16 +19,8 @@ const ASKED: usize = 5;
 const TOO_LONG: f64 = 25.0;
 
 /// Sets a machine's clock, of which nobody else changes the power meanwhile, so many seconds ahead.
-pub(super) fn set(
-    live: &LiveNetwork<'_>,
-    held: &mut Held<'_>,
-    seconds: i64,
-) -> Result<Response, SystemError> {
-    let response = watched(live, held.id, &step(seconds))?;
-    if matches!(response, Response::ClockSet { .. }) {
-        held.hardware.ahead += seconds;
-    }
-    Ok(response)
+pub(super) fn set(live: &LiveNetwork<'_>, held: &Held<'_>, seconds: i64) -> Result<Response, SystemError> {
+    watched(live, held.id, &step(seconds))
 }
 
 /// Sets it back and forth, such that it is right again in the end.

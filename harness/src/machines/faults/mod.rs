@@ -80,7 +80,8 @@ impl LiveNetwork<'_> {
     }
 
     /// Lets a paused machine go on. Its clock jumps to the time that it is by now, as a host's does
-    /// that asks for the time; no other clock of it has noticed anything.
+    /// that asks for the time (one that a case has set by some seconds stays as far off); no other clock of
+    /// it has noticed anything.
     ///
     /// # Errors
     /// [`SystemError`] where it is not paused, or does not go on.
@@ -132,7 +133,6 @@ impl Held<'_> {
 
     pub(super) fn resume(&mut self) -> Result<(), SystemError> {
         self.shared.changes.fetch_add(1, Ordering::SeqCst);
-        self.hardware.ahead = 0;
         let gone_on = self.shared.go_on(&mut self.hardware);
         self.settle();
         Ok(gone_on.map(drop)?)

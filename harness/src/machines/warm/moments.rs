@@ -47,8 +47,7 @@ struct Saved {
 
 #[derive(Clone)]
 enum Was {
-    /// With its clock so many seconds ahead.
-    On(Snapshot, i64),
+    On(Snapshot),
     /// It was off, and its next boot finds what an earlier one has left.
     Off(Snapshot),
     /// It was off, and its next boot is the first in the case.
@@ -58,7 +57,7 @@ enum Was {
 impl Was {
     fn snapshot(&self) -> Option<&Snapshot> {
         match self {
-            Self::On(snapshot, _) | Self::Off(snapshot) => Some(snapshot),
+            Self::On(snapshot) | Self::Off(snapshot) => Some(snapshot),
             Self::New => None,
         }
     }
@@ -93,11 +92,11 @@ impl Shared<'_> {
 
 /// Saves a machine as part of a moment; it stands still, or is off.
 fn save(hardware: &mut Hardware) -> Result<Was, Error> {
-    let Hardware { machine, start, ahead, .. } = hardware;
+    let Hardware { machine, start, .. } = hardware;
     Ok(match (machine.state(), start.disk) {
         (State::Off, Disk::Blank | Disk::Stale) => Was::New,
         (State::Off, Disk::Used) => Was::Off(machine.save()?),
-        _ => Was::On(machine.save()?, *ahead),
+        _ => Was::On(machine.save()?),
     })
 }
 
@@ -207,7 +206,7 @@ impl LiveNetwork<'_> {
             saved.ok_or_else(|| SystemError::infrastructure("it does not keep this moment any more"))?;
         let mut held = self.hold_all(Power::Booting)?;
         let (mut on, mut off): (Vec<_>, Vec<_>) =
-            held.drain(..).partition(|held| matches!(saved.machines.get(held.id), Some(Was::On(..))));
+            held.drain(..).partition(|held| matches!(saved.machines.get(held.id), Some(Was::On(_))));
         // Nobody hears of what they were until the others are what they were.
         for held in &mut off {
             match saved.machines.get(held.id) {
@@ -217,10 +216,7 @@ impl LiveNetwork<'_> {
             held.live.status.settle(Power::Off);
         }
         let reverted = on_each(&mut on, |id, hardware| match saved.machines.get(id) {
-            Some(Was::On(snapshot, ahead)) => {
-                hardware.ahead = *ahead;
-                revert_to(hardware, snapshot)
-            }
+            Some(Was::On(snapshot)) => revert_to(hardware, snapshot),
             _ => Ok(()),
         });
         reverted.into_iter().collect::<Result<(), _>>()?;
