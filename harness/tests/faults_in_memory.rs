@@ -106,7 +106,7 @@ fn a_clock_that_does_not_jump_on_resume_is_found() {
     let keeps = |world: &mut SimulatedWorld, command: &Command| match command {
         // As if the clock had been set again at once.
         Command::AskClock(_) => match world.give(command) {
-            Outcome::Answered(Response::Time { ahead }) if ahead == 0 => {
+            Outcome::Answered(Response::Time { ahead: 0 }) => {
                 Some(Outcome::Answered(Response::Time { ahead: -60 }))
             }
             outcome => Some(outcome),
