@@ -1,8 +1,10 @@
 //! Machines that exist in memory only, for tests of what is built on top of the traits.
 //!
 //! A simulated machine keeps the whole contract, plays the guest of the
-//! [contract suite](crate::contract), and can be told to misbehave. It makes no file, no process
-//! and no socket.
+//! [contract suite](crate::contract), and can be told to misbehave. It has one disk, which every file
+//! stands for, and makes no file, no process and no socket.
+
+mod disk;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
@@ -11,7 +13,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::machine::{Definition, Event, Hypervisor, Machine, State, Transition};
-use crate::{Error, Snapshot};
+use crate::{DiskFault, Error, Lost, Snapshot};
+use disk::Disk;
 
 /// How much of a console is kept, in bytes.
 const KEPT: usize = 256 * 1024;
@@ -104,7 +107,7 @@ struct SimulatedMachine {
 #[derive(Clone, Debug, Default)]
 struct Guest {
     /// What it remembers beyond its life.
-    disk: String,
+    disk: Disk,
     /// What it remembers in this life.
     note: String,
     identified: bool,
@@ -193,10 +196,15 @@ impl SimulatedMachine {
                 self.say("flooded");
             }
             "remember" => {
-                self.guest.disk = rest.to_owned();
+                self.guest.disk.put(0, 1, rest);
+                self.guest.disk.flush();
                 self.say("remembered");
             }
-            "recall" => self.say(self.guest.disk.clone()),
+            "recall" => self.say(self.guest.disk.get(0).unwrap_or_default()),
+            "put" | "get" | "flush" => {
+                let answer = self.guest.disk.obey(word, rest);
+                self.say(answer);
+            }
             "note" => {
                 self.guest.note = rest.to_owned();
                 self.say("noted");
@@ -232,6 +240,7 @@ impl Machine for SimulatedMachine {
         self.console.clear();
         self.said.clear();
         self.held.clear();
+        self.guest.disk.heal();
         self.guest.identified = false;
         self.guest.note.clear();
         self.guest.mute = matches!(behaviour, Behaviour::NeverReady | Behaviour::Mute | Behaviour::Fails(_));
@@ -268,6 +277,7 @@ impl Machine for SimulatedMachine {
 
     fn suspend(&mut self) -> Result<(), Error> {
         Transition::Suspend.check(&self.name, self.state)?;
+        self.guest.disk.write_back();
         self.state = State::Suspended;
         Ok(())
     }
@@ -315,6 +325,7 @@ impl Machine for SimulatedMachine {
     fn save(&mut self) -> Result<Snapshot, Error> {
         Transition::Save.check(&self.name, self.state)?;
         let snapshot = Snapshot::new(&self.name);
+        self.guest.disk.write_back();
         self.saved.push((snapshot.clone(), self.guest.clone(), self.state == State::Off));
         Ok(snapshot)
     }
@@ -322,6 +333,7 @@ impl Machine for SimulatedMachine {
     fn revert(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
         let (_, guest, was_off) = &self.saved[self.find(snapshot)?];
         (self.guest, self.state) = (guest.clone(), if *was_off { State::Off } else { State::Suspended });
+        self.guest.disk.heal();
         self.console.clear();
         self.said.clear();
         self.held.clear();
@@ -359,11 +371,32 @@ impl Machine for SimulatedMachine {
         };
         // The disk is its own.
         self.guest = Guest { disk: self.guest.disk.clone(), ..template };
+        self.guest.disk.heal();
         self.console.clear();
         self.said.clear();
         self.held.clear();
         self.state = State::Suspended;
         Ok(())
+    }
+
+    fn set_disk_fault(&mut self, _disk: &Path, fault: DiskFault) -> Result<(), Error> {
+        Transition::ChangeDisk.check(&self.name, self.state)?;
+        self.guest.disk.set(fault);
+        Ok(())
+    }
+
+    fn set_volatile(&mut self, _disk: &Path) -> Result<(), Error> {
+        Transition::ChangeDisk.check(&self.name, self.state)?;
+        self.guest.disk.make_volatile();
+        Ok(())
+    }
+
+    fn power_cut_losing(&mut self, seed: u64) -> Result<Lost, Error> {
+        Transition::PowerCut.check(&self.name, self.state)?;
+        let lost = self.guest.disk.lose(seed);
+        let lost = lost.ok_or_else(|| Error::NotVolatile { machine: self.name.clone() })?;
+        self.end();
+        Ok(lost)
     }
 
     fn undefine(self: Box<Self>) -> Result<(), Error> {
@@ -379,7 +412,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::boot::{BootError, Patience, boot};
-    use crate::contract::{Subject, check, check_snapshots, check_templates};
+    use crate::contract::{Subject, check, check_disk_faults, check_snapshots, check_templates};
     use crate::machine::Endpoints;
     use std::path::Path;
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -397,6 +430,7 @@ mod tests {
         check(&subject);
         check_snapshots(&subject);
         check_templates(&subject, Path::new("/nonexistent/template"));
+        check_disk_faults(&subject, &|name| Path::new("/nonexistent").join(name));
     }
 
     #[test]

@@ -60,6 +60,33 @@ while read -r word rest <&3; do
         echo "remembered" >&3
         ;;
     recall) echo $(dd if=/dev/vda bs=512 count=1 2>/dev/null) >&3 ;;
+    put)
+        # The first sector, how many, and the text of each, in one request past the cache.
+        sector=${rest%% *} rest=${rest#* }
+        count=${rest%% *} text=${rest#* }
+        i=0
+        if while [ $i -lt "$count" ]; do printf '%-512s' "$text" && i=$((i + 1)); done |
+            dd of=/dev/vda bs=$((512 * count)) seek=$((512 * sector)) \
+                iflag=fullblock oflag=direct,seek_bytes conv=notrunc 2>/dev/null; then
+            echo "put done" >&3
+        else
+            echo "put failed" >&3
+        fi
+        ;;
+    get)
+        if text=$(dd if=/dev/vda bs=512 skip="$rest" count=1 iflag=direct 2>/dev/null); then
+            echo $text >&3
+        else
+            echo "get failed" >&3
+        fi
+        ;;
+    flush)
+        if dd if=/dev/null of=/dev/vda conv=fsync,notrunc 2>/dev/null; then
+            echo "flush done" >&3
+        else
+            echo "flush failed" >&3
+        fi
+        ;;
     address) ip address add "$rest" dev eth0 && ip link set eth0 up && echo "addressed" >&3 ;;
     ping)
         # An address and how many seconds to wait.

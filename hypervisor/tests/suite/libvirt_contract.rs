@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hypervisor::contract::{Subject, check, check_snapshots, check_templates};
+use hypervisor::contract::{Subject, check, check_disk_faults, check_snapshots, check_templates};
 use hypervisor::{Access, ConnectOptions, Driver, Libvirt, RunDirectory};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
@@ -21,6 +21,7 @@ fn keeps_the_contract(driver: Driver) {
     let definition = |name: &str| guest.savable(run.path(), name);
     let subject = Subject { hypervisor: &libvirt, definition: &definition, limit };
     check_snapshots(&subject);
+    check_disk_faults(&subject, &|name| run.path().join(format!("{name}.qcow2")));
     let template = run.path().join("template");
     std::fs::create_dir(&template).unwrap();
     check_templates(&subject, &template);
