@@ -27,9 +27,9 @@
 //! | `flood` | says more than 256 KiB on its console, then `flooded` on the control port |
 //! | `remember TEXT` | writes `TEXT` through to its scratch disk, then says `remembered` |
 //! | `recall` | says what the scratch disk remembers |
-//! | `put N COUNT TEXT` | writes `TEXT` to each of COUNT sectors from sector N on of its scratch disk, in one request past its cache, then says `put done`, or `put failed` |
-//! | `get N` | says what is in sector N of its scratch disk, past its cache, or `get failed` |
-//! | `flush` | has its scratch disk keep what was written, then says `flush done`, or `flush failed` |
+//! | `put N WORD` | writes `WORD` to each of the 8 sectors of block N of its scratch disk, in one request and without a flush, then says `put` |
+//! | `keep N WORD` | does the same and has the disk flush, then says `kept`, or `not kept` where either fails |
+//! | `get N` | says the words in the sectors of block N of its scratch disk, in order, or `not got` |
 //! | `note TEXT` | keeps `TEXT` in memory, then says `noted` |
 //! | `read` | says what it has kept in memory |
 //! | `panic` | lets its kernel panic |

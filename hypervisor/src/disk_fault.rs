@@ -23,7 +23,7 @@
 //!
 //! // From here on what the guest does not flush is lost by a power cut, or some of it.
 //! machine.set_volatile(disk)?;
-//! machine.send("put 64 1 never flushed")?;
+//! machine.send("put 8 unflushed")?;
 //! machine.next_event(Instant::now());
 //! let lost = machine.power_cut_losing(7)?;
 //! assert_eq!(lost.kept + lost.dropped + lost.torn, 1);

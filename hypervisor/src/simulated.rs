@@ -195,13 +195,7 @@ impl SimulatedMachine {
                 (0..KEPT / 8).for_each(|_| self.print("flooding the console"));
                 self.say("flooded");
             }
-            "remember" => {
-                self.guest.disk.put(0, 1, rest);
-                self.guest.disk.flush();
-                self.say("remembered");
-            }
-            "recall" => self.say(self.guest.disk.get(0).unwrap_or_default()),
-            "put" | "get" | "flush" => {
+            "remember" | "recall" | "put" | "keep" | "get" => {
                 let answer = self.guest.disk.obey(word, rest);
                 self.say(answer);
             }

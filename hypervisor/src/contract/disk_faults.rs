@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Subject, expect_refusal, expect_state};
-use crate::machine::{Machine, State, Transition};
+use crate::machine::{Event, Machine, State, Transition};
 use crate::{DiskFault, Error, Failing, Lost, Slowness, Survival, Survives};
 
 /// Which disk of a machine of this name its guest writes to.
@@ -30,29 +30,32 @@ pub fn errors_reach_the_guest_and_go_away(subject: &Subject<'_>, disk: DiskOf<'_
     let refused = machine.set_disk_fault(&file, DiskFault::Full);
     assert!(matches!(refused, Err(Error::WrongState { .. })), "a disk fails in a life: {refused:?}");
     subject.boot(&mut *machine);
-    subject.ask(&mut *machine, "put 64 1 before", "put done");
+    subject.ask(&mut *machine, "keep 8 before", "kept");
     let faults = [
-        (DiskFault::Errors(Failing::Reads), ["put done", "get failed", "flush done"]),
-        (DiskFault::Errors(Failing::Writes), ["put failed", "before", "flush done"]),
-        (DiskFault::Errors(Failing::Flushes), ["put done", "before", "flush failed"]),
-        (DiskFault::Errors(Failing::All), ["put failed", "get failed", "flush failed"]),
-        (DiskFault::Full, ["put failed", "before", "flush done"]),
-        (DiskFault::Slow(slow()), ["put done", "before", "flush done"]),
-        (DiskFault::Healthy, ["put done", "before", "flush done"]),
+        (DiskFault::Errors(Failing::Reads), "kept", "not got"),
+        (DiskFault::Errors(Failing::Writes), "not kept", BEFORE),
+        (DiskFault::Errors(Failing::Flushes), "not kept", BEFORE),
+        (DiskFault::Errors(Failing::All), "not kept", "not got"),
+        (DiskFault::Full, "not kept", BEFORE),
+        (DiskFault::Slow(slow()), "kept", BEFORE),
+        (DiskFault::Healthy, "kept", BEFORE),
     ];
-    for (fault, [put, get, flush]) in faults {
+    for (number, (fault, keep, get)) in faults.into_iter().enumerate() {
         set(&mut *machine, &file, fault);
-        // What was never written to the disk has nothing to be flushed.
-        for (line, answer) in [("put 72 1 during", put), ("get 64", get), ("flush", flush)] {
-            machine.send(line).expect("a ready guest takes lines");
+        for (line, answer) in [(format!("keep 9 during-{number}"), keep), ("get 8".to_owned(), get)] {
+            machine.send(&line).expect("a ready guest takes lines");
             let event = subject.next(&mut *machine);
-            assert_eq!(event, crate::Event::Control(answer.to_owned()), "{line:?} while {fault:?}");
+            let console = machine.console();
+            assert_eq!(event, Event::Control(answer.to_owned()), "{line:?} while {fault:?}: {console}");
         }
     }
-    subject.ask(&mut *machine, "get 72", "during");
+    subject.ask(&mut *machine, "get 9", &all("during-6"));
     expect_state(&mut *machine, State::Running);
     machine.undefine().expect("a running machine can be undefined");
 }
+
+/// What the guest says of a block that has this word in each sector.
+const BEFORE: &str = "before before before before before before before before";
 
 /// # Panics
 /// Where the backend breaks this.
@@ -65,7 +68,7 @@ pub fn a_new_life_begins_with_a_healthy_disk(subject: &Subject<'_>, disk: DiskOf
     machine.power_cut().expect("the power of a running machine can be cut");
     subject.boot(&mut *machine);
     subject.ask(&mut *machine, "recall", "the milk");
-    subject.ask(&mut *machine, "put 64 1 after", "put done");
+    subject.ask(&mut *machine, "keep 8 after", "kept");
     machine.set_volatile(&file).expect("a disk of a running machine can be made volatile");
     machine.shut_down(subject.limit).expect("the guest obeys its power button");
     subject.boot(&mut *machine);
@@ -82,30 +85,30 @@ pub fn a_machine_goes_back_to_a_healthy_disk(subject: &Subject<'_>, disk: DiskOf
     let mut machine = subject.define("heals");
     let file = disk("heals");
     subject.boot(&mut *machine);
-    subject.ask(&mut *machine, "put 64 1 first", "put done");
+    subject.ask(&mut *machine, "keep 8 first", "kept");
     let healthy = machine.save().expect("a running machine can be saved");
     set(&mut *machine, &file, DiskFault::Errors(Failing::Writes));
     let failing = machine.save().expect("a machine whose disk fails can be saved");
-    subject.ask(&mut *machine, "put 64 1 never", "put failed");
+    subject.ask(&mut *machine, "keep 8 never", "not kept");
     set(&mut *machine, &file, DiskFault::Healthy);
     machine.set_volatile(&file).expect("a disk of a running machine can be made volatile");
-    subject.ask(&mut *machine, "put 64 1 second", "put done");
+    subject.ask(&mut *machine, "put 8 second", "put");
     let volatile = machine.save().expect("a machine whose disk is volatile can be saved");
     set(&mut *machine, &file, DiskFault::Errors(Failing::All));
     for (snapshot, text) in [(&healthy, "first"), (&volatile, "second"), (&failing, "first")] {
         subject.go_back(&mut *machine, snapshot);
-        subject.ask(&mut *machine, "get 64", text);
-        subject.ask(&mut *machine, "put 64 1 third", "put done");
+        subject.ask(&mut *machine, "get 8", &all(text));
+        subject.ask(&mut *machine, "keep 8 third", "kept");
         expect_not_volatile(&mut *machine);
         set(&mut *machine, &file, DiskFault::Full);
         machine.set_volatile(&file).expect("a disk that fails can be made volatile");
-        subject.ask(&mut *machine, "put 64 1 third", "put failed");
+        subject.ask(&mut *machine, "keep 8 never", "not kept");
         machine.suspend().expect("a running machine can be suspended");
         set(&mut *machine, &file, DiskFault::Slow(slow()));
     }
     machine.power_cut_losing(1).expect("the power of a suspended machine can be cut");
     subject.go_back(&mut *machine, &volatile);
-    subject.ask(&mut *machine, "get 64", "second");
+    subject.ask(&mut *machine, "get 8", &all("second"));
     machine.undefine().expect("a running machine can be undefined");
 }
 
@@ -121,12 +124,12 @@ pub fn a_disk_that_is_not_volatile_loses_nothing(subject: &Subject<'_>, disk: Di
     set(&mut *machine, &file, DiskFault::Slow(slow()));
     expect_not_volatile(&mut *machine);
     machine.set_volatile(&file).expect("a disk of a running machine can be made volatile");
-    subject.ask(&mut *machine, "put 64 1 kept", "put done");
-    subject.ask(&mut *machine, "flush", "flush done");
+    subject.ask(&mut *machine, "put 8 before", "put");
+    subject.ask(&mut *machine, "keep 9 a-flush", "kept");
     machine.power_cut().expect("the power of a running machine can be cut");
     expect_refused_cut(&mut *machine, State::Off);
     subject.boot(&mut *machine);
-    subject.ask(&mut *machine, "get 64", "kept");
+    subject.ask(&mut *machine, "get 8", BEFORE);
     expect_not_volatile(&mut *machine);
     machine.undefine().expect("a running machine can be undefined");
 }
@@ -141,30 +144,51 @@ pub fn what_was_flushed_survives_and_the_rest_as_the_seed_says(subject: &Subject
     let file = disk("loses");
     for seed in 0..4 {
         subject.boot(&mut *machine);
-        subject.ask(&mut *machine, "put 64 1 the milk", "put done");
+        subject.ask(&mut *machine, "keep 8 before", "kept");
         machine.set_volatile(&file).expect("a disk of a running machine can be made volatile");
-        for number in 0..WRITES {
-            subject.ask(&mut *machine, &format!("put {} 1 flushed {seed}", 72 + number * 8), "put done");
-        }
-        subject.ask(&mut *machine, "flush", "flush done");
-        for number in 0..WRITES {
-            subject.ask(&mut *machine, &format!("put {} 1 unflushed {seed}", 72 + number * 8), "put done");
-        }
+        let put = |machine: &mut dyn Machine, word: &str| {
+            for number in 0..WRITES {
+                subject.ask(machine, &format!("put {} {word}", 10 + number), "put");
+            }
+        };
+        put(&mut *machine, "flushed");
+        subject.ask(&mut *machine, "keep 9 a-flush", "kept");
+        put(&mut *machine, "unflushed");
         let lost = machine.power_cut_losing(seed).expect("the power of a running machine can be cut");
         expect_state(&mut *machine, State::Off);
 
-        let fates: Vec<Survives> = (0..WRITES).map(|number| Survival::new(seed).of(number, 1)).collect();
-        let dropped = fates.iter().filter(|fate| **fate == Survives::Dropped).count() as u64;
-        assert_eq!(lost, Lost { kept: WRITES - dropped, dropped, torn: 0 }, "what seed {seed} loses");
         subject.boot(&mut *machine);
-        subject.ask(&mut *machine, "get 64", "the milk");
-        for (number, fate) in (0..).zip(fates) {
-            let word = if fate == Survives::Dropped { "flushed" } else { "unflushed" };
-            subject.ask(&mut *machine, &format!("get {}", 72 + number * 8), &format!("{word} {seed}"));
+        subject.ask(&mut *machine, "get 8", BEFORE);
+        subject.ask(&mut *machine, "get 9", &all("a-flush"));
+        let mut expected = Lost::default();
+        for number in 0..WRITES {
+            let survive = match Survival::new(seed).of(number, 8) {
+                Survives::Kept => {
+                    expected.kept += 1;
+                    vec![true; 8]
+                }
+                Survives::Dropped => {
+                    expected.dropped += 1;
+                    vec![false; 8]
+                }
+                Survives::Torn(survive) => {
+                    expected.torn += 1;
+                    survive
+                }
+            };
+            let words: Vec<_> =
+                survive.iter().map(|survives| if *survives { "unflushed" } else { "flushed" }).collect();
+            subject.ask(&mut *machine, &format!("get {}", 10 + number), &words.join(" "));
         }
+        assert_eq!(lost, expected, "what seed {seed} loses");
         machine.power_cut().expect("the power of a running machine can be cut");
     }
     machine.undefine().expect("a machine that is off can be undefined");
+}
+
+/// What the guest says of a block that has this word in each sector.
+fn all(word: &str) -> String {
+    [word; 8].join(" ")
 }
 
 fn slow() -> Slowness {

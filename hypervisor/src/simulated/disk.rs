@@ -7,6 +7,9 @@ use crate::{DiskFault, Failing, Lost, Survival, Survives};
 /// What a disk holds, by the number of the sector.
 type Sectors = BTreeMap<u64, String>;
 
+/// How many sectors a block of the contract has.
+const BLOCK: u64 = 8;
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Disk {
     /// What the guest reads.
@@ -41,38 +44,46 @@ impl Disk {
 
     /// Does what the guest is told by a line of the contract, and says what it answers.
     pub(super) fn obey(&mut self, word: &str, rest: &str) -> String {
-        let mut words = rest.splitn(3, ' ');
-        let mut number = || words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
-        let done = match word {
-            "get" => return self.get(number()).unwrap_or_else(|| "get failed".to_owned()),
-            "put" => {
-                let (sector, count) = (number(), number());
-                self.put(sector, count, words.next().unwrap_or_default())
+        let (number, text) = rest.split_once(' ').unwrap_or((rest, ""));
+        let first = number.parse().map_or(0, |number: u64| number * BLOCK);
+        match word {
+            "remember" => {
+                self.write(0, 1, rest);
+                self.flush();
+                "remembered".to_owned()
             }
-            _ => self.flush(),
-        };
-        format!("{word} {}", if done { "done" } else { "failed" })
+            "recall" => self.read(0, 1).unwrap_or_default(),
+            "put" => {
+                // Whether that fails the guest would learn from a flush alone.
+                self.write(first, BLOCK, text);
+                "put".to_owned()
+            }
+            "keep" if self.write(first, BLOCK, text) && self.flush() => "kept".to_owned(),
+            "keep" => "not kept".to_owned(),
+            _ => self.read(first, BLOCK).unwrap_or_else(|| "not got".to_owned()),
+        }
     }
 
-    pub(super) fn put(&mut self, sector: u64, count: u64, text: &str) -> bool {
+    fn write(&mut self, first: u64, count: u64, text: &str) -> bool {
         if matches!(self.fault, DiskFault::Full | DiskFault::Errors(Failing::Writes | Failing::All)) {
             return false;
         }
-        self.sectors.extend((sector..sector + count).map(|sector| (sector, text.to_owned())));
+        self.sectors.extend((first..first + count).map(|sector| (sector, text.to_owned())));
         if let Some(cache) = &mut self.cache {
-            cache.unflushed.push((sector, count, text.to_owned()));
+            cache.unflushed.push((first, count, text.to_owned()));
         }
         true
     }
 
-    pub(super) fn get(&self, sector: u64) -> Option<String> {
+    fn read(&self, first: u64, count: u64) -> Option<String> {
         if matches!(self.fault, DiskFault::Errors(Failing::Reads | Failing::All)) {
             return None;
         }
-        Some(self.sectors.get(&sector).cloned().unwrap_or_default())
+        let texts: Vec<&str> = self.sectors.range(first..first + count).map(|(_, text)| &**text).collect();
+        Some(texts.join(" "))
     }
 
-    pub(super) fn flush(&mut self) -> bool {
+    fn flush(&mut self) -> bool {
         if matches!(self.fault, DiskFault::Errors(Failing::Flushes | Failing::All)) {
             return false;
         }

@@ -20,8 +20,8 @@ fn keeps_the_contract(driver: Driver) {
     let limit = Duration::from_secs(60);
     let definition = |name: &str| guest.savable(run.path(), name);
     let subject = Subject { hypervisor: &libvirt, definition: &definition, limit };
-    check_snapshots(&subject);
     check_disk_faults(&subject, &|name| run.path().join(format!("{name}.qcow2")));
+    check_snapshots(&subject);
     let template = run.path().join("template");
     std::fs::create_dir(&template).unwrap();
     check_templates(&subject, &template);
