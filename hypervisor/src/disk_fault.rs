@@ -63,7 +63,8 @@ pub enum Failing {
     Reads,
     /// Writes, of zeros too. A flush goes on, and keeps what was written before.
     Writes,
-    /// Flushes: what was written may never be kept.
+    /// Flushes, once something has been written since they began to fail: what was written may never be
+    /// kept.
     Flushes,
     /// All of them.
     All,

@@ -269,8 +269,8 @@ pub trait Machine: Send {
     /// or torn into sectors of 512 bytes of which some survive, as [`Survival`](crate::Survival) says of
     /// this seed. What was flushed is there.
     ///
-    /// Between the last request that counts and the end the disk answers nothing, so that the guest can
-    /// tell nobody of a write that is not in the record.
+    /// From the last write that counts to the end no read or write ends any more, so that the guest can
+    /// tell nobody of one that is lost without its being unflushed.
     ///
     /// # Errors
     /// [`Error::WrongState`] where the machine is off already; [`Error::NotVolatile`] where no disk is

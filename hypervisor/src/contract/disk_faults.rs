@@ -87,7 +87,7 @@ pub fn a_machine_goes_back_to_a_healthy_disk(subject: &Subject<'_>, disk: DiskOf
     subject.boot(&mut *machine);
     subject.ask(&mut *machine, "keep 8 first", "kept");
     let healthy = machine.save().expect("a running machine can be saved");
-    set(&mut *machine, &file, DiskFault::Errors(Failing::Writes));
+    set(&mut *machine, &file, DiskFault::Errors(Failing::All));
     let failing = machine.save().expect("a machine whose disk fails can be saved");
     subject.ask(&mut *machine, "keep 8 never", "not kept");
     set(&mut *machine, &file, DiskFault::Healthy);

@@ -5,9 +5,11 @@
 //! machine has its disk as ever, and what is lost is decided once its process is gone: the disk goes
 //! back to that snapshot, and the record is written to it as far as it survives.
 //!
-//! Before the process is killed, the device is moved to a node that answers nothing. That waits for
-//! the requests that are under way, so that the record ends whole, and from then on the guest learns of
-//! no write or flush that is not in it.
+//! Before the process is killed, the device is moved to another filter above the record, through which
+//! reads and writes take forever. That waits for the requests that are under way, so that no write is
+//! half in the record. Flushes go on, since QEMU has nowhere to hold them: it ends a flush by itself
+//! where nothing has been written to a node. Above the record each is in it before the guest learns of
+//! it, in a sector that is written whole or not at all.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -23,8 +25,9 @@ use super::snapshots::qemu_img;
 use super::write_log;
 use crate::{Lost, Snapshot, Survival};
 
-/// How long requests to the node that answers nothing would take, in nanoseconds: a year.
-const NEVER: u64 = 365 * 24 * 3600 * 1_000_000_000;
+/// How much is read, in bytes, of a disk that may do one a second, so that it does nothing for most of
+/// a day.
+const DEBT: u64 = 1 << 16;
 
 /// The record of what is written to a disk.
 #[derive(Debug)]
@@ -94,17 +97,15 @@ impl Record {
     }
 }
 
-/// A volatile disk whose record has ended, though its machine still lives.
+/// A volatile disk that writes nothing any more, though its machine still lives.
 #[derive(Debug)]
 pub(super) struct Losing {
     pub(super) disk: PathBuf,
     size: u64,
     record: Record,
-    /// How much of it counts: what QEMU adds as it ends does not.
-    length: u64,
 }
 
-/// Has all volatile disks answer nothing any more.
+/// Has no volatile disk end another read or write.
 pub(super) fn silence(
     faults: &mut DiskFaults,
     monitor: &Monitor<'_>,
@@ -114,31 +115,36 @@ pub(super) fn silence(
         (0..count).map(|_| faults.filter("silent")).collect()
     };
     // All of them before the first record is taken, since a failure leaves the machine alive.
-    let silenced = faults.volatile().zip(names).map(|(disk, name)| {
+    let silenced = faults.volatile().zip(names).try_for_each(|(disk, name)| {
         silence_one(disk, monitor, &name).map_err(|message| (disk.file.clone(), message))
     });
-    let silenced: Result<Vec<u64>, _> = silenced.collect();
-    if silenced.is_err() {
+    if let Err(failed) = silenced {
         for disk in faults.volatile() {
             // What fails here has failed before, and that is told.
             let _ = disk.attach(monitor);
         }
+        return Err(failed);
     }
-    let lengths = silenced?;
-    let losing = faults.volatile().zip(lengths).filter_map(|(disk, length)| {
+    let losing = faults.volatile().filter_map(|disk| {
         let record = disk.record.take()?;
-        Some(Losing { disk: disk.file.clone(), size: disk.size, record, length })
+        Some(Losing { disk: disk.file.clone(), size: disk.size, record })
     });
     Ok(losing.collect())
 }
 
-fn silence_one(disk: &Disk, monitor: &Monitor<'_>, name: &str) -> Result<u64, String> {
-    let arguments = json!({ "driver": "null-co", "node-name": name, "size": disk.size, "latency-ns": NEVER });
-    monitor.execute("blockdev-add", &arguments)?;
-    disk.attach_to(monitor, name)?;
-    let log = disk.record.as_ref().map_or(Path::new(""), |record| &record.log);
-    let metadata = std::fs::metadata(log);
-    metadata.map(|log| log.len()).map_err(|error| format!("its record {} is gone: {error}", log.display()))
+fn silence_one(disk: &Disk, monitor: &Monitor<'_>, name: &str) -> Result<(), String> {
+    let Some(record) = &disk.record else { return Ok(()) };
+    let group = format!("{name}-group");
+    let limits = json!({ "qom-type": "throttle-group", "id": group, "limits": { "bps-total": 1 } });
+    monitor.execute("object-add", &limits)?;
+    let filter = json!({
+        "driver": "throttle", "node-name": name, "throttle-group": group, "file": record.filter,
+    });
+    monitor.execute("blockdev-add", &filter)?;
+    // The first request is free, and who comes next pays for it.
+    let read = format!("qemu-io {name} \"read -q 0 {}\"", disk.size.min(DEBT));
+    monitor.execute("human-monitor-command", &json!({ "command-line": read }))?;
+    disk.attach_to(monitor, name)
 }
 
 impl Losing {
@@ -147,7 +153,8 @@ impl Losing {
         let log = &self.record.log;
         let open = File::open(log);
         let mut file = open.map_err(|error| format!("its record {} is gone: {error}", log.display()))?;
-        let entries = write_log::read(&mut file, self.length, self.size / write_log::SECTOR)
+        let length = file.metadata().map_err(|error| format!("its record cannot be read: {error}"))?.len();
+        let entries = write_log::read(&mut file, length, self.size / write_log::SECTOR)
             .map_err(|error| error.to_string())?;
         let replay = Replay::after(&entries, Survival::new(seed));
         qemu_img("-a", self.record.baseline.tag(), &self.disk)?;

@@ -69,6 +69,11 @@ while read -r word rest <&3; do
     recall) echo $(dd if=/dev/vda bs=512 count=1 2>/dev/null) >&3 ;;
     put) put "$rest" && echo "put" >&3 ;;
     keep) if put "$rest" fsync,; then echo "kept" >&3; else echo "not kept" >&3; fi ;;
+    count)
+        # Keeps 1, 2, 3 … in a block, says each once it is kept, and leaves writes unflushed in between.
+        i=1
+        while put "$rest $i" fsync, && echo $i >&3; do put "$((rest + 1)) $i" && i=$((i + 1)); done 2>/dev/null
+        ;;
     get)
         if text=$(dd if=/dev/vda bs=4096 skip="$rest" count=1); then
             # Each sector's text, with one blank between two.
