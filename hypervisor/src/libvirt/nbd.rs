@@ -6,13 +6,15 @@
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::program;
 
 /// How long the server may take to begin, to answer, and to end.
 const LIMIT: Duration = Duration::from_secs(60);
+/// How long a server that has hung up may take to end.
+const ENDS: Duration = Duration::from_secs(5);
 /// How soon it is tried again whether the server has begun, or ended.
 const AGAIN: Duration = Duration::from_millis(2);
 
@@ -67,7 +69,8 @@ impl Client {
         let mut stream = server.connect()?;
         stream.set_read_timeout(Some(LIMIT))?;
         stream.set_write_timeout(Some(LIMIT))?;
-        shake_hands(&mut stream)?;
+        // It listens before it has opened the disk, and hangs up where it cannot.
+        shake_hands(&mut stream).map_err(|error| server.reason(error))?;
         Ok(Self { stream, server, requests: 0 })
     }
 
@@ -82,14 +85,10 @@ impl Client {
         self.request(FLUSH, 0, &[])?;
         self.reply()?;
         self.request(DISCONNECT, 0, &[])?;
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            match self.server.process.try_wait()? {
-                Some(status) if status.success() => return Ok(()),
-                Some(_) => return Err(self.server.failure()),
-                None if Instant::now() < deadline => std::thread::sleep(AGAIN),
-                None => return Err(io::Error::new(io::ErrorKind::TimedOut, "qemu-nbd does not end")),
-            }
+        match self.server.wait(LIMIT)? {
+            Some(status) if status.success() => Ok(()),
+            Some(_) => Err(self.server.failure()),
+            None => Err(io::Error::new(io::ErrorKind::TimedOut, "qemu-nbd does not end")),
         }
     }
 
@@ -133,6 +132,25 @@ impl Server {
                 Err(error) if Instant::now() >= deadline => return Err(error),
                 Err(_) => std::thread::sleep(AGAIN),
             }
+        }
+    }
+
+    /// How it ended, if it did so in time.
+    fn wait(&mut self, limit: Duration) -> io::Result<Option<ExitStatus>> {
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.process.try_wait()? {
+                None if Instant::now() < deadline => std::thread::sleep(AGAIN),
+                status => return Ok(status),
+            }
+        }
+    }
+
+    /// Why the connection failed: what a server that hangs up says, as soon as it has ended.
+    fn reason(&mut self, error: io::Error) -> io::Error {
+        match self.wait(ENDS) {
+            Ok(Some(_)) => self.failure(),
+            _ => error,
         }
     }
 
