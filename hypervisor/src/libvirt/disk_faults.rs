@@ -192,13 +192,19 @@ impl Disk {
     ) -> Result<(), String> {
         let fault = self.fault;
         self.set(monitor, DiskFault::Healthy, String::new())?;
+        let recorded = self.record_anew(monitor, machine, filter);
+        let again = self.set(monitor, fault, failing);
+        recorded.and(again)
+    }
+
+    /// Begins a record of a healthy disk, in place of another.
+    fn record_anew(&mut self, monitor: &Monitor<'_>, machine: &str, filter: String) -> Result<(), String> {
         if let Some(record) = self.record.take() {
             self.attach(monitor)?;
             record.end(monitor, &self.node)?;
         }
         self.record = Some(Record::begin(monitor, machine, self, filter)?);
-        self.attach(monitor)?;
-        self.set(monitor, fault, failing)
+        self.attach(monitor)
     }
 }
 
