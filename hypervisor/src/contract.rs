@@ -27,6 +27,9 @@
 //! | `flood` | says more than 256 KiB on its console, then `flooded` on the control port |
 //! | `remember TEXT` | writes `TEXT` through to its scratch disk, then says `remembered` |
 //! | `recall` | says what the scratch disk remembers |
+//! | `put N WORD` | writes `WORD` to each of the 8 sectors of block N of its scratch disk, in one request and without a flush, then says `put` |
+//! | `keep N WORD` | does the same and has the disk flush, then says `kept`, or `not kept` where either fails |
+//! | `get N` | says the words in the sectors of block N of its scratch disk, in order, or `not got` |
 //! | `note TEXT` | keeps `TEXT` in memory, then says `noted` |
 //! | `read` | says what it has kept in memory |
 //! | `panic` | lets its kernel panic |
@@ -34,12 +37,20 @@
 //!
 //! It powers itself off when its power button is pressed, too.
 
+mod disk_faults;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::boot::{BootError, Booted, boot, boot_from, make_template, resume};
 use crate::machine::{Definition, Event, Hypervisor, Machine, State, Transition};
-use crate::{Error, Snapshot};
+use crate::{DiskFault, Error, Snapshot};
+
+pub use disk_faults::{
+    a_disk_that_is_not_volatile_loses_nothing, a_machine_goes_back_to_a_healthy_disk,
+    a_new_life_begins_with_a_healthy_disk, check_disk_faults, errors_reach_the_guest_and_go_away,
+    what_was_flushed_survives_and_the_rest_as_the_seed_says,
+};
 
 /// How long nothing must come from a guest before it counts as silent.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -635,6 +646,11 @@ fn expect_refusal(machine: &mut dyn Machine, transition: Transition, expected: S
         Transition::Send => machine.send("say anything"),
         Transition::Save => machine.save().map(drop),
         Transition::SaveTemplate => machine.save_template(Path::new("/nonexistent")),
+        Transition::ChangeDisk => {
+            let volatile = machine.set_volatile(Path::new("/nonexistent"));
+            assert!(matches!(volatile, Err(Error::WrongState { .. })), "{volatile:?}");
+            machine.set_disk_fault(Path::new("/nonexistent"), DiskFault::Healthy)
+        }
         Transition::Revert => unreachable!("any state permits it"),
     };
     match result {

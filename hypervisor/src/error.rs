@@ -283,6 +283,54 @@ pub enum Error {
         /// What qemu-img said.
         message: String,
     },
+    /// The backend has no disks that fail.
+    #[error("could not have a disk of machine {machine} fail: its hypervisor cannot do that")]
+    NoDiskFaults {
+        /// The machine.
+        machine: String,
+    },
+    /// The machine writes to no disk with this file.
+    #[error("machine {machine} writes to no disk {}: its disks are {known}", .disk.display())]
+    NoSuchDisk {
+        /// The machine.
+        machine: String,
+        /// The file that was given.
+        disk: PathBuf,
+        /// The files of the disks that it writes to.
+        known: String,
+    },
+    /// A disk would be absurdly slow or fast.
+    #[error("a disk cannot do {rate} {unit} a second: give {lowest} to {highest}")]
+    DiskRate {
+        /// The rate that was given.
+        rate: u64,
+        /// Bytes or operations.
+        unit: &'static str,
+        /// The lowest that can be given.
+        lowest: u64,
+        /// The highest that can be given.
+        highest: u64,
+    },
+    /// A disk could not be made to fail, or to stop failing.
+    #[error("could not {action} disk {} of machine {machine}: {message}", .disk.display())]
+    DiskFault {
+        /// What was tried.
+        action: &'static str,
+        /// The machine.
+        machine: String,
+        /// The disk's file.
+        disk: PathBuf,
+        /// Why not.
+        message: String,
+    },
+    /// The machine has no disk that a power cut could lose anything of.
+    #[error(
+        "could not cut the power of machine {machine} such that it loses writes: none of its disks is volatile in this life, so make one so first"
+    )]
+    NotVolatile {
+        /// The machine.
+        machine: String,
+    },
     /// There is no room for what machines are to begin from, or to be put back to.
     #[error(
         "the file system of {} has no room for a snapshot of {mebibytes} MiB: make room there, or set {variable} to a directory on another",

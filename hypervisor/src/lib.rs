@@ -12,6 +12,7 @@
 //! - [`TemplateCache`]: what machines begin from instead of booting, kept between runs;
 //! - [`switch`]: the network between machines;
 //! - [`fabric`]: a switch of our own for that, which cuts, delays, loses and captures frames;
+//! - [`disk_fault`]: disks that are slow or fail, and power cuts that lose what was not flushed;
 //! - [`disk`], [`loopback`], [`accelerator`]: what a machine's definition is made with;
 //! - [`simulated`]: a backend in memory, and [`contract`]: what every backend has to do;
 //! - [`guest_ports`]: our ends of a machine's console and control port, which backends share.
@@ -20,6 +21,8 @@ pub mod boot;
 mod console;
 pub mod contract;
 pub mod disk;
+pub mod disk_fault;
+mod draws;
 mod error;
 pub mod fabric;
 pub mod guest_ports;
@@ -30,6 +33,7 @@ mod program;
 pub mod run;
 pub mod simulated;
 mod snapshot;
+mod survival;
 pub mod switch;
 mod template_cache;
 
@@ -38,6 +42,7 @@ use std::path::PathBuf;
 pub use accelerator::{Accelerator, Choice};
 pub use boot::{BootError, Booted, Patience, boot, boot_as, boot_from, make_template, resume};
 pub use disk::create_overlay;
+pub use disk_fault::{DiskFault, Failing, Lost, Slowness};
 pub use error::{Error, SOCKET_PATH_MAX};
 pub use fabric::{Fabric, FabricConfig};
 pub use guest_ports::GuestPorts;
@@ -47,6 +52,7 @@ pub use machine::{Definition, Endpoints, Event, Hypervisor, Machine, State, Tran
 pub use run::{Access, Report, RunDirectory, clean};
 pub use simulated::{Behaviour, Simulated};
 pub use snapshot::Snapshot;
+pub use survival::{Survival, Survives};
 pub use switch::Switch;
 pub use template_cache::{Template, TemplateCache};
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::check_socket_path;
-use crate::{Error, Snapshot};
+use crate::{DiskFault, Error, Lost, Snapshot};
 
 /// Something that machines can be defined in: a libvirt connection, a program that starts
 /// processes, a simulation.
@@ -231,6 +231,56 @@ pub trait Machine: Send {
         Err(Error::NoSnapshots { machine: self.name().to_owned() })
     }
 
+    /// From now on, until another takes its place or the life ends, this is wrong with the disk that
+    /// has this file in the definition. Requests that are under way are waited for. A new life begins
+    /// healthy, and a machine that is reverted is so, whatever was wrong with it when it was saved.
+    ///
+    /// The guest has to see errors: a hypervisor that stops a machine instead has to be told, under
+    /// libvirt by `error_policy='report'` on the disk's `<driver>`.
+    ///
+    /// A backend that cannot do so has what is here: it refuses.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] unless the machine is running or suspended, [`Error::NoDiskFaults`] where
+    /// the backend has none, [`Error::NoSuchDisk`], and [`Error::DiskFault`] with what the hypervisor
+    /// said or what the definition lacks. The disk is as it was after any of them.
+    fn set_disk_fault(&mut self, _disk: &Path, _fault: DiskFault) -> Result<(), Error> {
+        Transition::ChangeDisk.check(self.name(), self.state())?;
+        Err(Error::NoDiskFaults { machine: self.name().to_owned() })
+    }
+
+    /// Gives the disk a volatile cache for the rest of the life: what is on it now is kept, and of what
+    /// the guest writes from now on everything that it flushes, while the rest is at the mercy of
+    /// [`Machine::power_cut_losing`]. Any other end of the life loses nothing. A second call begins
+    /// anew: it keeps all that was written so far, and gives back the room that the record of it took.
+    ///
+    /// A disk may write back what it holds at any time. This one does when the machine is suspended or
+    /// saved and when what is wrong with the disk changes, and at no other time.
+    ///
+    /// # Errors
+    /// As for [`Machine::set_disk_fault`].
+    fn set_volatile(&mut self, _disk: &Path) -> Result<(), Error> {
+        Transition::ChangeDisk.check(self.name(), self.state())?;
+        Err(Error::NoDiskFaults { machine: self.name().to_owned() })
+    }
+
+    /// Ends the life as [`Machine::power_cut`] does, and has each volatile disk lose what it may: the
+    /// writes since the guest's last flush that ended are dropped, kept though an earlier one is not,
+    /// or torn into sectors of 512 bytes of which some survive, as [`Survival`](crate::Survival) says of
+    /// this seed. What was flushed is there.
+    ///
+    /// From the last write that counts to the end no read or write ends any more, so that the guest can
+    /// tell nobody of one that is lost without its being unflushed.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] where the machine is off already; [`Error::NotVolatile`] where no disk is
+    /// volatile, and the machine goes on; [`Error::DiskFault`] where the disk could not be made what it
+    /// would be, which leaves it in no state to be used.
+    fn power_cut_losing(&mut self, _seed: u64) -> Result<Lost, Error> {
+        Transition::PowerCut.check(self.name(), self.state())?;
+        Err(Error::NotVolatile { machine: self.name().to_owned() })
+    }
+
     /// Ends the life, if there is one, and forgets the machine; its name is free afterwards.
     ///
     /// # Errors
@@ -299,11 +349,13 @@ pub enum Transition {
     Revert,
     /// [`Machine::save_template`].
     SaveTemplate,
+    /// [`Machine::set_disk_fault`] and [`Machine::set_volatile`].
+    ChangeDisk,
 }
 
 impl Transition {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Start,
         Self::PowerCut,
         Self::ShutDown,
@@ -313,6 +365,7 @@ impl Transition {
         Self::Save,
         Self::Revert,
         Self::SaveTemplate,
+        Self::ChangeDisk,
     ];
 
     /// Whether a machine in `state` takes this request.
@@ -323,7 +376,9 @@ impl Transition {
             Self::PowerCut => state != State::Off,
             Self::ShutDown | Self::Suspend => state == State::Running,
             Self::Resume => state == State::Suspended,
-            Self::Send | Self::SaveTemplate => matches!(state, State::Running | State::Suspended),
+            Self::Send | Self::SaveTemplate | Self::ChangeDisk => {
+                matches!(state, State::Running | State::Suspended)
+            }
             Self::Save => state != State::Crashed,
             Self::Revert => true,
         }
@@ -354,6 +409,7 @@ impl fmt::Display for Transition {
             Self::Save => "save",
             Self::Revert => "revert",
             Self::SaveTemplate => "save as a template",
+            Self::ChangeDisk => "change a disk of",
         })
     }
 }

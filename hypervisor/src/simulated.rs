@@ -1,8 +1,12 @@
 //! Machines that exist in memory only, for tests of what is built on top of the traits.
 //!
 //! A simulated machine keeps the whole contract, plays the guest of the
-//! [contract suite](crate::contract), and can be told to misbehave. It makes no file, no process
-//! and no socket.
+//! [contract suite](crate::contract), and can be told to misbehave. It has one disk, which every file
+//! stands for, and makes no file, no process and no socket.
+
+mod disk;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
@@ -11,7 +15,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::machine::{Definition, Event, Hypervisor, Machine, State, Transition};
-use crate::{Error, Snapshot};
+use crate::{DiskFault, Error, Lost, Snapshot};
+use disk::Disk;
 
 /// How much of a console is kept, in bytes.
 const KEPT: usize = 256 * 1024;
@@ -104,7 +109,7 @@ struct SimulatedMachine {
 #[derive(Clone, Debug, Default)]
 struct Guest {
     /// What it remembers beyond its life.
-    disk: String,
+    disk: Disk,
     /// What it remembers in this life.
     note: String,
     identified: bool,
@@ -192,11 +197,10 @@ impl SimulatedMachine {
                 (0..KEPT / 8).for_each(|_| self.print("flooding the console"));
                 self.say("flooded");
             }
-            "remember" => {
-                self.guest.disk = rest.to_owned();
-                self.say("remembered");
+            "remember" | "recall" | "put" | "keep" | "get" => {
+                let answer = self.guest.disk.obey(word, rest);
+                self.say(answer);
             }
-            "recall" => self.say(self.guest.disk.clone()),
             "note" => {
                 self.guest.note = rest.to_owned();
                 self.say("noted");
@@ -232,6 +236,7 @@ impl Machine for SimulatedMachine {
         self.console.clear();
         self.said.clear();
         self.held.clear();
+        self.guest.disk.heal();
         self.guest.identified = false;
         self.guest.note.clear();
         self.guest.mute = matches!(behaviour, Behaviour::NeverReady | Behaviour::Mute | Behaviour::Fails(_));
@@ -268,6 +273,7 @@ impl Machine for SimulatedMachine {
 
     fn suspend(&mut self) -> Result<(), Error> {
         Transition::Suspend.check(&self.name, self.state)?;
+        self.guest.disk.write_back();
         self.state = State::Suspended;
         Ok(())
     }
@@ -315,6 +321,7 @@ impl Machine for SimulatedMachine {
     fn save(&mut self) -> Result<Snapshot, Error> {
         Transition::Save.check(&self.name, self.state)?;
         let snapshot = Snapshot::new(&self.name);
+        self.guest.disk.write_back();
         self.saved.push((snapshot.clone(), self.guest.clone(), self.state == State::Off));
         Ok(snapshot)
     }
@@ -322,6 +329,7 @@ impl Machine for SimulatedMachine {
     fn revert(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
         let (_, guest, was_off) = &self.saved[self.find(snapshot)?];
         (self.guest, self.state) = (guest.clone(), if *was_off { State::Off } else { State::Suspended });
+        self.guest.disk.heal();
         self.console.clear();
         self.said.clear();
         self.held.clear();
@@ -359,11 +367,32 @@ impl Machine for SimulatedMachine {
         };
         // The disk is its own.
         self.guest = Guest { disk: self.guest.disk.clone(), ..template };
+        self.guest.disk.heal();
         self.console.clear();
         self.said.clear();
         self.held.clear();
         self.state = State::Suspended;
         Ok(())
+    }
+
+    fn set_disk_fault(&mut self, _disk: &Path, fault: DiskFault) -> Result<(), Error> {
+        Transition::ChangeDisk.check(&self.name, self.state)?;
+        self.guest.disk.set(fault);
+        Ok(())
+    }
+
+    fn set_volatile(&mut self, _disk: &Path) -> Result<(), Error> {
+        Transition::ChangeDisk.check(&self.name, self.state)?;
+        self.guest.disk.make_volatile();
+        Ok(())
+    }
+
+    fn power_cut_losing(&mut self, seed: u64) -> Result<Lost, Error> {
+        Transition::PowerCut.check(&self.name, self.state)?;
+        let lost = self.guest.disk.lose(seed);
+        let lost = lost.ok_or_else(|| Error::NotVolatile { machine: self.name.clone() })?;
+        self.end();
+        Ok(lost)
     }
 
     fn undefine(self: Box<Self>) -> Result<(), Error> {
@@ -373,102 +402,4 @@ impl Machine for SimulatedMachine {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::boot::{BootError, Patience, boot};
-    use crate::contract::{Subject, check, check_snapshots, check_templates};
-    use crate::machine::Endpoints;
-    use std::path::Path;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    fn definition(name: &str) -> Definition {
-        let endpoints = Endpoints::new(Path::new("/nonexistent"), name).unwrap();
-        Definition { name: name.to_owned(), xml: String::new(), endpoints }
-    }
-
-    #[test]
-    fn keeps_the_contract() {
-        let simulated = Simulated::new();
-        let limit = Duration::from_secs(5);
-        let subject = Subject { hypervisor: &simulated, definition: &definition, limit };
-        check(&subject);
-        check_snapshots(&subject);
-        check_templates(&subject, Path::new("/nonexistent/template"));
-    }
-
-    #[test]
-    fn misbehaves_as_told() {
-        let simulated = Simulated::new();
-        let mut machine = simulated.define(&definition("m")).unwrap();
-        let mut outcome = |behaviour| {
-            simulated.behave("m", behaviour);
-            let outcome = boot(&mut *machine, "end\n", Duration::from_millis(50));
-            let _ = machine.power_cut();
-            outcome.map(|booted| booted.message).map_err(|error| error.to_string())
-        };
-        let start = "\n    simulated machine begins";
-        let refusal = Behaviour::RefusesToStart("no memory".to_owned());
-        assert_eq!(outcome(refusal).unwrap_err(), "could not start machine m: no memory");
-        assert_eq!(
-            outcome(Behaviour::PortTaken).unwrap_err(),
-            "could not start machine m since a port that it forwards is taken: choose another port (simulated)"
-        );
-        assert_eq!(
-            outcome(Behaviour::Panics).unwrap_err(),
-            format!("the kernel of machine m panicked: {PANIC}; the end of its console:{start}\n    {PANIC}")
-        );
-        assert_eq!(
-            outcome(Behaviour::NeverReady).unwrap_err(),
-            format!(
-                "machine m was not ready after 50ms; its guest has its identity and is not done with it; the end of its console:{start}"
-            )
-        );
-        assert_eq!(
-            outcome(Behaviour::Mute).unwrap_err(),
-            format!(
-                "machine m was not ready after 50ms; its guest never spoke on the control port; the end of its console:{start}"
-            )
-        );
-        assert_eq!(
-            outcome(Behaviour::Fails("no disk".to_owned())).unwrap_err(),
-            format!("the guest of machine m could not get ready: no disk; the end of its console:{start}")
-        );
-        assert_eq!(
-            outcome(Behaviour::Ends).unwrap_err(),
-            format!("machine m ended before it was ready; the end of its console:{start}")
-        );
-        assert_eq!(outcome(Behaviour::Ready).unwrap(), "");
-    }
-
-    #[test]
-    fn who_is_told_to_stop_waits_no_longer() {
-        let simulated = Simulated::new();
-        simulated.behave("m", Behaviour::Mute);
-        let mut machine = simulated.define(&definition("m")).unwrap();
-        let stop = AtomicBool::new(false);
-        let error = std::thread::scope(|scope| {
-            // It would be a minute otherwise.
-            let patience = Patience::until(&stop, Duration::from_secs(60));
-            let waits = scope.spawn(move || boot(&mut *machine, "end\n", patience).unwrap_err());
-            stop.store(true, Ordering::SeqCst);
-            waits.join().unwrap()
-        });
-        assert!(matches!(error, BootError::Stopped { .. }), "{error}");
-        assert_eq!(error.to_string(), "machine m was not waited for: the run was asked to stop");
-    }
-
-    #[test]
-    fn another_version_is_told() {
-        let mut machine = Simulated::new().define(&definition("m")).unwrap();
-        machine.start().unwrap();
-        machine.next_event(Instant::now());
-        machine.send("end").unwrap();
-        machine.next_event(Instant::now());
-        machine.send("say hello 2").unwrap();
-        let error = boot(&mut *machine, "end\n", Duration::from_secs(1)).unwrap_err();
-        assert!(matches!(error, BootError::Version { .. }), "{error}");
-    }
 }

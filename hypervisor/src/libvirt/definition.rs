@@ -126,6 +126,28 @@ pub(super) fn written_disks(xml: &str) -> Result<Vec<PathBuf>, String> {
     written.map(file).collect()
 }
 
+/// Refuses a disk with this file whose errors do not reach the guest: on `errors` of any kind, or on
+/// those alone that say that there is no room, on which QEMU stops the machine unless it is told.
+pub(super) fn check_errors_reach_guest(xml: &str, file: &Path, is_full: bool) -> Result<(), String> {
+    let document = Document::parse(xml).map_err(|error| format!("it is not XML: {error}"))?;
+    let has_file = |disk: &Node<'_, '_>| {
+        let mut sources = disk.children().filter(|child| child.has_tag_name("source"));
+        sources.any(|source| source.attribute("file").map(Path::new) == Some(file))
+    };
+    let disk = document.descendants().find(|node| node.has_tag_name("disk") && has_file(node));
+    let driver = disk.and_then(|disk| disk.children().find(|child| child.has_tag_name("driver")));
+    let policy = |name| driver.and_then(|driver| driver.attribute(name));
+    let writes = policy("error_policy");
+    let reads = policy("rerror_policy").or(writes);
+    let hides = |policy| matches!(policy, Some("stop" | "ignore"));
+    if hides(writes) || hides(reads) || is_full && writes != Some("report") {
+        return Err(
+            "its errors would not reach the guest: give its <driver> error_policy='report'".to_owned()
+        );
+    }
+    Ok(())
+}
+
 /// The same definition with more arguments for QEMU, behind those that it has.
 pub(super) fn with_arguments(xml: &str, arguments: &[String]) -> Result<String, String> {
     if arguments.is_empty() {
@@ -202,6 +224,29 @@ mod tests {
         assert_eq!(of(&[root.clone(), disk("qcow2", "/a", "")]), Ok(vec![PathBuf::from("/a")]));
         let error = of(&[root, disk("qcow2", "/a", ""), disk("raw", "/b", "")]).unwrap_err();
         assert_eq!(error, "its disk /b is no qcow2, which alone can hold snapshots");
+    }
+
+    #[test]
+    fn errors_reach_a_guest_whose_disk_reports_them() {
+        let check = |policy: &str, is_full| {
+            let disk = format!("<disk><driver {policy}/><source file='/a'/></disk>");
+            let xml = format!("<domain><disk><driver/><source file='/b'/></disk>{disk}</domain>");
+            check_errors_reach_guest(&xml, Path::new("/a"), is_full)
+        };
+        for (policy, errors, full) in [
+            ("", true, false),
+            ("error_policy='report'", true, true),
+            ("error_policy='enospace'", true, false),
+            ("error_policy='stop'", false, false),
+            ("error_policy='stop' rerror_policy='report'", false, false),
+            ("error_policy='report' rerror_policy='ignore'", false, false),
+        ] {
+            assert_eq!(
+                (check(policy, false).is_ok(), check(policy, true).is_ok()),
+                (errors, full),
+                "{policy}"
+            );
+        }
     }
 
     #[test]

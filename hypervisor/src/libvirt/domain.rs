@@ -8,13 +8,15 @@ use virt::domain::Domain;
 use virt::error::{Error as VirtError, ErrorNumber};
 use virt::sys;
 
+use super::disk_faults::DiskFaults;
+use super::monitor::Monitor;
 use super::reaper::{Adoption, Reaper};
 use super::snapshots::{Kept, NotSaved, Snapshots};
 use super::templates::{self, Memory, Transfer};
-use super::{Session, definition, message};
+use super::{Session, definition, is_about_a_namesake, is_about_a_port, message};
 use crate::guest_ports::GuestPorts;
 use crate::machine::{Definition, Event, Machine, State, Transition};
-use crate::{Error, Snapshot};
+use crate::{DiskFault, Error, Lost, Snapshot};
 
 /// How long a machine that has started may take to connect its ports, which QEMU does before it
 /// answers libvirt at all.
@@ -29,20 +31,21 @@ const AGAIN: Duration = Duration::from_millis(10);
 /// A machine defined over a libvirt connection.
 #[derive(Debug)]
 pub(super) struct LibvirtMachine {
-    life: Option<Life>,
+    pub(super) life: Option<Life>,
     /// What libvirt calls it.
     domain: String,
-    definition: Definition,
-    snapshots: Snapshots,
+    pub(super) definition: Definition,
+    pub(super) snapshots: Snapshots,
     session: Arc<Session>,
 }
 
 #[derive(Debug)]
-struct Life {
-    domain: Domain,
+pub(super) struct Life {
+    pub(super) domain: Domain,
     ports: GuestPorts,
     reaper: Option<Reaper>,
-    suspended: bool,
+    pub(super) suspended: bool,
+    pub(super) faults: DiskFaults,
     /// Whether its memory is called as that of a template.
     is_named: bool,
     /// Where it is to be kept as a template.
@@ -142,7 +145,8 @@ impl LibvirtMachine {
         let connected = ports.wait_connected(CONNECTS);
         let reaper = reaper.or_else(|| ports.process().and_then(Reaper::of_process));
         let is_named = memory.is_named();
-        self.life = Some(Life { domain, ports, reaper, suspended, is_named, template: None });
+        let faults = DiskFaults::default();
+        self.life = Some(Life { domain, ports, reaper, suspended, faults, is_named, template: None });
         if connected.is_err() {
             self.end(action)?;
         }
@@ -173,6 +177,11 @@ impl LibvirtMachine {
         if !in_place {
             let memory = if is_named { Memory::Named } else { Memory::Usual };
             self.begin(Transition::Revert, true, memory)?;
+        }
+        let Some(life) = &mut self.life else { return Ok(()) };
+        if in_place {
+            let healed = life.faults.heal(&Monitor(&life.domain));
+            healed.map_err(|message| self.not_done(Transition::Revert, message))?;
         }
         let Some(life) = &self.life else { return Ok(()) };
         let loaded = self.snapshots.load(&life.domain, snapshot);
@@ -228,7 +237,7 @@ impl LibvirtMachine {
     }
 
     /// The life that permits this, or the error that says why there is none.
-    fn life(&mut self, transition: Transition) -> Result<&mut Life, Error> {
+    pub(super) fn life(&mut self, transition: Transition) -> Result<&mut Life, Error> {
         let state = self.state();
         transition.check(&self.definition.name, state)?;
         let machine = &self.definition.name;
@@ -240,7 +249,7 @@ impl LibvirtMachine {
     }
 
     /// Ends the domain of this life, whatever it is doing, until libvirt has let go of it.
-    fn end(&mut self, action: Transition) -> Result<(), Error> {
+    pub(super) fn end(&mut self, action: Transition) -> Result<(), Error> {
         let Some(life) = &mut self.life else { return Ok(()) };
         if let Some(reaper) = life.reaper.take() {
             reaper.kill(life.ports.process().as_deref());
@@ -254,28 +263,12 @@ impl LibvirtMachine {
             Err(error) => return Err(self.refused(action, &error)),
         }
         if life.ports.wait_ended(Instant::now() + ENDS) {
+            life.faults.remove();
             Ok(())
         } else {
             Err(Error::Limit { action, machine: self.definition.name.clone(), limit: ENDS })
         }
     }
-}
-
-/// Whether QEMU could not have a port that it was to forward.
-fn is_about_a_port(message: &str) -> bool {
-    message.contains("Could not set up host forwarding rule") || message.contains("Address already in use")
-}
-
-/// Whether libvirt still had a domain of this name or uuid.
-fn is_about_a_namesake(message: &str) -> bool {
-    [
-        "already exists with uuid",
-        "is already being started",
-        "is already active as",
-        "is already being removed",
-    ]
-    .iter()
-    .any(|words| message.contains(words))
 }
 
 impl Machine for LibvirtMachine {
@@ -413,6 +406,18 @@ impl Machine for LibvirtMachine {
             self.end(Transition::Start)?;
         }
         taken
+    }
+
+    fn set_disk_fault(&mut self, disk: &Path, fault: DiskFault) -> Result<(), Error> {
+        self.change_disk(disk, fault)
+    }
+
+    fn set_volatile(&mut self, disk: &Path) -> Result<(), Error> {
+        self.make_volatile(disk)
+    }
+
+    fn power_cut_losing(&mut self, seed: u64) -> Result<Lost, Error> {
+        self.cut_losing(seed)
     }
 
     fn undefine(mut self: Box<Self>) -> Result<(), Error> {

@@ -6,16 +6,25 @@
 //! - `domain.rs`: one machine;
 //! - `snapshots.rs`, `monitor.rs`: what it was, and how it becomes that again;
 //! - `templates.rs`: what it is, for other machines to begin from;
+//! - `faulty.rs`: a machine whose disks fail;
+//! - `disk_faults.rs`: what is wrong with them, in QEMU;
+//! - `power_cut.rs`, `write_log.rs`, `replay.rs`, `nbd.rs`: what a power cut loses of them;
 //! - `reaper.rs`: what becomes of its process.
 
 mod definition;
+mod disk_faults;
 mod domain;
 mod embedded;
 mod event_loop;
+mod faulty;
 mod monitor;
+mod nbd;
+mod power_cut;
 mod reaper;
+mod replay;
 mod snapshots;
 mod templates;
+mod write_log;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -127,6 +136,23 @@ impl Hypervisor for Libvirt {
 /// What libvirt said, without its own decoration.
 fn message(error: &virt::error::Error) -> String {
     error.message().trim().to_owned()
+}
+
+/// Whether QEMU could not have a port that it was to forward.
+fn is_about_a_port(message: &str) -> bool {
+    message.contains("Could not set up host forwarding rule") || message.contains("Address already in use")
+}
+
+/// Whether libvirt still had a domain of this name or uuid.
+fn is_about_a_namesake(message: &str) -> bool {
+    [
+        "already exists with uuid",
+        "is already being started",
+        "is already active as",
+        "is already being removed",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
 }
 
 /// What helps where a connection fails.

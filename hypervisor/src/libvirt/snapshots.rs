@@ -97,6 +97,11 @@ impl Snapshots {
         Ok(snapshot)
     }
 
+    /// Finds the disks while nothing lies over them. A machine without one is told when it is saved.
+    pub(super) fn find_disks(&mut self, domain: &Domain) {
+        let _ = self.disks(&Monitor(domain));
+    }
+
     fn disks(&mut self, monitor: &Monitor<'_>) -> Result<&Disks, String> {
         match &mut self.disks {
             Some(disks) => Ok(disks),
@@ -108,7 +113,7 @@ impl Snapshots {
     pub(super) fn save_off(&mut self, machine: &str, files: Vec<PathBuf>) -> Result<Snapshot, String> {
         let snapshot = Snapshot::new(machine);
         for (index, file) in files.iter().enumerate() {
-            if let Err(message) = qemu_img("-c", &snapshot, file) {
+            if let Err(message) = qemu_img("-c", snapshot.tag(), file) {
                 files[..index].iter().for_each(|file| remove(&snapshot, file));
                 return Err(message);
             }
@@ -120,7 +125,9 @@ impl Snapshots {
     /// Has the disks of a machine that is off be what they were when it was off.
     pub(super) fn apply(&self, snapshot: &Snapshot) -> Result<(), String> {
         match self.kept(snapshot) {
-            Some(Kept::Off { files }) => files.iter().try_for_each(|file| qemu_img("-a", snapshot, file)),
+            Some(Kept::Off { files }) => {
+                files.iter().try_for_each(|file| qemu_img("-a", snapshot.tag(), file))
+            }
             Some(Kept::On { .. }) | None => Err("it was not off".to_owned()),
         }
     }
@@ -133,7 +140,7 @@ impl Snapshots {
             let arguments = json!({ "tag": snapshot.tag(), "devices": disks.nodes });
             monitor.job("snapshot-delete", "netprop-delete", &arguments)?;
         } else {
-            self.files(snapshot).iter().try_for_each(|file| qemu_img("-d", snapshot, file))?;
+            self.files(snapshot).iter().try_for_each(|file| qemu_img("-d", snapshot.tag(), file))?;
         }
         self.saved.retain(|saved| saved.snapshot != *snapshot);
         Ok(())
@@ -165,15 +172,15 @@ impl Snapshots {
 }
 
 fn remove(snapshot: &Snapshot, file: &Path) {
-    if let Err(error) = qemu_img("-d", snapshot, file) {
+    if let Err(error) = qemu_img("-d", snapshot.tag(), file) {
         tracing::debug!(file = %file.display(), error, "a snapshot stays on its disk");
     }
 }
 
 /// Does something about a snapshot of a disk that no QEMU has in use.
-fn qemu_img(what: &str, snapshot: &Snapshot, file: &Path) -> Result<(), String> {
+pub(super) fn qemu_img(what: &str, tag: &str, file: &Path) -> Result<(), String> {
     let program = program::find("qemu-img", "qemu-utils").map_err(|error| error.to_string())?;
-    let output = Command::new(program).args(["snapshot", "-q", what, snapshot.tag()]).arg(file).output();
+    let output = Command::new(program).args(["snapshot", "-q", what, tag]).arg(file).output();
     let output = output.map_err(|error| format!("qemu-img could not be started: {error}"))?;
     if output.status.success() {
         return Ok(());

@@ -114,7 +114,7 @@ impl Guest {
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
     <disk type='file' device='disk'>
-      <driver name='qemu' type='{format}' cache='unsafe'/>
+      <driver name='qemu' type='{format}' cache='unsafe' error_policy='report'/>
       <source file='{disk}'/>
       <target dev='vda' bus='virtio'/>
     </disk>

@@ -26,6 +26,13 @@ panic() {
     echo c >/proc/sysrq-trigger
 }
 
+# Writes a text to each sector of a block, which is a page: nothing has to be read for that, and the
+# kernel writes it in one request when dd closes the disk. The disk is told to flush with fsync alone.
+put() {
+    for sector in 0 1 2 3 4 5 6 7; do printf '%-512s' "${1#* }"; done |
+        dd of=/dev/vda bs=4096 seek="${1%% *}" iflag=fullblock conv="$2notrunc"
+}
+
 echo "contract guest is up"
 echo "hello 1" >&3
 while read -r word rest <&3; do
@@ -60,6 +67,21 @@ while read -r word rest <&3; do
         echo "remembered" >&3
         ;;
     recall) echo $(dd if=/dev/vda bs=512 count=1 2>/dev/null) >&3 ;;
+    put) put "$rest" && echo "put" >&3 ;;
+    keep) if put "$rest" fsync,; then echo "kept" >&3; else echo "not kept" >&3; fi ;;
+    count)
+        # Keeps 1, 2, 3 … in a block, says each once it is kept, and leaves writes unflushed in between.
+        i=1
+        while put "$rest $i" fsync, && echo $i >&3; do put "$((rest + 1)) $i" && i=$((i + 1)); done 2>/dev/null
+        ;;
+    get)
+        if text=$(dd if=/dev/vda bs=4096 skip="$rest" count=1); then
+            # Each sector's text, with one blank between two.
+            echo $text >&3
+        else
+            echo "not got" >&3
+        fi
+        ;;
     address) ip address add "$rest" dev eth0 && ip link set eth0 up && echo "addressed" >&3 ;;
     ping)
         # An address and how many seconds to wait.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hypervisor::contract::{Subject, check, check_snapshots, check_templates};
+use hypervisor::contract::{Subject, check, check_disk_faults, check_snapshots, check_templates};
 use hypervisor::{Access, ConnectOptions, Driver, Libvirt, RunDirectory};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
@@ -26,6 +26,18 @@ fn keeps_the_contract(driver: Driver) {
     check_templates(&subject, &template);
     let definition = |name: &str| guest.definition(run.path(), name, "");
     check(&Subject { hypervisor: &libvirt, definition: &definition, limit });
+    let left = mentioning(run.path());
+    assert!(left.is_empty(), "machines that are undefined leave no process: {left:?}");
+}
+
+/// Holds a driver to what is said of disks that fail.
+fn disks_fail(driver: Driver) {
+    let Some(guest) = Guest::find() else { return };
+    let run = RunDirectory::create(None, Access::Owner).unwrap();
+    let libvirt = Libvirt::connect(&run, &ConnectOptions { driver, cache: None }).unwrap();
+    let definition = |name: &str| guest.savable(run.path(), name);
+    let subject = Subject { hypervisor: &libvirt, definition: &definition, limit: Duration::from_secs(60) };
+    check_disk_faults(&subject, &|name| run.path().join(format!("{name}.qcow2")));
     let left = mentioning(run.path());
     assert!(left.is_empty(), "machines that are undefined leave no process: {left:?}");
 }
@@ -65,6 +77,22 @@ fn embedded_keeps_the_contract() {
     });
 }
 
+#[test]
+fn embedded_disks_fail() {
+    in_own_process("libvirt_contract::embedded_disks_fail", || disks_fail(Driver::Embedded));
+}
+
+#[test]
+fn session_disks_fail_for_an_ordinary_user() {
+    const NAME: &str = "libvirt_contract::session_disks_fail_for_an_ordinary_user";
+    if is_child(NAME) {
+        return disks_fail(Driver::Uri("qemu:///session".to_owned()));
+    }
+    if has_session() {
+        passes_as_ordinary_user(NAME, true);
+    }
+}
+
 /// `NETPROP_TEST_URI=qemu:///system` holds another driver to the contract; without it there is
 /// nothing to do, since not every host has one. The guest, which `NETPROP_TEST_GUEST` names, and
 /// `NETPROP_RUNTIME_DIR` have to be where that driver's machines get to.
@@ -96,8 +124,16 @@ fn session_keeps_the_contract_for_an_ordinary_user() {
     if is_child(NAME) {
         return keeps_the_contract(Driver::Uri("qemu:///session".to_owned()));
     }
-    if which::which("libvirtd").or_else(|_| which::which("virtqemud")).is_err() {
-        return missing("libvirt's daemon", "apt-get install libvirt-daemon");
+    if has_session() {
+        passes_as_ordinary_user(NAME, true);
     }
-    passes_as_ordinary_user(NAME, true);
+}
+
+/// Whether libvirt can be had as a daemon; false after a loud word.
+fn has_session() -> bool {
+    let has = which::which("libvirtd").or_else(|_| which::which("virtqemud")).is_ok();
+    if !has {
+        missing("libvirt's daemon", "apt-get install libvirt-daemon");
+    }
+    has
 }

@@ -3,6 +3,7 @@
 
 mod accelerator;
 mod bad_input;
+mod disk_faults;
 mod fabric;
 mod guest;
 mod kill;
