@@ -5,8 +5,8 @@
 
 use harness::machines::{Lab, LiveNetwork, MachineSystem};
 use harness::{Case, Config, Event, LaneShape, Observer, Runner, Shape, Silent, Stop, Verdict};
-use model::faults::{Act, Command, Lateness, Links, Percent, Quality, Strain, World};
-use model::{FaultSpec, MachineId, Mebibytes, Model as _, Network};
+use model::faults::{Act, Ailment, Command, Kibibytes, Lateness, Links, Percent, Quality, Strain, World};
+use model::{FaultSpec, FileSystem, MachineId, Mebibytes, Model as _, Network};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 
@@ -94,19 +94,20 @@ fn links_do_what_they_are_told() {
 #[test]
 fn machines_disks_and_clocks_do_what_they_are_told() {
     let Some(lab) = Lab::for_test().unwrap() else { return };
-    for file_system in ["ext4", "xfs", "btrfs"] {
+    for file_system in FileSystem::ALL {
         let mut network = network(&lab, 2);
         for id in network.ids() {
-            network = network.with_changed(&id, |machine| machine.file_system = file_system.parse().unwrap());
+            network = network.with_changed(&id, |machine| machine.file_system = file_system);
         }
         let [a, b] = &ids(&network)[..] else { unreachable!("two machines") };
         let ping = |from: &MachineId, to: &MachineId| Command::Ping { from: from.clone(), to: to.clone() };
         let write = |file, value| Command::Write { machine: a.clone(), file, value };
         let read = |file| Command::Read { machine: a.clone(), file };
         let clock = || Command::AskClock(a.clone());
+        let ail = |ailment| Command::Ail { machine: a.clone(), ailment };
         let serve = |act| Command::Service { machine: a.clone(), act };
         let skew = |seconds| Command::SetClock { machine: a.clone(), seconds };
-        let commands = vec![
+        let mut commands = vec![
             read(0),
             write(0, 1),
             read(0),
@@ -125,36 +126,6 @@ fn machines_disks_and_clocks_do_what_they_are_told() {
             write(0, 5),
             Command::Reboot(a.clone()),
             read(0),
-            clock(),
-            skew(-3600),
-            clock(),
-            Command::Strobe { machine: a.clone(), seconds: 300 },
-            clock(),
-            skew(100_000),
-            clock(),
-            Command::Pause(a.clone()),
-            ping(b, a),
-            Command::Resume(a.clone()),
-            ping(b, a),
-            clock(),
-            Command::AskService(a.clone()),
-            serve(Act::Stop),
-            Command::AskService(a.clone()),
-            serve(Act::Start),
-            Command::AskService(a.clone()),
-            serve(Act::Stop),
-            Command::AskService(a.clone()),
-            serve(Act::Continue),
-            Command::AskService(a.clone()),
-            serve(Act::Kill),
-            Command::AskService(a.clone()),
-            serve(Act::Restart),
-            Command::AskService(a.clone()),
-            Command::Strain { machine: a.clone(), strain: Strain::Processors },
-            Command::Strain { machine: a.clone(), strain: Strain::Memory },
-            ping(b, a),
-            Command::AskService(a.clone()),
-            Command::Relax(a.clone()),
             Command::Fill(a.clone()),
             write(0, 6),
             write(2, 7),
@@ -162,11 +133,59 @@ fn machines_disks_and_clocks_do_what_they_are_told() {
             Command::Free(a.clone()),
             write(2, 8),
             Command::Sync(a.clone()),
+            ail(Ailment::Slow(Kibibytes::new(Kibibytes::LEAST).unwrap())),
+            write(0, 9),
+            Command::Sync(a.clone()),
+            ail(Ailment::Flushes),
+            ail(Ailment::Reads),
+            read(1),
+            ail(Ailment::Writes),
+            write(0, 10),
+            Command::Sync(a.clone()),
+            Command::Mend(a.clone()),
+            read(0),
+            Command::Volatile { machine: a.clone(), seed: 7 },
+            write(1, 11),
             Command::PowerCut(a.clone()),
             Command::Boot(a.clone()),
             read(0),
+            read(1),
             read(2),
         ];
+        if file_system == FileSystem::Ext4 {
+            commands.extend([
+                clock(),
+                skew(-3600),
+                clock(),
+                Command::Strobe { machine: a.clone(), seconds: 300 },
+                clock(),
+                skew(100_000),
+                clock(),
+                Command::Pause(a.clone()),
+                ping(b, a),
+                Command::Resume(a.clone()),
+                ping(b, a),
+                clock(),
+                Command::AskService(a.clone()),
+                serve(Act::Stop),
+                Command::AskService(a.clone()),
+                serve(Act::Start),
+                Command::AskService(a.clone()),
+                serve(Act::Stop),
+                Command::AskService(a.clone()),
+                serve(Act::Continue),
+                Command::AskService(a.clone()),
+                serve(Act::Kill),
+                Command::AskService(a.clone()),
+                serve(Act::Restart),
+                Command::AskService(a.clone()),
+                Command::Strain { machine: a.clone(), strain: Strain::Processors },
+                Command::Strain { machine: a.clone(), strain: Strain::Memory },
+                ping(b, a),
+                Command::AskService(a.clone()),
+                Command::Relax(a.clone()),
+            ]);
+        }
         holds(&lab, network, commands);
     }
 }
@@ -182,11 +201,11 @@ impl Observer for Loud {
     }
 }
 
-/// Cases of `NETPROP_TEST_SEEDS` seeds (2 by default), in sequence and in lanes.
+/// Cases of `NETPROP_TEST_SEEDS` seeds (1 by default), in sequence and in lanes.
 #[test]
 fn generated_cases_hold() {
     let Some(lab) = Lab::for_test().unwrap() else { return };
-    let seeds: u64 = std::env::var("NETPROP_TEST_SEEDS").map_or(2, |seeds| seeds.parse().unwrap());
+    let seeds: u64 = std::env::var("NETPROP_TEST_SEEDS").map_or(1, |seeds| seeds.parse().unwrap());
     let model = specification(&lab, 3);
     let system = MachineSystem::of(&lab);
     let lanes = LaneShape { lanes: 2..=3, commands: 1..=4, percent: 100, ..LaneShape::default() };

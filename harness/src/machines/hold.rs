@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use hypervisor::{Endpoints, State};
+use hypervisor::{DiskFault, Endpoints, State};
 use model::machines::Command;
 use model::{Machine, MachineId};
 use nixgen::Image;
@@ -24,6 +24,15 @@ pub(super) struct Hardware {
     pub(super) image: Image,
     pub(super) endpoints: Endpoints,
     pub(super) start: Start,
+    pub(super) ailing: Ailing,
+}
+
+/// What is wrong with a machine's scratch disk in the life that it has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ailing {
+    /// What decides, should the power be cut, what is lost of what is not flushed.
+    pub(super) volatile: Option<u64>,
+    pub(super) fault: DiskFault,
 }
 
 /// A machine whose power nobody else changes while this is held. Commands over SSH go on.
@@ -71,7 +80,16 @@ impl Held<'_> {
     }
 
     pub(super) fn power_cut(&mut self) -> Result<(), SystemError> {
-        self.during(Power::Ending, |held| Ok(held.hardware.machine.power_cut()?))
+        self.during(Power::Ending, |held| {
+            match std::mem::take(&mut held.hardware.ailing).volatile {
+                Some(seed) => {
+                    let lost = held.hardware.machine.power_cut_losing(seed)?;
+                    tracing::debug!(machine = %held.id, %lost, "a disk has lost what it may");
+                }
+                None => held.hardware.machine.power_cut()?,
+            }
+            Ok(())
+        })
     }
 
     /// Does what changes the power, such that everybody knows of it from its first moment on.

@@ -11,7 +11,7 @@ use model::{Machine, MachineId, Network, Setting};
 use nixgen::{Console, Control, Data, Image, Management, Wiring};
 use remote::Target;
 
-use crate::machines::hold::Hardware;
+use crate::machines::hold::{Ailing, Hardware};
 use crate::machines::identity::{self, NetworkKey};
 use crate::machines::lab::{Lab, Reach};
 use crate::machines::live::Boot;
@@ -152,7 +152,15 @@ impl<'lab> Shared<'lab> {
         let definition = Definition { name: machine.id.to_string(), xml, endpoints: endpoints.clone() };
         let defined = self.lab.hypervisor.define(&definition)?;
         let start = Start::default();
-        Ok(Hardware { machine: defined, address, image, endpoints, scratch, start })
+        Ok(Hardware {
+            machine: defined,
+            address,
+            image,
+            endpoints,
+            scratch,
+            start,
+            ailing: Ailing::default(),
+        })
     }
 
     /// Boots a machine; where it does not and none like it ever did, that is no answer.

@@ -147,7 +147,11 @@ impl SimulatedWorld {
             Command::AskService(id) => {
                 return Ok(Response::Service(self.services.get(id).copied().unwrap_or_default()));
             }
-            Command::Strain { .. } | Command::Relax(_) => {}
+            Command::Volatile { .. }
+            | Command::Ail { .. }
+            | Command::Mend(_)
+            | Command::Strain { .. }
+            | Command::Relax(_) => {}
             Command::AskClock(id) => {
                 return Ok(Response::Time { ahead: self.ahead.get(id).copied().unwrap_or_default() });
             }

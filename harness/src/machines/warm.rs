@@ -6,7 +6,7 @@ use std::thread;
 use hypervisor::{BootError, Booted, Error, Snapshot, State, resume};
 use model::{Machine, MachineId, Network};
 
-use crate::machines::hold::{Hardware, Held};
+use crate::machines::hold::{Ailing, Hardware, Held};
 use crate::machines::identity;
 use crate::machines::live::{Boot, LiveNetwork, join};
 use crate::machines::shared::{Begun, Shared};
@@ -78,6 +78,7 @@ impl Shared<'_> {
         machine: &Machine,
         hardware: &mut Hardware,
     ) -> Result<Boot, SystemError> {
+        hardware.ailing = Ailing::default();
         if hardware.start.disk == Disk::Stale {
             match self.put_back(hardware) {
                 Ok(booted) => return Ok(Boot::Ready(booted.ready)),
@@ -228,6 +229,7 @@ fn revert(hardware: &mut Hardware) -> Result<(), Error> {
 /// Has the machine be what it was when this was saved: suspended, or off.
 fn revert_to(hardware: &mut Hardware, saved: &Snapshot) -> Result<(), Error> {
     hardware.machine.revert(saved)?;
+    hardware.ailing = Ailing::default();
     hardware.start.disk = Disk::Used;
     Ok(())
 }

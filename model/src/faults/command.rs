@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::disk::Found;
+use super::disk::{Ailment, Found};
 use super::links::{Links, Quality};
 use super::service::{Act, Service, Strain};
 use super::world::World;
@@ -62,6 +62,23 @@ pub enum Command {
         /// Which file.
         file: u8,
     },
+    /// Have a machine's disk lose, of what is not flushed when its power is cut, what a number decides:
+    /// writes are dropped, overtaken or torn. It is so until then.
+    Volatile {
+        /// Whose.
+        machine: MachineId,
+        /// Decides what is lost.
+        seed: u32,
+    },
+    /// Have something be wrong with a machine's disk, until it is mended or the machine is off.
+    Ail {
+        /// Whose.
+        machine: MachineId,
+        /// What is wrong.
+        ailment: Ailment,
+    },
+    /// Have nothing be wrong with a machine's disk. A file system that has given up stays so.
+    Mend(MachineId),
     /// Take up all room on a machine's scratch disk.
     Fill(MachineId),
     /// Give the room back that was taken up.
@@ -120,6 +137,9 @@ impl Command {
             Self::Write { .. } => "Write",
             Self::Sync(_) => "Sync",
             Self::Read { .. } => "Read",
+            Self::Volatile { .. } => "Volatile",
+            Self::Ail { .. } => "Ail",
+            Self::Mend(_) => "Mend",
             Self::Fill(_) => "Fill",
             Self::Free(_) => "Free",
             Self::SetClock { .. } => "SetClock",
@@ -130,6 +150,11 @@ impl Command {
             Self::Strain { .. } => "Strain",
             Self::Relax(_) => "Relax",
         }
+    }
+
+    /// Whether it asks the file system of a scratch disk for something.
+    pub(super) fn is_of_disk(&self) -> bool {
+        matches!(self, Self::Write { .. } | Self::Sync(_) | Self::Read { .. } | Self::Fill(_) | Self::Free(_))
     }
 
     /// The machine on which a program is run for it, which has to be on and to go on for that.
@@ -177,7 +202,12 @@ impl Command {
                 Err(format!("{id} is not paused"))
             }
             Self::Resume(id) => on(id),
-            Self::ShutDown(id) | Self::Reboot(id) | Self::Pause(id) => usable(id),
+            Self::ShutDown(id)
+            | Self::Reboot(id)
+            | Self::Pause(id)
+            | Self::Volatile { machine: id, .. }
+            | Self::Ail { machine: id, .. }
+            | Self::Mend(id) => usable(id),
             Self::Ping { from, to } => known(to).and(usable(from)),
             Self::Cut(links) => all_known(links),
             Self::Worsen { links, quality } => {
@@ -224,7 +254,10 @@ impl fmt::Display for Command {
             | Self::Free(id)
             | Self::AskClock(id)
             | Self::AskService(id)
+            | Self::Mend(id)
             | Self::Relax(id) => write!(f, "{verb} {id}"),
+            Self::Volatile { machine, seed } => write!(f, "{verb} disk of {machine} (seed {seed})"),
+            Self::Ail { machine, ailment } => write!(f, "{verb} disk of {machine}: {ailment}"),
             Self::Service { machine, act } => write!(f, "{verb} of {machine}: {act}"),
             Self::Strain { machine, strain } => write!(f, "{verb} {machine}: {strain}"),
             Self::Ping { from, to } => write!(f, "{verb} {from} -> {to}"),

@@ -50,6 +50,85 @@ impl Default for File {
     }
 }
 
+/// What is wrong with a disk.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ailment {
+    /// It does so few kibibytes a second.
+    Slow(Kibibytes),
+    /// Reads fail.
+    Reads,
+    /// Writes fail.
+    Writes,
+    /// Flushes fail.
+    Flushes,
+    /// Everything fails.
+    All,
+}
+
+impl Ailment {
+    /// Whether something fails that the file system asks for: it may give up for good then.
+    #[must_use]
+    pub fn breaks(self) -> bool {
+        !matches!(self, Self::Slow(_))
+    }
+}
+
+impl fmt::Display for Ailment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Slow(rate) => write!(f, "{} KiB/s", rate.get()),
+            Self::Reads => f.write_str("reads fail"),
+            Self::Writes => f.write_str("writes fail"),
+            Self::Flushes => f.write_str("flushes fail"),
+            Self::All => f.write_str("all fails"),
+        }
+    }
+}
+
+/// How much a slow disk does in a second: enough for what is synced here to take seconds at most.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Kibibytes(u32);
+
+impl Kibibytes {
+    /// The least.
+    pub const LEAST: u32 = 256;
+
+    /// So many a second.
+    ///
+    /// # Errors
+    /// [`KibibytesError`] for less than [`Kibibytes::LEAST`].
+    pub fn new(rate: u32) -> Result<Self, KibibytesError> {
+        if rate >= Self::LEAST { Ok(Self(rate)) } else { Err(KibibytesError(rate)) }
+    }
+
+    /// In KiB a second.
+    #[must_use]
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+/// So slow that it cannot be told from standing still.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a disk of {0} KiB/s is too slow: give {least} or more", least = Kibibytes::LEAST)]
+pub struct KibibytesError(u32);
+
+impl TryFrom<u32> for Kibibytes {
+    type Error = KibibytesError;
+
+    fn try_from(rate: u32) -> Result<Self, KibibytesError> {
+        Self::new(rate)
+    }
+}
+
+impl From<Kibibytes> for u32 {
+    fn from(rate: Kibibytes) -> Self {
+        rate.0
+    }
+}
+
 /// A scratch disk that was blank at first.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
@@ -72,6 +151,15 @@ impl Disk {
     /// The power goes: what was not synced may be there or not.
     pub fn power_cut(&mut self) {
         self.0.values_mut().for_each(|file| file.now.append(&mut file.unsynced));
+    }
+
+    /// What a reader may find in a file of a disk that fails: what is in memory may have been given up for
+    /// what is on the disk.
+    #[must_use]
+    pub fn may_hold_failing(&self, file: u8) -> BTreeSet<Found> {
+        let mut file = self.0.get(&file).cloned().unwrap_or_default();
+        file.now.append(&mut file.unsynced);
+        file.now
     }
 
     /// What a reader may find in a file.

@@ -6,6 +6,8 @@
 //!   duplicates or reorders frames, is answered: it is waited for longer than all delays.
 //! - A file that was written and not synced is found after a power cut as it was, as it was before, or
 //!   empty: file systems promise no order between a name and its content. Once it was read it stays so.
+//! - What is written to a disk that has failed, or was synced to it since, may be kept or not, and a reader
+//!   may be told of an error: file systems give up until they are mounted anew. What was synced before is kept.
 //! - A write to a full disk may find room all the same: file systems keep some back.
 //! - A clock may be read a moment before or after the host's: [`CLOCK_TOLERANCE`] seconds are allowed.
 
@@ -30,7 +32,7 @@ mod service;
 mod world;
 
 pub use command::{Command, Response};
-pub use disk::{Disk, Found};
+pub use disk::{Ailment, Disk, Found, Kibibytes, KibibytesError};
 pub use links::{Lateness, LatenessError, Links, Percent, PercentError, Quality, Way};
 pub use service::{Act, Service, Strain};
 pub use world::{Reach, Why, World};
@@ -85,6 +87,12 @@ fn quality() -> impl Strategy<Value = Quality> {
         percent(60).prop_map(Quality::Corrupting),
         (64..1000_u32).prop_map(|kilobits| Quality::Narrow { kilobits }),
     ]
+}
+
+fn ailment() -> impl Strategy<Value = Ailment> {
+    let slow = (Kibibytes::LEAST..4096).prop_filter_map("a rate", |rate| Kibibytes::new(rate).ok());
+    let failing = vec![Ailment::Reads, Ailment::Writes, Ailment::Flushes, Ailment::All];
+    prop_oneof![slow.prop_map(Ailment::Slow), select(failing)]
 }
 
 /// Seconds by which a clock is set: few enough to look right, or many.
@@ -161,6 +169,13 @@ impl Model for FaultSpec {
             .or(if_any(&usable, 6), || {
                 (which(&usable), FILES).prop_map(|(machine, file)| Command::Read { machine, file })
             })
+            .or(if_any(&usable, 2), || {
+                (which(&usable), any::<u32>()).prop_map(|(machine, seed)| Command::Volatile { machine, seed })
+            })
+            .or(if_any(&usable, 2), || {
+                (which(&usable), ailment()).prop_map(|(machine, ailment)| Command::Ail { machine, ailment })
+            })
+            .or(if_any(&usable, 1), || which(&usable).prop_map(Command::Mend))
             .or(if_any(&roomy, 1), || which(&roomy).prop_map(Command::Fill))
             .or(if_any(&full, 3), || which(&full).prop_map(Command::Free))
             .or(if_any(&usable, 2), || {
@@ -208,14 +223,10 @@ impl Model for FaultSpec {
                 world.network = world.network.with_running(id, false);
             }
             Command::ShutDown(id) => {
-                world.disk(id).sync();
-                world.loses_memory(id);
+                world.shuts_down(id);
                 world.network = world.network.with_running(id, false);
             }
-            Command::Reboot(id) => {
-                world.disk(id).sync();
-                world.loses_memory(id);
-            }
+            Command::Reboot(id) => world.shuts_down(id),
             Command::Pause(id) => drop(world.paused.insert(id.clone())),
             Command::Resume(id) => drop(world.paused.remove(id)),
             Command::Cut(links) => world.cut.extend(links.ways(&world.network.ids())),
@@ -228,14 +239,22 @@ impl Model for FaultSpec {
                 world.worse.clear();
             }
             Command::Write { machine, file, value } => world.disk(machine).write(*file, *value),
-            Command::Sync(id) => world.disk(id).sync(),
+            Command::Sync(id) => world.syncs(id),
+            Command::Volatile { .. } | Command::Mend(_) => {}
+            Command::Ail { machine, ailment } if ailment.breaks() => {
+                world.failed.insert(machine.clone());
+            }
+            Command::Ail { .. } => {}
             Command::Fill(id) => {
-                world.disk(id).sync();
+                world.syncs(id);
                 world.full.insert(id.clone());
             }
             Command::Free(id) => {
-                world.disk(id).sync();
-                world.full.remove(id);
+                world.syncs(id);
+                // Of a disk that has failed it may come back.
+                if !world.failed.contains(id) {
+                    world.full.remove(id);
+                }
             }
             Command::SetClock { machine, seconds } => {
                 *world.ahead.entry(machine.clone()).or_default() += i64::from(*seconds);
@@ -260,15 +279,24 @@ impl Model for FaultSpec {
         match (command, response) {
             (Command::Read { machine, file }, Response::Found(found)) => {
                 let mut world = world.clone();
-                world.disk(machine).was_read(*file, found);
+                // Of a disk that fails, another reader may find something else.
+                if !world.failed.contains(machine) {
+                    world.disk(machine).was_read(*file, found);
+                }
                 world
             }
-            (Command::Write { .. }, Response::NoRoom) => world.clone(),
+            (Command::Write { .. }, Response::NoRoom | Response::Failed(_)) => world.clone(),
             _ => self.next_state(world, command),
         }
     }
 
     fn post_condition(&self, world: &World, command: &Command, response: &Response) -> bool {
+        if command.is_of_disk()
+            && let (Some(id), Response::Failed(_) | Response::NoRoom) = (command.runs_on(), response)
+            && world.failed.contains(id)
+        {
+            return true;
+        }
         match command {
             Command::Ping { from, to } => match (world.reach(from, to), response) {
                 (Reach::Answered, Response::Pinged { answered }) => *answered,
@@ -279,9 +307,8 @@ impl Model for FaultSpec {
             Command::Write { machine, .. } => {
                 *response == Response::Done || *response == Response::NoRoom && world.full.contains(machine)
             }
-            Command::Read { machine, file } => match (world.disks.get(machine), response) {
-                (Some(disk), Response::Found(found)) => disk.allows(*file, found),
-                (None, response) => *response == Response::Found(Found::Absent),
+            Command::Read { machine, file } => match response {
+                Response::Found(found) => world.may_hold(machine, *file).contains(found),
                 _ => false,
             },
             Command::SetClock { .. } | Command::Strobe { .. } => {
@@ -318,8 +345,9 @@ impl Model for FaultSpec {
                 "done, or no room on the disk".to_owned()
             }
             Command::Read { machine, file } => {
-                let disk = world.disks.get(machine).cloned().unwrap_or_default();
-                let may: Vec<_> = disk.may_hold(*file).iter().map(Found::to_string).collect();
+                let may = world.may_hold(machine, *file);
+                let mut may: Vec<_> = may.iter().map(Found::to_string).collect();
+                may.extend(world.failed.contains(machine).then(|| "an error".to_owned()));
                 may.join(", or ")
             }
             Command::SetClock { .. } | Command::Strobe { .. } => {
@@ -365,6 +393,7 @@ impl Model for FaultSpec {
                 parts.push(format!("file {file} of {id}: {}", may.join(" or ")));
             }
         }
+        parts.extend(world.failed.iter().map(|id| format!("disk of {id} failed")));
         parts.extend(world.full.iter().map(|id| format!("disk of {id} full")));
         parts.extend(world.services.iter().map(|(id, service)| format!("service of {id} {service}")));
         parts.extend(world.ahead.iter().map(|(id, ahead)| format!("clock of {id} {ahead} s ahead")));
@@ -382,6 +411,7 @@ impl Model for FaultSpec {
         commands.extend(world.paused.iter().cloned().map(Command::Resume));
         let off = ids.iter().filter(|id| !world.network.is_running(id));
         commands.extend(off.cloned().map(Command::Boot));
+        commands.extend(world.failed.iter().cloned().map(Command::Reboot));
         let neighbours = ids.iter().zip(ids.iter().cycle().skip(1));
         commands.extend(neighbours.map(|(from, to)| Command::Ping { from: from.clone(), to: to.clone() }));
         for (machine, disk) in &world.disks {

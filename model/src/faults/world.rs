@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::disk::Disk;
+use super::disk::{Disk, Found};
 use super::links::{Quality, Way};
 use super::service::Service;
 use crate::machine::MachineId;
@@ -32,9 +32,13 @@ pub struct World {
     /// What was written to scratch disks.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub disks: BTreeMap<MachineId, Disk>,
-    /// Scratch disks that have no room left.
+    /// Scratch disks that may have no room left.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub full: BTreeSet<MachineId>,
+    /// Machines whose disk has failed since they were booted, whether it does still: their file systems may
+    /// have given up, and nothing that is written is sure to be kept.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub failed: BTreeSet<MachineId>,
     /// What services do that are not down.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub services: BTreeMap<MachineId, Service>,
@@ -77,6 +81,7 @@ impl From<Network> for World {
             worse: BTreeSet::new(),
             disks: BTreeMap::new(),
             full: BTreeSet::new(),
+            failed: BTreeSet::new(),
             services: BTreeMap::new(),
             ahead: BTreeMap::new(),
         }
@@ -130,10 +135,37 @@ impl World {
         self.disks.entry(id.clone()).or_default()
     }
 
+    /// All that was written to a machine's disk is on it, unless that has failed.
+    pub(super) fn syncs(&mut self, id: &MachineId) {
+        if !self.failed.contains(id) {
+            self.disk(id).sync();
+        }
+    }
+
+    /// A machine shuts down in order, and unmounts its disk.
+    pub(super) fn shuts_down(&mut self, id: &MachineId) {
+        let has_failed = self.failed.contains(id);
+        let disk = self.disk(id);
+        if has_failed {
+            disk.power_cut()
+        } else {
+            disk.sync()
+        }
+        self.loses_memory(id);
+    }
+
+    /// What a reader of a file may find.
+    #[must_use]
+    pub fn may_hold(&self, id: &MachineId, file: u8) -> BTreeSet<Found> {
+        let disk = self.disks.get(id).cloned().unwrap_or_default();
+        if self.failed.contains(id) { disk.may_hold_failing(file) } else { disk.may_hold(file) }
+    }
+
     /// A machine's memory is gone: its clock is set as it boots, and it goes on when it does.
     pub(super) fn loses_memory(&mut self, id: &MachineId) {
         self.paused.remove(id);
         self.ahead.remove(id);
+        self.failed.remove(id);
         self.services.remove(id);
     }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use model::faults::Response;
+use hypervisor::{DiskFault, Failing, Slowness};
+use model::faults::{Ailment, Response};
 use model::{MachineId, Outcome};
 use remote::{Command, Ending, Output};
 
@@ -31,6 +32,18 @@ sync";
 
 /// Gives all of that back.
 pub(super) const FREE: &str = "rm -f /scratch/.netprop-fill.* && sync";
+
+/// What is wrong with a disk, as the hypervisor knows it.
+pub(super) fn fault(ailment: Ailment) -> Result<DiskFault, SystemError> {
+    let wrong = |error| SystemError::WrongUse(Box::new(error));
+    Ok(match ailment {
+        Ailment::Slow(rate) => DiskFault::Slow(Slowness::bytes(u64::from(rate.get()) << 10).map_err(wrong)?),
+        Ailment::Reads => DiskFault::Errors(Failing::Reads),
+        Ailment::Writes => DiskFault::Errors(Failing::Writes),
+        Ailment::Flushes => DiskFault::Errors(Failing::Flushes),
+        Ailment::All => DiskFault::Errors(Failing::All),
+    })
+}
 
 /// Writes a value to a file, such that a reader finds it or what was there before.
 pub(super) fn write(

@@ -1,5 +1,6 @@
 //! The commands of [`FaultSpec`] on real machines.
 
+use hypervisor::DiskFault;
 use hypervisor::fabric::{Effect, Pairs, Probability, Rule};
 use model::faults::{Command, Found, Quality, Response, Way, World};
 use model::{FaultSpec, MachineId, Network, Outcome, machines};
@@ -77,6 +78,16 @@ pub fn give(live: &LiveNetwork<'_>, command: &Command) -> Result<Outcome<Respons
         Command::Write { machine, file, value } => disk::write(live, machine, *file, *value),
         Command::Sync(id) => disk::run(live, id, disk::SYNC),
         Command::Read { machine, file } => disk::read(live, machine, *file),
+        Command::Volatile { machine, seed } => {
+            with(live, machine, command, |held| held.set_volatile(u64::from(*seed)).map(|()| Response::Done))
+        }
+        Command::Ail { machine, ailment } => {
+            let fault = disk::fault(*ailment)?;
+            with(live, machine, command, |held| held.set_disk_fault(fault).map(|()| Response::Done))
+        }
+        Command::Mend(id) => {
+            with(live, id, command, |held| held.set_disk_fault(DiskFault::Healthy).map(|()| Response::Done))
+        }
         Command::Fill(id) => disk::run(live, id, disk::FILL),
         Command::Free(id) => disk::run(live, id, disk::FREE),
         Command::Service { machine, act } => service::act(live, machine, *act),

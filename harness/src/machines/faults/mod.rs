@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hypervisor::Fabric;
 use hypervisor::fabric::{Pairs, Rule};
+use hypervisor::{DiskFault, Fabric};
 use model::MachineId;
 
-use crate::machines::hold::Held;
+use crate::machines::hold::{Ailing, Hardware, Held};
 use crate::machines::live::LiveNetwork;
 use crate::machines::status::Power;
 use crate::system::SystemError;
@@ -89,6 +89,23 @@ impl LiveNetwork<'_> {
         self.hold(id)?.resume()
     }
 
+    /// Has a machine's scratch disk lose, should its power be cut before it is off otherwise, of what is not
+    /// flushed then what this seed decides: writes are dropped, overtaken or torn.
+    ///
+    /// # Errors
+    /// [`SystemError`] where it is not on, or the hypervisor cannot.
+    pub fn set_volatile(&self, id: &MachineId, seed: u64) -> Result<(), SystemError> {
+        self.hold(id)?.set_volatile(seed)
+    }
+
+    /// Has this be wrong with a machine's scratch disk, until something else is or the machine is off.
+    ///
+    /// # Errors
+    /// [`SystemError`] where it is not on, or the hypervisor cannot.
+    pub fn set_disk_fault(&self, id: &MachineId, fault: DiskFault) -> Result<(), SystemError> {
+        self.hold(id)?.set_disk_fault(fault)
+    }
+
     /// Presses a machine's power button and waits until it has shut down in order.
     ///
     /// # Errors
@@ -122,6 +139,20 @@ impl LiveNetwork<'_> {
     }
 }
 
+impl Hardware {
+    /// Has its disk be as unsound as that.
+    pub(super) fn ail(&mut self, ailing: Ailing) -> Result<(), hypervisor::Error> {
+        if ailing.volatile.is_some() {
+            self.machine.set_volatile(self.scratch.path())?;
+        }
+        if ailing.fault != self.ailing.fault {
+            self.machine.set_disk_fault(self.scratch.path(), ailing.fault)?;
+        }
+        self.ailing = ailing;
+        Ok(())
+    }
+}
+
 impl Held<'_> {
     pub(super) fn pause(&mut self) -> Result<(), SystemError> {
         self.shared.changes.fetch_add(1, Ordering::SeqCst);
@@ -136,6 +167,21 @@ impl Held<'_> {
         let gone_on = self.shared.go_on(&mut self.hardware);
         self.settle();
         Ok(gone_on.map(drop)?)
+    }
+
+    /// Has its disk lose, should its power be cut in this life, of what is not flushed then what this seed
+    /// decides.
+    pub(super) fn set_volatile(&mut self, seed: u64) -> Result<(), SystemError> {
+        let volatile = Some(seed);
+        let ailing = Ailing { volatile, ..self.hardware.ailing };
+        Ok(self.hardware.ail(ailing)?)
+    }
+
+    pub(super) fn set_disk_fault(&mut self, fault: DiskFault) -> Result<(), SystemError> {
+        let Hardware { machine, scratch, ailing, .. } = &mut *self.hardware;
+        machine.set_disk_fault(scratch.path(), fault)?;
+        ailing.fault = fault;
+        Ok(())
     }
 
     pub(super) fn shut_down(&mut self) -> Result<(), SystemError> {

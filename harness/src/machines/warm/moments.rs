@@ -10,7 +10,7 @@ use hypervisor::{Error, Fabric, Snapshot, State};
 use model::{MachineId, Network};
 
 use super::{Disk, each, on_each, revert_to};
-use crate::machines::hold::{Hardware, Held};
+use crate::machines::hold::{Ailing, Hardware, Held};
 use crate::machines::kept::{Bounds, Kept};
 use crate::machines::live::LiveNetwork;
 use crate::machines::shared::Shared;
@@ -47,7 +47,8 @@ struct Saved {
 
 #[derive(Clone)]
 enum Was {
-    On(Snapshot),
+    /// With its disk as unsound.
+    On(Snapshot, Ailing),
     /// It was off, and its next boot finds what an earlier one has left.
     Off(Snapshot),
     /// It was off, and its next boot is the first in the case.
@@ -57,7 +58,7 @@ enum Was {
 impl Was {
     fn snapshot(&self) -> Option<&Snapshot> {
         match self {
-            Self::On(snapshot) | Self::Off(snapshot) => Some(snapshot),
+            Self::On(snapshot, _) | Self::Off(snapshot) => Some(snapshot),
             Self::New => None,
         }
     }
@@ -92,11 +93,11 @@ impl Shared<'_> {
 
 /// Saves a machine as part of a moment; it stands still, or is off.
 fn save(hardware: &mut Hardware) -> Result<Was, Error> {
-    let Hardware { machine, start, .. } = hardware;
+    let Hardware { machine, start, ailing, .. } = hardware;
     Ok(match (machine.state(), start.disk) {
         (State::Off, Disk::Blank | Disk::Stale) => Was::New,
         (State::Off, Disk::Used) => Was::Off(machine.save()?),
-        _ => Was::On(machine.save()?),
+        _ => Was::On(machine.save()?, *ailing),
     })
 }
 
@@ -206,7 +207,7 @@ impl LiveNetwork<'_> {
             saved.ok_or_else(|| SystemError::infrastructure("it does not keep this moment any more"))?;
         let mut held = self.hold_all(Power::Booting)?;
         let (mut on, mut off): (Vec<_>, Vec<_>) =
-            held.drain(..).partition(|held| matches!(saved.machines.get(held.id), Some(Was::On(_))));
+            held.drain(..).partition(|held| matches!(saved.machines.get(held.id), Some(Was::On(..))));
         // Nobody hears of what they were until the others are what they were.
         for held in &mut off {
             match saved.machines.get(held.id) {
@@ -216,7 +217,10 @@ impl LiveNetwork<'_> {
             held.live.status.settle(Power::Off);
         }
         let reverted = on_each(&mut on, |id, hardware| match saved.machines.get(id) {
-            Some(Was::On(snapshot)) => revert_to(hardware, snapshot),
+            Some(Was::On(snapshot, ailing)) => {
+                revert_to(hardware, snapshot)?;
+                hardware.ail(*ailing)
+            }
             _ => Ok(()),
         });
         reverted.into_iter().collect::<Result<(), _>>()?;
