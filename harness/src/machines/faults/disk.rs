@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use hypervisor::{DiskFault, Failing, Slowness};
-use model::faults::{Ailment, Response};
+use model::faults::{Ailment, Found, Response};
 use model::{MachineId, Outcome};
 use remote::{Command, Ending, Output};
 
-use super::give::found;
 use crate::machines::live::LiveNetwork;
 use crate::system::SystemError;
 
@@ -59,22 +58,35 @@ pub(super) fn write(
     run(live, id, &line)
 }
 
-/// Reads a file: a sign for whether it is there, and its content.
+/// Reads a file. That it is not there is what its reader is told, and nothing else: one that cannot be looked
+/// for may be there.
 pub(super) fn read(
     live: &LiveNetwork<'_>,
     id: &MachineId,
     file: u8,
 ) -> Result<Outcome<Response>, SystemError> {
-    let path = path(file);
-    let line = format!("if [ -e {path} ]; then printf + && cat {path}; else printf -; fi");
-    Ok(match answer(live, id, &line)? {
-        Outcome::Answered(output) => Outcome::Answered(match (&output.ending, found(&output.stdout)) {
-            (Ending::Exited(0), Some(found)) => Response::Found(found),
+    Ok(match answer(live, id, &format!("cat {}", path(file)))? {
+        Outcome::Answered(output) => Outcome::Answered(match output.ending {
+            Ending::Exited(0) => Response::Found(found(&output.stdout)),
+            _ if says(&output, "No such file") => Response::Found(Found::Absent),
             _ => failed(&output),
         }),
         Outcome::Refused(why) => Outcome::Refused(why),
         Outcome::Unknown(why) => Outcome::Unknown(why),
     })
+}
+
+/// What a file holds, by its content.
+fn found(content: &[u8]) -> Found {
+    if content.iter().all(|byte| *byte == 0) {
+        return Found::Blank;
+    }
+    let text = String::from_utf8_lossy(content);
+    text.parse().map_or_else(|_| Found::Damaged(text.chars().take(100).collect()), Found::Value)
+}
+
+fn says(output: &Output, what: &str) -> bool {
+    String::from_utf8_lossy(&output.stderr).contains(what)
 }
 
 /// Runs a line that says nothing where it succeeds.
@@ -86,9 +98,7 @@ pub(super) fn run(
     Ok(match answer(live, id, line)? {
         Outcome::Answered(output) => Outcome::Answered(match output.ending {
             Ending::Exited(0) => Response::Done,
-            _ if String::from_utf8_lossy(&output.stderr).contains("No space left on device") => {
-                Response::NoRoom
-            }
+            _ if says(&output, "No space left on device") => Response::NoRoom,
             _ => failed(&output),
         }),
         Outcome::Refused(why) => Outcome::Refused(why),
@@ -123,4 +133,17 @@ pub(super) fn answer(
         }
         outcome => outcome,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_holds_is_told_apart() {
+        assert_eq!(found(b""), Found::Blank);
+        assert_eq!(found(b"\0\0\0"), Found::Blank);
+        assert_eq!(found(b"4711"), Found::Value(4711));
+        assert_eq!(found(b"47\0"), Found::Damaged("47\0".to_owned()));
+    }
 }

@@ -2,7 +2,7 @@
 
 use hypervisor::DiskFault;
 use hypervisor::fabric::{Effect, Pairs, Probability, Rule};
-use model::faults::{Command, Found, Quality, Response, Way, World};
+use model::faults::{Command, Quality, Response, Way, World};
 use model::{FaultSpec, MachineId, Network, Outcome, machines};
 
 use super::{clock, disk, service};
@@ -169,32 +169,4 @@ fn effect(quality: Quality) -> Result<Effect, hypervisor::Error> {
         Quality::Corrupting(percent) => Effect::corruption(share(percent)?),
         Quality::Narrow { kilobits } => Effect::rate(u64::from(kilobits) * 1000)?,
     })
-}
-
-/// What a file holds, by what a reader printed of it.
-pub(super) fn found(printed: &[u8]) -> Option<Found> {
-    let (first, content) = printed.split_first()?;
-    Some(match first {
-        b'-' => Found::Absent,
-        _ if content.iter().all(|byte| *byte == 0) => Found::Blank,
-        _ => {
-            let text = String::from_utf8_lossy(content);
-            text.parse().map_or_else(|_| Found::Damaged(text.chars().take(100).collect()), Found::Value)
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_reader_printed_is_told_apart() {
-        assert_eq!(found(b"-"), Some(Found::Absent));
-        assert_eq!(found(b"+"), Some(Found::Blank));
-        assert_eq!(found(b"+\0\0\0"), Some(Found::Blank));
-        assert_eq!(found(b"+4711"), Some(Found::Value(4711)));
-        assert_eq!(found(b"+47\0"), Some(Found::Damaged("47\0".to_owned())));
-        assert_eq!(found(b""), None);
-    }
 }
