@@ -58,13 +58,24 @@ impl Replicas {
             network.with_changed(&machine.id, |changed| {
                 changed.packages.extend([self.perl.clone()]);
                 changed.files.insert(PATH.parse().unwrap(), PROGRAM.to_owned());
-                let command = format!("exec {}", words(&all, machine, self.bug, &["serve"]).join(" "));
+                let service = words(&all, machine, self.bug, &["serve"]).join(" ");
+                let command = format!("{}exec {service}", known_addresses(&all, machine));
                 let service = Service { command, ready: Some(READY.to_owned()) };
                 changed.services.insert("register".parse().unwrap(), service);
             })
         };
         all.iter().fold(network, own)
     }
+}
+
+/// What has a kernel know where the other machines are. It would ask, and keep datagrams until it is told:
+/// what was sent to who is cut off would arrive once that is healed.
+fn known_addresses(all: &[Machine], own: &Machine) -> String {
+    let known = |machine: &Machine| {
+        let hardware = harness::nixgen::mac(machine.address);
+        format!("arp -i eth1 -s {} {hardware}; ", machine.address)
+    };
+    all.iter().filter(|machine| machine.id != own.id).map(known).collect()
 }
 
 /// How a machine runs the program.
@@ -80,6 +91,7 @@ fn words(all: &[Machine], own: &Machine, bug: Bug, what: &[&str]) -> Vec<String>
 /// for the last.
 pub(crate) fn client(machine: &Machine, what: &[&str]) -> remote::Command {
     let service = machine.services.values().next().unwrap();
-    let program = service.command.trim_start_matches("exec ").trim_end_matches("serve");
+    let (_, program) = service.command.split_once("exec ").unwrap();
+    let program = program.trim_end_matches("serve");
     remote::Command::from_words(program.split_whitespace().chain(what.iter().copied()))
 }
