@@ -3,8 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::fs;
+
 use harness::machines::{Lab, LiveNetwork, MachineSystem};
 use harness::{Case, Config, Event, LaneShape, Observer, Runner, Shape, Silent, Stop, Verdict};
+use hypervisor::fabric::{Effect, Pairs, Probability, Rule};
 use model::faults::{Act, Ailment, Command, Kibibytes, Lateness, Links, Percent, Quality, Strain, World};
 use model::{FaultSpec, FileSystem, MachineId, Mebibytes, Model as _, Network};
 use proptest::strategy::{Strategy as _, ValueTree as _};
@@ -88,7 +91,48 @@ fn links_do_what_they_are_told() {
         commands.push(Command::Heal);
     }
     commands.extend(all());
-    holds(&lab, network, commands);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("packets.pcapng");
+    lab.capture_into(Some(&file));
+    holds(&lab, network, commands.clone());
+    lab.capture_into(None);
+    // Every command is in it, before the packets that it made; capture files are read in `hypervisor`.
+    let packets = fs::read(&file).unwrap();
+    let is_there = |text: &str| packets.windows(text.len()).any(|part| part == text.as_bytes());
+    for command in commands {
+        assert!(is_there(&command.to_string()), "{command} is not in the capture");
+    }
+}
+
+/// What came of pings that are sent once each, of equal traffic, follows from the seed.
+#[test]
+fn the_same_seed_loses_the_same_frames() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let network = network(&lab, 2);
+    let live = LiveNetwork::create(&lab, &network).unwrap();
+    let [a, b] = network.machines() else { unreachable!("two machines") };
+    let (to, mac) = (b.address, harness::nixgen::mac(b.address));
+    let (back, mac_back) = (a.address, harness::nixgen::mac(a.address));
+    let said = |id: &MachineId, line: &str| {
+        let output = live.run(id, &remote::Command::new(line)).unwrap();
+        String::from_utf8_lossy(&output.stderr).trim().to_owned()
+    };
+    // When addresses are asked for depends on time.
+    said(&a.id, &format!("ip neighbour replace {to} lladdr {mac} dev eth1 nud permanent"));
+    said(&b.id, &format!("ip neighbour replace {back} lladdr {mac_back} dev eth1 nud permanent"));
+    let lossy = Effect::loss(Probability::new(0.3).unwrap());
+    let pairs = || Pairs::between(&[a.id.as_str()], &[b.id.as_str()]);
+    let answered = |seed: u64| {
+        live.fabric().unwrap().reset_to(seed);
+        live.disturb(&[Rule::new(pairs(), lossy)]).unwrap();
+        let said = said(&a.id, &format!("fping -q -C 30 -p 50 -t 2000 {to}"));
+        let times = said.split_once(" : ").unwrap().1.split(' ');
+        times.map(|time| time != "-").collect::<Vec<bool>>()
+    };
+    let (first, again, other) = (answered(1), answered(1), answered(2));
+    assert_eq!(first, again);
+    assert_ne!(first, other);
+    assert!(first.contains(&true) && first.contains(&false), "{first:?}");
 }
 
 #[test]
@@ -239,7 +283,7 @@ fn nothing_of_the_data_network_leaks_over_the_management_network() {
     let (to_b, management) = (b.address.to_string(), "169.254.77.15");
     assert!(reaches(&to_b), "the way is open at first");
     let received = || said(&b.id, "cat /sys/class/net/eth1/statistics/rx_packets").1;
-    live.cut(hypervisor::fabric::Pairs::between(&[a.id.as_str()], &[b.id.as_str()])).unwrap();
+    live.cut(Pairs::between(&[a.id.as_str()], &[b.id.as_str()])).unwrap();
     let before = received();
     assert!(!reaches(&to_b), "what is cut is not reached");
     // There is no way around: no route, by whichever interface, and no neighbour, by whichever address.

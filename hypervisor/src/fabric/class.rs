@@ -6,7 +6,7 @@
 pub enum Class {
     /// The address resolution protocol.
     Arp,
-    /// ICMP, and ICMPv6 with its neighbour discovery.
+    /// ICMP, and ICMPv6 but for its neighbour discovery.
     Icmp,
     /// TCP over IPv4 or IPv6.
     Tcp,
@@ -19,10 +19,13 @@ pub enum Class {
     /// when, so they must not change the numbers of others. There are none where all machines are
     /// [known](super::FabricConfig::addresses) from the start.
     Unlearned,
+    /// ICMPv6 neighbour discovery and router solicitation (RFC 4861): kernels send it when their timers
+    /// say so, so that it must not change the numbers of pings.
+    Neighbours,
 }
 
 /// How many classes there are.
-pub(super) const CLASSES: usize = 6;
+pub(super) const CLASSES: usize = 7;
 
 /// An Ethernet header without tags: two addresses and an `EtherType` (IEEE 802.3).
 pub(super) const HEADER: usize = 14;
@@ -41,7 +44,14 @@ impl Class {
                 0x8100 | 0x88a8 => place += 2,
                 0x0806 => return Self::Arp,
                 0x0800 => break frame.get(place + 9),
-                0x86dd => break frame.get(place + 6),
+                0x86dd => {
+                    // The type is the first byte behind a header of 40.
+                    let is_discovery = matches!(frame.get(place + 40), Some(133..=137));
+                    match frame.get(place + 6) {
+                        Some(58) if is_discovery => return Self::Neighbours,
+                        next => break next,
+                    }
+                }
                 _ => return Self::Other,
             }
         };
@@ -73,6 +83,9 @@ mod tests {
             (ipv4(17), Class::Udp),
             (ipv4(47), Class::Other),
             (ipv6(58), Class::Icmp),
+            ([ipv6(58), vec![128]].concat(), Class::Icmp),
+            ([ipv6(58), vec![133]].concat(), Class::Neighbours),
+            ([ipv6(58), vec![135]].concat(), Class::Neighbours),
             (ipv6(6), Class::Tcp),
             (ipv6(17), Class::Udp),
             (vec![0x88, 0xcc], Class::Other),
