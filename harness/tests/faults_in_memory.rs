@@ -5,8 +5,8 @@
 
 use harness::machines::simulated::SimulatedSystem;
 use harness::machines::simulated_faults::SimulatedWorld;
-use harness::{Config, LaneShape, Runner, Shape, Silent, Stop, Summary, System, SystemError};
-use model::faults::{Command, Found, Links, Response, World};
+use harness::{Case, Config, LaneShape, Runner, Shape, Silent, Stop, Summary, System, SystemError};
+use model::faults::{Command, Found, Links, Quality, Response, Strain, World};
 use model::{FaultSpec, Model as _, NetworkParameters, Outcome};
 
 fn model() -> FaultSpec {
@@ -140,4 +140,37 @@ fn what_a_power_cut_leaves_open_is_narrow() {
     assert!(!allows(Found::Absent) && !allows(Found::Value(3)) && !allows(Found::Damaged("1".to_owned())));
     let read_once = model.next_state_after(&after, &read, &Response::Found(Found::Value(1)));
     assert!(!model.post_condition(&read_once, &read, &Response::Found(Found::Value(2))));
+}
+
+/// What cannot be meant is refused before anything runs, with what is wrong.
+#[test]
+fn a_fault_that_cannot_be_is_refused() {
+    let model = model();
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut world = model::generate_state(&model, &Shape::sequential(0..=0), &mut runner).unwrap();
+    let machine = world.network.ids()[0].clone();
+    world.network = world.network.with_running(&machine, false);
+    let nobody: model::MachineId = "nobody".parse().unwrap();
+    let cut = Command::Cut(Links::Between(machine.clone(), nobody.clone()));
+    let refused = |command: &Command| command.check(&world).unwrap_err();
+    assert_eq!(refused(&cut), "there is no machine nobody");
+    assert_eq!(refused(&Command::Volatile { machine: nobody, seed: 1 }), "there is no machine nobody");
+    for command in [
+        Command::PowerCut(machine.clone()),
+        Command::Pause(machine.clone()),
+        Command::Fill(machine.clone()),
+        Command::SetClock { machine: machine.clone(), seconds: 60 },
+        Command::Strain { machine: machine.clone(), strain: Strain::Memory },
+    ] {
+        assert_eq!(refused(&command), format!("{machine} is off"), "{command}");
+        let case = Case::sequential(world.clone(), vec![command]);
+        let error = case.validate(&model).unwrap_err().to_string();
+        assert!(error.starts_with("command 1 "), "{error}");
+    }
+    let narrow = Command::Worsen { links: Links::All, quality: Quality::Narrow { kilobits: 1 } };
+    assert_eq!(refused(&narrow), "1 kbit/s is too narrow for a ping: give 64 kbit/s or more");
+    assert!(
+        serde_json::from_str::<Command>(r#"{"worsen":{"links":"all","quality":{"lossy":101}}}"#).is_err()
+    );
+    assert!(serde_json::from_str::<Command>(r#"{"ail":{"machine":"a","ailment":{"slow":1}}}"#).is_err());
 }

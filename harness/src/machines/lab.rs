@@ -40,7 +40,7 @@ pub enum Reach {
 /// What the machines of a network are plugged into.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum SwitchChoice {
-    /// A [`Fabric`](hypervisor::Fabric) for each network.
+    /// A [`Fabric`] for each network.
     #[default]
     Fabric,
     /// A `vde_switch` for each network.
