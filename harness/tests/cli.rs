@@ -142,6 +142,39 @@ fn broken_replay_files_are_wrong_use() {
     refused(&place, &["replay", "nowhere.json"], 2, "cannot read replay file nowhere.json");
 }
 
+/// A case of faults on one machine that is off, as a replay file has it.
+fn case_of_faults(commands: &str) -> String {
+    let machine = r#"{"id":"a","uuid":"07070707-0707-0707-0707-070707070707","address":"172.16.2.9","kernel":"6.1","memory":96,"file_system":"ext4","running":false}"#;
+    let seed = "0".repeat(64);
+    format!(
+        r#"{{"format":"netprop-replay","version":1,"specification":"faults","netprop":"0.1.0","seed":"{seed}","smallest":true,
+            "failure":{{"number":1,"expected":"","came":""}},
+            "case":{{"initial":{{"network":{{"machines":[{machine}]}},"seed":7}},"commands":{commands},"lanes":[],"finally":[]}}}}"#
+    )
+}
+
+#[test]
+fn a_recorded_case_of_faults_is_replayed_and_an_impossible_one_refused() {
+    let place = Place::new();
+    let commands = r#"[{"boot":"a"},{"write":{"machine":"a","file":0,"value":8}},{"power_cut":"a"},{"boot":"a"},{"read":{"machine":"a","file":0}}]"#;
+    let file = place.file("case.json", &case_of_faults(commands));
+    let replay = ["replay", "--system", "simulated", file.to_str().unwrap()];
+    let output = place.run(&replay);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let capture = [&replay[..], &["--capture", "packets.pcapng"]].concat();
+    refused(&place, &capture, 2, "nothing goes through the fabric that could be captured");
+    for (commands, said) in [
+        (r#"[{"power_cut":"a"}]"#, "holds an impossible case: command 1"),
+        (r#"[{"cut":{"alone":"nobody"}}]"#, "holds an impossible case: command 1"),
+        (r#"[{"worsen":{"links":"all","quality":{"lossy":101}}}]"#, "101 percent are more than all"),
+        (r#"[{"worsen":{"links":"all","quality":{"slow":{"delay":-1,"jitter":0}}}}]"#, "`-1`"),
+        (r#"[{"explode":"a"}]"#, "unknown variant `explode`"),
+    ] {
+        let file = place.file("impossible.json", &case_of_faults(commands));
+        refused(&place, &["replay", "--system", "simulated", file.to_str().unwrap()], 2, said);
+    }
+}
+
 #[test]
 fn impossible_labs_are_refused_and_leave_nothing() {
     let place = Place::new();

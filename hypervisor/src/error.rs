@@ -267,7 +267,7 @@ pub enum Error {
     },
     /// A fabric cannot be put back to what another one was.
     #[error(
-        "could not put fabric {fabric} back to a state of another one: give a state of a fabric with its seed and its ports"
+        "could not put fabric {fabric} back to a state of another one: give a state of a fabric with its ports"
     )]
     ForeignFabricState {
         /// The fabric.

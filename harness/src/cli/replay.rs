@@ -1,12 +1,13 @@
 //! `netprop replay`: a failing case again, as it was written down.
 
+use std::fs::OpenOptions;
 use std::path::Path;
 
-use super::Fatal;
-use super::args::ReplayOptions;
+use super::args::{ReplayOptions, SystemKind};
 use super::lab::{self, Tested};
 use super::offered::{Offered, SpecificationKind, With};
 use super::run::Session;
+use super::{Fatal, wrong};
 use super::{nixos, parameters};
 use crate::as_test::{Call, Expressions, TestText};
 use crate::config::Config;
@@ -53,6 +54,7 @@ where
         anstream::print!("{}", as_test(&specification, &replay));
         return Ok(Exit::Holds);
     }
+    check_capture(options)?;
     let session = Session::start(&options.output)?;
     match lab::open(&nixos::recall(&options.lab, &settings), &session)? {
         Tested::Simulated(system) => run(&specification, &system, replay, options, &session),
@@ -64,6 +66,21 @@ where
             run(&specification, &MachineSystem::of(&lab), replay, options, &session)
         }
     }
+}
+
+/// Refuses a capture that would not be written, before anything runs.
+fn check_capture(options: &ReplayOptions) -> Result<(), Fatal> {
+    let Some(file) = &options.capture else { return Ok(()) };
+    let is_fabric = options.lab.switch.to_str() == Some("fabric");
+    if options.lab.system == SystemKind::Simulated || !is_fabric {
+        let why = "nothing goes through the fabric that could be captured: leave out --capture, or --system and --switch";
+        return Err(wrong(why));
+    }
+    // What is there already stays until there is something to write.
+    let opened = OpenOptions::new().append(true).create(true).open(file);
+    opened.map(drop).map_err(|error| {
+        wrong(format!("could not make the capture {}: {error}: choose another place", file.display()))
+    })
 }
 
 /// The case as a test for machines of any kind that `Lab::for_test` finds.

@@ -95,12 +95,32 @@ fn frames_that_were_in_flight_have_an_end() {
 
 #[test]
 fn another_fabrics_state_is_refused() {
-    let (one, other) = (Network::new(1, 1), Network::new(2, 1));
-    let error = one.fabric.restore(&other.fabric.state()).unwrap_err();
-    assert!(matches!(error, Error::ForeignFabricState { .. }), "{error}");
+    let one = Network::new(1, 1);
     let config = FabricConfig::new(1, ["a"]);
-    let third = Fabric::start(&one.run, "g", Access::Owner, &config).unwrap();
-    assert!(one.fabric.restore(&third.state()).is_err());
+    let other = Fabric::start(&one.run, "g", Access::Owner, &config).unwrap();
+    let error = one.fabric.restore(&other.state()).unwrap_err();
+    assert!(matches!(error, Error::ForeignFabricState { .. }), "{error}");
+}
+
+#[test]
+fn a_state_brings_its_seed() {
+    let network = Network::new(1, 3);
+    let fabric = &network.fabric;
+    let lost = |seed| {
+        fabric.reset_to(seed);
+        introduce(&network.plugs);
+        let rule = fabric.apply(&[half_lost()]).unwrap();
+        let state = fabric.state();
+        let come = arriving(&network, 0..100);
+        drop(rule);
+        (state, come)
+    };
+    let (first, second) = (lost(1), lost(2));
+    assert_ne!(first.1, second.1);
+    for (state, come) in [first, second] {
+        fabric.restore(&state).unwrap();
+        assert_eq!(arriving(&network, 0..100), come);
+    }
 }
 
 /// Machines that are known from the start are never looked for everywhere, so that which of their
