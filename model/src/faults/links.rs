@@ -282,10 +282,11 @@ mod tests {
     fn what_cannot_be_meant_is_refused_as_it_is_read() {
         let read = |text: &str| serde_json::from_str::<Quality>(text).map_err(|error| error.to_string());
         assert!(read(r#"{"lossy": 100}"#).is_ok());
-        assert_eq!(read(r#"{"lossy": 101}"#).unwrap_err(), "101 percent are more than all: give 0 to 100");
+        let lossy = read(r#"{"lossy": 101}"#).unwrap_err();
+        assert!(lossy.starts_with("101 percent are more than all: give 0 to 100"), "{lossy}");
         assert!(read(r#"{"lossy": -1}"#).unwrap_err().contains("invalid value: integer `-1`"));
         assert!(read(r#"{"slow": {"delay": -5, "jitter": 0}}"#).unwrap_err().contains("`-5`"));
         let late = read(r#"{"slow": {"delay": 5000, "jitter": 0}}"#).unwrap_err();
-        assert_eq!(late, "a delay of 5000 ms is too long: give 0 to 1000");
+        assert!(late.starts_with("a delay of 5000 ms is too long: give 0 to 1000"), "{late}");
     }
 }
