@@ -222,19 +222,8 @@ impl Command {
                     None => Ok(()),
                 }
             }
-            Self::Heal => Ok(()),
-            Self::Write { machine: id, .. }
-            | Self::Sync(id)
-            | Self::Read { machine: id, .. }
-            | Self::SetClock { machine: id, .. }
-            | Self::Strobe { machine: id, .. }
-            | Self::AskClock(id)
-            | Self::Service { machine: id, .. }
-            | Self::AskService(id)
-            | Self::Strain { machine: id, .. }
-            | Self::Relax(id)
-            | Self::Fill(id)
-            | Self::Free(id) => usable(id),
+            // Whatever runs a program needs a machine to run it on; to heal nothing is needed.
+            _ => self.runs_on().map_or(Ok(()), usable),
         }
     }
 }
