@@ -49,8 +49,7 @@ fn a_machine_goes_back_in_the_process_that_it_has() {
         let snapshot = machine.save().unwrap();
         let saved = begin.elapsed();
         let processes = mentioning(run.path());
-        let mut state = None;
-        let mut times = Vec::new();
+        let (mut files, mut sizes, mut times) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..20 {
             ask(&mut *machine, &format!("remember round {round}"), "remembered");
             let begin = Instant::now();
@@ -58,11 +57,15 @@ fn a_machine_goes_back_in_the_process_that_it_has() {
             machine.resume().unwrap();
             ask(&mut *machine, "say back", "back");
             times.push(begin.elapsed());
-            let now = (open_files(), fs::metadata(&disk).unwrap().len() / (1 << 20));
-            let first = *state.get_or_insert(now);
-            // The first rounds take what the disk needs for a second state beside the saved one.
-            assert!(round < 3 || now.0 <= first.0 && now.1 <= first.1 + 2, "{first:?} {now:?}");
+            files.push(open_files());
+            sizes.push(fs::metadata(&disk).unwrap().len() >> 20);
         }
+        // libvirt's own thread writes down at any moment that a machine goes on, and has a file open then:
+        // what is never closed is there in each round that follows.
+        let (early, late) = files.split_at(10);
+        assert!(late.iter().min() <= early.iter().min(), "a file stays open: {files:?}");
+        // The first rounds take what the disk needs for a second state beside the saved one.
+        assert!(sizes[3..].iter().all(|size| *size <= sizes[0] + 2), "the disk grows: {sizes:?} MiB");
         assert_eq!(mentioning(run.path()), processes, "no process comes or goes");
         times.sort();
         eprintln!("saved in {saved:?}, answered after a revert in {:?} (median)", times[10]);
