@@ -4,12 +4,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::time::{Duration, Instant};
 
-use harness::machines::{Lab, LiveNetwork, MachineSystem};
+use harness::machines::{Lab, LiveNetwork, MachineSystem, faults};
 use harness::{Case, Config, Event, LaneShape, Observer, Runner, Shape, Silent, Stop, Verdict};
 use hypervisor::fabric::{Effect, Pairs, Probability, Rule};
-use model::faults::{Act, Ailment, Command, Kibibytes, Lateness, Links, Percent, Quality, Strain, World};
-use model::{FaultSpec, FileSystem, MachineId, Mebibytes, Model as _, Network};
+use model::faults::{
+    Act, Ailment, Command, Drift, Kibibytes, Lateness, Links, Percent, Quality, Response, Strain, World,
+};
+use model::{FaultSpec, FileSystem, MachineId, Mebibytes, Model as _, Network, Outcome};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 
@@ -151,6 +154,7 @@ fn machines_disks_and_clocks_do_what_they_are_told() {
         let ail = |ailment| Command::Ail { machine: a.clone(), ailment };
         let serve = |act| Command::Service { machine: a.clone(), act };
         let skew = |seconds| Command::SetClock { machine: a.clone(), seconds };
+        let drift = |percent| Command::Skew { machine: a.clone(), drift: Drift::new(percent).unwrap() };
         let mut commands = vec![
             read(0),
             write(0, 1),
@@ -205,6 +209,11 @@ fn machines_disks_and_clocks_do_what_they_are_told() {
                 clock(),
                 skew(100_000),
                 clock(),
+                drift(10),
+                clock(),
+                drift(-10),
+                drift(0),
+                clock(),
                 Command::Pause(a.clone()),
                 ping(b, a),
                 Command::Resume(a.clone()),
@@ -231,6 +240,30 @@ fn machines_disks_and_clocks_do_what_they_are_told() {
             ]);
         }
         holds(&lab, network, commands);
+    }
+}
+
+/// A clock gains by a tenth of the time when it is told to, and by none when it is put right.
+#[test]
+fn a_clock_runs_at_the_pace_that_it_is_told() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let network = network(&lab, 1);
+    let live = LiveNetwork::create(&lab, &network).unwrap();
+    let id = &ids(&network)[0];
+    let time = || {
+        let output = live.run(id, &remote::Command::new("echo $EPOCHREALTIME")).unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().parse::<f64>().unwrap()
+    };
+    for percent in [10, -10, 0] {
+        let command = Command::Skew { machine: id.clone(), drift: Drift::new(percent).unwrap() };
+        let outcome = faults::give(&live, &command).unwrap();
+        assert_eq!(outcome, Outcome::Answered(Response::ClockSet { monotonic: true }));
+        // What passes here is time itself: it is what is measured.
+        let (begin, told) = (Instant::now(), time());
+        std::thread::sleep(Duration::from_secs(8));
+        let (took, gone) = (begin.elapsed().as_secs_f64(), time() - told);
+        let gained = 100.0 * (gone / took - 1.0);
+        assert!((gained - f64::from(percent)).abs() < 4.0, "{percent} %: gained {gained} % in {took} s");
     }
 }
 

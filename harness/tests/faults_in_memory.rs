@@ -6,7 +6,7 @@
 use harness::machines::simulated::SimulatedSystem;
 use harness::machines::simulated_faults::SimulatedWorld;
 use harness::{Case, Config, LaneShape, Runner, Shape, Silent, Stop, Summary, System, SystemError};
-use model::faults::{Command, Found, Links, Quality, Response, Strain, World};
+use model::faults::{Command, Drift, Found, Links, Quality, Response, Strain, World};
 use model::{FaultSpec, Model as _, NetworkParameters, Outcome};
 
 fn model() -> FaultSpec {
@@ -114,6 +114,18 @@ fn a_clock_that_does_not_jump_on_resume_is_found() {
         _ => None,
     };
     assert_eq!(smallest(keeps), ("AskClock, Boot".to_owned(), 1));
+}
+
+#[test]
+fn a_clock_that_runs_the_wrong_way_is_found() {
+    let turns = |world: &mut SimulatedWorld, command: &Command| match command {
+        Command::Skew { machine, drift } => {
+            let drift = Drift::new(-drift.percent()).unwrap();
+            Some(world.give(&Command::Skew { machine: machine.clone(), drift }))
+        }
+        _ => None,
+    };
+    assert_eq!(smallest(turns), ("AskClock, Boot, Skew".to_owned(), 1));
 }
 
 /// A reader that finds something in a file that it never wrote, in a state in which anything else may be.

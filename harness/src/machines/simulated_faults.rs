@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use model::faults::{Command, Found, Quality, Response, Service, Way, World};
+use model::faults::{Command, Drift, Found, Quality, Response, Service, Way, World};
 use model::{FaultSpec, MachineId, Outcome};
 
 use crate::lanes::Lanes;
@@ -13,7 +13,8 @@ use crate::system::{System, SystemError};
 /// A network in memory, with what faults have made of it.
 ///
 /// Of what was not synced a power cut takes odd values and leaves even ones. Which pings are lost where
-/// some are is drawn from a seed that follows from the network.
+/// some are is drawn from a seed that follows from the network. A clock that runs wrong gains a second for
+/// each percent whenever it is asked.
 #[derive(Clone, Debug)]
 pub struct SimulatedWorld {
     /// Which machines there are, are on, or stand still.
@@ -24,6 +25,7 @@ pub struct SimulatedWorld {
     files: HashMap<(MachineId, u8), Stored>,
     full: BTreeSet<MachineId>,
     ahead: HashMap<MachineId, i64>,
+    drift: HashMap<MachineId, Drift>,
     services: HashMap<MachineId, Service>,
     chance: u64,
 }
@@ -43,6 +45,7 @@ impl From<&World> for SimulatedWorld {
             files: HashMap::new(),
             full: BTreeSet::new(),
             ahead: HashMap::new(),
+            drift: HashMap::new(),
             services: HashMap::new(),
             chance: world.network.machines().len() as u64,
         }
@@ -83,6 +86,7 @@ impl SimulatedWorld {
         self.world.network = self.world.network.clone().with_running(id, on);
         self.world.paused.remove(id);
         self.ahead.remove(id);
+        self.drift.remove(id);
         self.services.remove(id);
     }
 
@@ -140,6 +144,10 @@ impl SimulatedWorld {
                 return Ok(Response::ClockSet { monotonic: true });
             }
             Command::Strobe { .. } => return Ok(Response::ClockSet { monotonic: true }),
+            Command::Skew { machine, drift } => {
+                self.drift.insert(machine.clone(), *drift);
+                return Ok(Response::ClockSet { monotonic: true });
+            }
             Command::Service { machine, act } => {
                 let service = self.services.entry(machine.clone()).or_default();
                 *service = service.after(*act);
@@ -153,7 +161,10 @@ impl SimulatedWorld {
             | Command::Strain { .. }
             | Command::Relax(_) => {}
             Command::AskClock(id) => {
-                return Ok(Response::Time { ahead: self.ahead.get(id).copied().unwrap_or_default() });
+                let gained = self.drift.get(id).copied().unwrap_or_default().percent();
+                let ahead = self.ahead.entry(id.clone()).or_default();
+                *ahead += i64::from(gained);
+                return Ok(Response::Time { ahead: *ahead });
             }
         }
         Ok(Response::Done)

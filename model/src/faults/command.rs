@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::Drift;
 use super::disk::{Ailment, Found};
 use super::links::{Links, Quality};
 use super::service::{Act, Service, Strain};
@@ -97,6 +98,13 @@ pub enum Command {
         /// By how many seconds.
         seconds: i32,
     },
+    /// Have a machine's clock run fast or slow from now on, until it is told otherwise or the machine is off.
+    Skew {
+        /// Whose.
+        machine: MachineId,
+        /// By how much.
+        drift: Drift,
+    },
     /// Ask a machine for the time.
     AskClock(MachineId),
     /// Do something to a machine's service.
@@ -144,6 +152,7 @@ impl Command {
             Self::Free(_) => "Free",
             Self::SetClock { .. } => "SetClock",
             Self::Strobe { .. } => "Strobe",
+            Self::Skew { .. } => "Skew",
             Self::AskClock(_) => "AskClock",
             Self::Service { .. } => "Service",
             Self::AskService(_) => "AskService",
@@ -169,6 +178,7 @@ impl Command {
             | Self::Free(id)
             | Self::SetClock { machine: id, .. }
             | Self::Strobe { machine: id, .. }
+            | Self::Skew { machine: id, .. }
             | Self::AskClock(id)
             | Self::Service { machine: id, .. }
             | Self::AskService(id)
@@ -258,6 +268,7 @@ impl fmt::Display for Command {
             Self::SetClock { machine, seconds } | Self::Strobe { machine, seconds } => {
                 write!(f, "{verb} {machine} by {seconds} s")
             }
+            Self::Skew { machine, drift } => write!(f, "{verb} {machine}: {drift}"),
         }
     }
 }

@@ -10,6 +10,7 @@
 //!   may be told of an error: file systems give up until they are mounted anew. What was synced before is kept.
 //! - A write to a full disk may find room all the same: file systems keep some back.
 //! - A clock may be read a moment before or after the host's: [`CLOCK_TOLERANCE`] seconds are allowed.
+//! - A clock that has run fast may be ahead by any more, and one that has run slow behind: a model has no time.
 
 use std::borrow::Cow;
 
@@ -25,12 +26,14 @@ use crate::network::Network;
 use crate::specification::{Model, plainer_states};
 use crate::weighted::weighted;
 
+mod clock;
 mod command;
 mod disk;
 mod links;
 mod service;
 mod world;
 
+pub use clock::{Drift, DriftError, Pace};
 pub use command::{Command, Response};
 pub use disk::{Ailment, Disk, Found, Kibibytes, KibibytesError};
 pub use links::{Lateness, LatenessError, Links, Percent, PercentError, Quality, Way};
@@ -98,6 +101,11 @@ fn ailment() -> impl Strategy<Value = Ailment> {
 /// Seconds by which a clock is set: few enough to look right, or many.
 fn seconds() -> impl Strategy<Value = i32> {
     prop_oneof![30..600, -600..-29, 86_400..1_000_000, -1_000_000..-86_399]
+}
+
+/// A clock that runs fast or slow, or is put right.
+fn drift() -> impl Strategy<Value = Drift> {
+    (-Drift::MOST..=Drift::MOST).prop_filter_map("a pace", |percent| Drift::new(percent).ok())
 }
 
 impl Model for FaultSpec {
@@ -186,6 +194,9 @@ impl Model for FaultSpec {
                 (which(&usable), seconds())
                     .prop_map(|(machine, seconds)| Command::Strobe { machine, seconds })
             })
+            .or(if_any(&usable, 1), || {
+                (which(&usable), drift()).prop_map(|(machine, drift)| Command::Skew { machine, drift })
+            })
             .or(if_any(&usable, 3), || which(&usable).prop_map(Command::AskClock))
             .or(if_any(&usable, 3), || {
                 let act = select(vec![Act::Start, Act::Kill, Act::Stop, Act::Continue, Act::Restart]);
@@ -259,6 +270,10 @@ impl Model for FaultSpec {
             Command::SetClock { machine, seconds } => {
                 *world.ahead.entry(machine.clone()).or_default() += i64::from(*seconds);
             }
+            Command::Skew { machine, drift } => {
+                let pace = world.pace.entry(machine.clone()).or_default();
+                *pace = pace.with(*drift);
+            }
             Command::Service { machine, act } => match world.service(machine).after(*act) {
                 Service::Down => drop(world.services.remove(machine)),
                 service => drop(world.services.insert(machine.clone(), service)),
@@ -311,14 +326,11 @@ impl Model for FaultSpec {
                 Response::Found(found) => world.may_hold(machine, *file).contains(found),
                 _ => false,
             },
-            Command::SetClock { .. } | Command::Strobe { .. } => {
+            Command::SetClock { .. } | Command::Strobe { .. } | Command::Skew { .. } => {
                 *response == Response::ClockSet { monotonic: true }
             }
             Command::AskClock(id) => match response {
-                Response::Time { ahead } => {
-                    let expected = world.ahead.get(id).copied().unwrap_or_default();
-                    ahead.abs_diff(expected) <= CLOCK_TOLERANCE.unsigned_abs()
-                }
+                Response::Time { ahead } => world.may_be_ahead(id).contains(ahead),
                 _ => false,
             },
             Command::AskService(id) => *response == Response::Service(world.service(id)),
@@ -350,12 +362,19 @@ impl Model for FaultSpec {
                 may.extend(world.failed.contains(machine).then(|| "an error".to_owned()));
                 may.join(", or ")
             }
-            Command::SetClock { .. } | Command::Strobe { .. } => {
+            Command::SetClock { .. } | Command::Strobe { .. } | Command::Skew { .. } => {
                 Response::ClockSet { monotonic: true }.to_string()
             }
             Command::AskClock(id) => {
                 let ahead = world.ahead.get(id).copied().unwrap_or_default();
-                format!("{ahead} s ahead, give or take {CLOCK_TOLERANCE}")
+                let pace = world.pace.get(id).copied().unwrap_or_default();
+                let more = match (pace.was_slow, pace.was_fast) {
+                    (false, false) => "",
+                    (false, true) => ", or more",
+                    (true, false) => ", or less",
+                    (true, true) => ", or more, or less",
+                };
+                format!("{ahead} s ahead, give or take {CLOCK_TOLERANCE}{more}")
             }
             Command::AskService(id) => Response::Service(world.service(id)).to_string(),
             _ => Response::Done.to_string(),
@@ -397,11 +416,12 @@ impl Model for FaultSpec {
         parts.extend(world.full.iter().map(|id| format!("disk of {id} full")));
         parts.extend(world.services.iter().map(|(id, service)| format!("service of {id} {service}")));
         parts.extend(world.ahead.iter().map(|(id, ahead)| format!("clock of {id} {ahead} s ahead")));
+        parts.extend(world.pace.iter().map(|(id, pace)| format!("clock of {id} {}", pace.drift)));
         parts.join(", ")
     }
 
     /// Everything is healed, and has to answer: each machine to its neighbour's ping, each file to a
-    /// reader.
+    /// reader, each clock that was set.
     fn final_commands(&self, world: &World) -> Vec<Command> {
         let ids = world.network.ids();
         let mut commands = Vec::new();
@@ -412,11 +432,23 @@ impl Model for FaultSpec {
         let off = ids.iter().filter(|id| !world.network.is_running(id));
         commands.extend(off.cloned().map(Command::Boot));
         commands.extend(world.failed.iter().cloned().map(Command::Reboot));
+        // A machine that was booted has a clock that is right.
+        let is_wrong = |id: &&MachineId| {
+            let drifts = world.pace.get(*id).is_some_and(|pace| pace.drift != Drift::default());
+            drifts && world.network.is_running(id) && !world.failed.contains(*id)
+        };
+        commands.extend(
+            ids.iter()
+                .filter(is_wrong)
+                .map(|id| Command::Skew { machine: id.clone(), drift: Drift::default() }),
+        );
         let neighbours = ids.iter().zip(ids.iter().cycle().skip(1));
         commands.extend(neighbours.map(|(from, to)| Command::Ping { from: from.clone(), to: to.clone() }));
         for (machine, disk) in &world.disks {
             commands.extend(disk.files().map(|file| Command::Read { machine: machine.clone(), file }));
         }
+        let clocks = ids.iter().filter(|id| world.ahead.contains_key(*id) || world.pace.contains_key(*id));
+        commands.extend(clocks.cloned().map(Command::AskClock));
         commands
     }
 

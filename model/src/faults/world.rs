@@ -1,9 +1,11 @@
 //! A network and all that faults have made of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::Pace;
 use super::disk::{Disk, Found};
 use super::links::{Quality, Way};
 use super::service::Service;
@@ -42,9 +44,12 @@ pub struct World {
     /// What services do that are not down.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub services: BTreeMap<MachineId, Service>,
-    /// By how many seconds clocks are ahead of what time it is.
+    /// By how many seconds clocks were set ahead of what time it is.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ahead: BTreeMap<MachineId, i64>,
+    /// How clocks run that have not always run at the right pace since their machines were booted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pace: BTreeMap<MachineId, Pace>,
 }
 
 /// What a ping comes to.
@@ -84,6 +89,7 @@ impl From<Network> for World {
             failed: BTreeSet::new(),
             services: BTreeMap::new(),
             ahead: BTreeMap::new(),
+            pace: BTreeMap::new(),
         }
     }
 }
@@ -165,8 +171,16 @@ impl World {
     pub(super) fn loses_memory(&mut self, id: &MachineId) {
         self.paused.remove(id);
         self.ahead.remove(id);
+        self.pace.remove(id);
         self.failed.remove(id);
         self.services.remove(id);
+    }
+
+    /// By how many seconds a machine's clock may seem ahead.
+    #[must_use]
+    pub fn may_be_ahead(&self, id: &MachineId) -> RangeInclusive<i64> {
+        let set = self.ahead.get(id).copied().unwrap_or_default();
+        self.pace.get(id).copied().unwrap_or_default().may_be_ahead(set)
     }
 
     /// What a machine's service does.

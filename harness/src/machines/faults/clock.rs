@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use model::faults::{CLOCK_TOLERANCE, Response};
+use model::faults::{CLOCK_TOLERANCE, Drift, Response};
 use model::{MachineId, Outcome};
 use remote::{Command, Ending};
 
@@ -33,6 +33,12 @@ pub(super) fn strobe(live: &LiveNetwork<'_>, held: &Held<'_>, seconds: i64) -> R
             "number=0; while [ $number -lt {STROBES} ]; do {there}; {back}; number=$((number + 1)); done"
         ),
     )
+}
+
+/// Has it run fast or slow, by the length of a tick, of which there are a hundred a second.
+pub(super) fn skew(live: &LiveNetwork<'_>, held: &Held<'_>, drift: Drift) -> Result<Response, SystemError> {
+    let microseconds = 10_000 + 100 * i32::from(drift.percent());
+    watched(live, held.id, &format!("adjtimex -t {microseconds} >/dev/null || exit 1"))
 }
 
 /// Lines of shell that set the clock; busybox knows the time without a program, and sets it by one.

@@ -57,6 +57,9 @@ pub fn give(live: &LiveNetwork<'_>, command: &Command) -> Result<Outcome<Respons
         Command::Strobe { machine, seconds } => {
             with(live, machine, command, |held| clock::strobe(live, held, i64::from(*seconds)))
         }
+        Command::Skew { machine, drift } => {
+            with(live, machine, command, |held| clock::skew(live, held, *drift))
+        }
         Command::AskClock(id) => clock::ask(live, id),
         Command::Ping { from, to } => Ok(match ping::ping(live, from, to)? {
             Outcome::Answered(machines::Response::Pinged { answered }) => {
