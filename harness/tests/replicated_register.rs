@@ -18,14 +18,14 @@ use model::machine::Scratch;
 use model::{Mebibytes, NetworkParameters, PackageName, Parameter};
 use replicated::{Bug, Fault, Register, Replicas, SimulatedRegister, shape};
 
-/// Small machines with one kernel and one file system, which writes nothing back by itself as long as
-/// a case takes.
+/// Machines of one kind, so that a smaller case runs on the network that is there, with a file system that
+/// writes nothing back by itself as long as a case takes.
 fn bounds(kernel: model::KernelVersion) -> NetworkParameters {
     let scratch: Scratch = "ext4 mount:commit=300".parse().unwrap();
-    let memory = [96, 128].map(|mebibytes| Mebibytes::new(mebibytes).unwrap());
+    let memory = Mebibytes::new(96).unwrap();
     NetworkParameters::new(vec![kernel])
         .unwrap()
-        .with(Parameter::memory(memory[0]..=memory[1]).unwrap())
+        .with(Parameter::memory(memory..=memory).unwrap())
         .with(Parameter::scratches([scratch]).unwrap())
 }
 
