@@ -51,7 +51,8 @@ pub(super) fn write(
     file: u8,
     value: u16,
 ) -> Result<Outcome<Response>, SystemError> {
-    let (new, place) = (format!("/scratch/.netprop-{file}.new"), path(file));
+    // Several lanes may write the same file at once.
+    let (new, place) = (format!("/scratch/.netprop-{file}.$$"), path(file));
     // A shell that writes by itself does not say why it could not.
     let put = format!("printf %s {value} | dd of={new} bs=512");
     let line = format!("{put} && mv -f {new} {place} || {{ rm -f {new}; exit 1; }}");
