@@ -25,7 +25,7 @@ pub(crate) use confirm::Confirmation;
 pub use evidence::{Course, Evidence, Given, Obstacle};
 pub(crate) use prefixes::Prefixes;
 pub use record::Recorded;
-pub(crate) use record::{Halt, Panic, Recorder, Spot};
+pub(crate) use record::{Halt, Panic, Recorder, Spot, show_command, show_outcome};
 pub(crate) use watch::{Step, Watch};
 
 /// What running a case has shown.

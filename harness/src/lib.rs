@@ -14,6 +14,7 @@
 //! - [`as_test`]: failing cases as tests that stand alone;
 //! - [`replay`] and [`regressions`]: failing cases and seeds on disk;
 //! - [`runner`]: many cases, the first failure of which ends the run;
+//! - [`inside`]: a case that a person goes through, and machines to play with;
 //! - [`observe`] and [`report`]: what a run tells on its way and at its end.
 
 pub mod as_test;
@@ -26,6 +27,7 @@ pub mod coverage;
 pub mod execute;
 pub mod exit;
 mod falsified;
+pub mod inside;
 pub mod lanes;
 pub mod machines;
 mod memory;

@@ -30,6 +30,7 @@
 //! - `target`, `host_key`: where to log in, as whom, and how the machine proves itself;
 //! - `command`, `output`: what to run, and what came of it;
 //! - `session`: [`Session`], which joins all of the rest; start reading there;
+//! - `client`: [`Client`], the `ssh` program for a person, with the same keys;
 //! - `connect`: TCP, greeting, key exchange, host key and login by one deadline;
 //! - `running`: the loop over both outputs and the input of one command;
 //! - `wrapper`: the shell lines around a command, in the machine, and why they are as they are;
@@ -41,6 +42,7 @@
 //! coreutils, or of busybox from 1.34 on, a command that is cut off from its caller ends within two
 //! seconds of its limit (busybox ends only the shell of the line, not what it was waiting for).
 //! Descriptors 7 and 8 of a command belong to this crate.
+mod client;
 mod collector;
 mod command;
 mod connect;
@@ -53,6 +55,7 @@ mod target;
 mod transport;
 mod wrapper;
 
+pub use client::{Client, ClientError};
 pub use command::{Command, quote};
 pub use connect::{ConnectError, Stage};
 pub use host_key::{HostKey, HostKeyError};

@@ -40,6 +40,10 @@ pub(crate) enum Command {
     Replay(ReplayOptions),
     /// Make a failing case smaller, from where a run has ended
     Shrink(ShrinkOptions),
+    /// Bring a network to just before what failed in a case, and look at it from inside
+    Resume(ResumeOptions),
+    /// Boot a network to play with, without a specification
+    Shell(ShellOptions),
     /// Say whether a recorded history is linearizable
     Check(CheckOptions),
     /// Say whether everything that a run needs is here
@@ -119,6 +123,34 @@ pub(crate) struct ReplayOptions {
     /// How many cases may be run for that
     #[arg(long, value_name = "N", default_value_t = PROBES, requires = "probe", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) probes: u32,
+    #[command(flatten)]
+    pub(crate) lab: LabOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct ResumeOptions {
+    /// The replay file that a failing run has written
+    pub(crate) file: PathBuf,
+    /// The number of the command that is to come next [default: that of the one that failed]
+    #[arg(long, value_name = "N")]
+    pub(crate) at: Option<usize>,
+    #[command(flatten)]
+    pub(crate) lab: LabOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct ShellOptions {
+    /// The network in JSON, as `network` prints it in such a shell [default: one that is generated]
+    pub(crate) network: Option<PathBuf>,
+    /// How many machines one has that is generated
+    #[arg(long, value_name = "N", default_value_t = 2, conflicts_with = "network")]
+    pub(crate) machines: usize,
     #[command(flatten)]
     pub(crate) lab: LabOptions,
     #[command(flatten)]

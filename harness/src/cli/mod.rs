@@ -3,6 +3,7 @@
 mod args;
 mod capture;
 mod check;
+mod console;
 mod doctor;
 mod interrupt;
 mod lab;
@@ -11,7 +12,9 @@ mod offered;
 mod parameters;
 mod progress;
 mod replay;
+mod resume;
 mod run;
+mod shell;
 mod shrink;
 
 use std::process::ExitCode;
@@ -76,6 +79,8 @@ pub fn main() -> ExitCode {
         args::Command::Run(options) => run::run(&options),
         args::Command::Replay(options) => replay::replay(&options),
         args::Command::Shrink(options) => shrink::shrink(&options),
+        args::Command::Resume(options) => resume::resume(&options),
+        args::Command::Shell(options) => shell::shell(&options),
         args::Command::Check(options) => check::check(&options),
         args::Command::Doctor(options) => doctor::doctor(&options),
         args::Command::Clean(options) => doctor::clean(&options),
