@@ -94,6 +94,21 @@ impl Exclusions {
     }
 }
 
+/// A case that has just failed, on a system that still stands as it failed.
+#[derive(Debug)]
+pub struct Standing<'a, M: Model> {
+    /// The case.
+    pub case: &'a Case<M>,
+    /// The commands that were given, in the order in which they were, with what came.
+    pub history: &'a [Recorded<M>],
+    /// What they show.
+    pub evidence: &'a Evidence,
+}
+
+/// Looks at a system that a case has just failed on, before it is taken down. It is called on the thread
+/// that runs the case, and the case waits for it.
+pub type Look<'a, M, S> = dyn Fn(&mut <S as System<M>>::Sut, &Standing<'_, M>) + Sync + 'a;
+
 /// How a system and a model are put together to run cases.
 pub(crate) struct Executor<'a, M: Model, S: System<M>> {
     pub(crate) model: &'a M,
@@ -110,6 +125,8 @@ pub(crate) struct Executor<'a, M: Model, S: System<M>> {
     pub(crate) prefixes: Prefixes<M>,
     /// What ends the process where a command never returns.
     pub(crate) watch: Option<Watch>,
+    /// Who looks at what failed, where somebody does.
+    pub(crate) look: Option<&'a Look<'a, M, S>>,
     /// Whether it is of use to know how long commands take. Mostly nobody asks, and looking at
     /// the clock takes longer than many a command in memory.
     pub(crate) timed: Cell<bool>,
@@ -124,7 +141,7 @@ pub(crate) struct Executor<'a, M: Model, S: System<M>> {
 }
 
 /// What an executor is made of, on whichever thread it is to run.
-pub(crate) struct Parts<'a, M: Model, S> {
+pub(crate) struct Parts<'a, M: Model, S: System<M>> {
     pub(crate) model: &'a M,
     pub(crate) system: &'a S,
     pub(crate) observer: &'a dyn Observer,
@@ -133,12 +150,13 @@ pub(crate) struct Parts<'a, M: Model, S> {
     pub(crate) exclusions: Exclusions,
     pub(crate) prefixes: Prefixes<M>,
     pub(crate) watch: Option<Watch>,
+    pub(crate) look: Option<&'a Look<'a, M, S>>,
 }
 
 impl<'a, M: Model, S: System<M>> Parts<'a, M, S> {
     /// Puts them together.
     pub(crate) fn executor(self, stop: &'a Stop) -> Executor<'a, M, S> {
-        let Self { model, system, observer, attempts, reruns, exclusions, prefixes, watch } = self;
+        let Self { model, system, observer, attempts, reruns, exclusions, prefixes, watch, look } = self;
         Executor {
             model,
             system,
@@ -149,6 +167,7 @@ impl<'a, M: Model, S: System<M>> Parts<'a, M, S> {
             exclusions,
             prefixes,
             watch,
+            look,
             timed: Cell::default(),
             number: Cell::default(),
             generated: Cell::default(),
@@ -236,6 +255,11 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         *reused = self.system.is_reused(&sut);
         if let (Some(watch), Ok(Verdict::Falsified(evidence))) = (&self.watch, &verdict) {
             watch.falsified(evidence);
+        }
+        if let (Some(look), Ok(Verdict::Falsified(evidence)), Purpose::Search) =
+            (self.look, &verdict, self.purpose.get())
+        {
+            look(&mut sut, &Standing { case, history, evidence });
         }
         let watched = self.watch.as_ref().map(|watch| watch.step(Step::Destroying));
         let destroyed = caught(|| self.system.destroy_sut(sut));

@@ -12,7 +12,7 @@ use model::{Case, Model};
 
 use crate::config::Config;
 use crate::coverage::{Coverage, Covered};
-use crate::execute::{Evidence, Exclusions, Execution, Executor, Parts, Prefixes, Verdict, Watch};
+use crate::execute::{Evidence, Exclusions, Execution, Executor, Look, Parts, Prefixes, Verdict, Watch};
 use crate::falsified::Found;
 use crate::lanes::Order;
 use crate::observe::{Event, Observer};
@@ -59,9 +59,18 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
             exclusions: Exclusions::default(),
             prefixes: Prefixes::default(),
             watch: Watch::new(model, config),
+            look: None,
         };
         let executor = parts.executor(stop);
         Self { executor, config, generator: RefCell::default(), jobs: RefCell::default() }
+    }
+
+    /// Has somebody look at each system that a case of the run fails on, while it stands as it failed; not
+    /// at those of cases that are run again, or smaller.
+    #[must_use]
+    pub fn looking(mut self, look: &'a Look<'a, M, S>) -> Self {
+        self.executor.look = Some(look);
+        self
     }
 
     /// Runs saved failures, examples, then generated cases, until one fails and fails again when it

@@ -239,11 +239,11 @@ where
     }
 
     fn crew(&self) -> Crew<'_, M, S> {
-        let Executor { model, system, observer, attempts, reruns, .. } = self.executor;
+        let Executor { model, system, observer, attempts, reruns, look, .. } = self.executor;
         let exclusions = self.executor.exclusions.clone();
         let watch = self.executor.watch.as_ref().map(Watch::of_job);
         let prefixes = self.executor.prefixes.clone();
-        let parts = Parts { model, system, observer, attempts, reruns, exclusions, prefixes, watch };
+        let parts = Parts { model, system, observer, attempts, reruns, exclusions, prefixes, watch, look };
         Crew { parts, config: self.config }
     }
 }
@@ -258,7 +258,7 @@ impl<M: Model> Drop for Without<'_, M> {
 }
 
 /// What the worker of a job is made of, on its own thread.
-struct Crew<'a, M: Model, S> {
+struct Crew<'a, M: Model, S: System<M>> {
     parts: Parts<'a, M, S>,
     config: &'a Config,
 }
