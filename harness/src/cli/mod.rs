@@ -6,12 +6,14 @@ mod check;
 mod doctor;
 mod interrupt;
 mod lab;
+mod logging;
 mod nixos;
 mod offered;
 mod parameters;
 mod progress;
 mod replay;
 mod run;
+mod screen;
 mod shrink;
 
 use std::process::ExitCode;
