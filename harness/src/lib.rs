@@ -40,6 +40,7 @@ pub mod replay;
 pub mod report;
 pub mod runner;
 pub mod shrink;
+mod spans;
 pub mod statistics;
 pub mod stop;
 mod summary;

@@ -258,6 +258,20 @@ fn json_messages_are_one_object_a_line() {
 }
 
 #[test]
+fn what_is_logged_says_of_which_case_and_command_it_is() {
+    let place = Place::new();
+    let arguments =
+        ["run", "--system", "simulated", "--cases", "3", "-vv", "--lane-share", "100", "--seed", "7"];
+    let said = text(&place.run(&arguments).stderr);
+    let given: Vec<&str> = said.lines().filter(|line| line.ends_with(": given")).collect();
+    let case = format!("case{{number=1 seed={}7}}:command{{number=1 text=\"", "0".repeat(63));
+    assert!(given.first().is_some_and(|line| line.contains(&case)), "{given:?}");
+    assert!(given.iter().all(|line| line.contains("case{number=")), "{given:?}");
+    assert!(given.iter().any(|line| line.contains(" lane=2 ")), "lanes have threads of their own: {given:?}");
+    assert!(!text(&place.run(&arguments[..5]).stderr).contains("given"));
+}
+
+#[test]
 fn colours_are_for_those_who_take_them() {
     let place = Place::new();
     let run = |variables: &[(&str, &str)]| {
