@@ -14,7 +14,8 @@
 //! - [`as_test`]: failing cases as tests that stand alone;
 //! - [`replay`] and [`regressions`]: failing cases and seeds on disk;
 //! - [`runner`]: many cases, the first failure of which ends the run;
-//! - [`observe`] and [`report`]: what a run tells on its way and at its end.
+//! - [`observe`] and [`report`]: what a run tells on its way and at its end;
+//! - [`results`]: the same for other programs, as files.
 
 pub mod as_test;
 pub mod causes;
@@ -38,6 +39,7 @@ pub mod reference;
 pub mod regressions;
 pub mod replay;
 pub mod report;
+pub mod results;
 pub mod runner;
 pub mod shrink;
 mod spans;

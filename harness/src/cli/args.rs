@@ -11,6 +11,7 @@ use model::Subnet;
 
 use super::offered::SpecificationKind;
 use super::parameters::ParameterOptions;
+use super::results::ResultOptions;
 use crate::config::{Config, range, some};
 use crate::exit;
 use crate::regressions::Seed;
@@ -98,6 +99,8 @@ pub(crate) struct RunOptions {
     pub(crate) limits: ShrinkLimits,
     #[command(flatten)]
     pub(crate) lab: LabOptions,
+    #[command(flatten)]
+    pub(crate) results: ResultOptions,
     #[command(flatten)]
     pub(crate) output: OutputOptions,
 }

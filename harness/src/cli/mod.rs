@@ -12,6 +12,7 @@ mod offered;
 mod parameters;
 mod progress;
 mod replay;
+mod results;
 mod run;
 mod screen;
 mod shrink;

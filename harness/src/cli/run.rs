@@ -12,6 +12,7 @@ use super::interrupt::{self, Remembering};
 use super::lab::{self, Tested};
 use super::nixos;
 use super::offered::{Offered, SpecificationKind, With};
+use super::results::{Recording, Results};
 use super::screen::Screen;
 use super::{logging, parameters, progress, shrink};
 use crate::config::Config;
@@ -22,6 +23,7 @@ use crate::machines::{Lab, MachineSystem};
 use crate::observe::Observer;
 use crate::regressions::Seed;
 use crate::report;
+use crate::results::Recorder;
 use crate::runner::{Runner, Summary};
 use crate::shrink::Budget;
 use crate::stop::Stop;
@@ -34,17 +36,32 @@ const SIMULATED_KERNELS: [&str; 2] = ["6.1", "6.12"];
 pub(crate) struct Session {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) stop: Stop,
+    /// Who is told what a run has come to, where somebody asks.
+    pub(crate) recorder: Option<Arc<Recorder>>,
 }
 
 impl Session {
     /// Listens to signals from now on.
     pub(crate) fn start(options: &OutputOptions) -> Result<Self, Fatal> {
+        Self::told(options, None)
+    }
+
+    /// As [`Session::start`], with what happens recorded for the results.
+    fn recorded(options: &OutputOptions, results: &Results) -> Result<Self, Fatal> {
+        Self::told(options, results.are_asked_for().then(|| Arc::clone(&results.recorder)))
+    }
+
+    fn told(options: &OutputOptions, recorder: Option<Arc<Recorder>>) -> Result<Self, Fatal> {
         let screen = Screen::of_process();
         logging::start(options.verbose, &screen);
         let (stop, best) = (Stop::default(), Arc::new(Mutex::default()));
         interrupt::watch(&stop, &best, &screen).map_err(|error| Fatal::usage(&error))?;
-        let observer = Arc::new(Remembering { inner: progress::observer(options, &screen), best });
-        Ok(Self { observer, stop })
+        let inner = progress::observer(options, &screen);
+        let inner = match &recorder {
+            Some(recorder) => Box::new(Recording { inner, recorder: Arc::clone(recorder) }),
+            None => inner,
+        };
+        Ok(Self { observer: Arc::new(Remembering { inner, best }), stop, recorder })
     }
 }
 
@@ -56,10 +73,11 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit, Fatal> {
             "the switch {switch} takes no faults of the network: leave out --switch"
         )));
     }
-    options.specification.with(Run(options))
+    let results = Results::begin(&options.results)?;
+    results.end(options.specification.with(Run(options, &results)))
 }
 
-struct Run<'a>(&'a RunOptions);
+struct Run<'a>(&'a RunOptions, &'a Results);
 
 impl With for Run<'_> {
     type Output = Result<Exit, Fatal>;
@@ -68,15 +86,15 @@ impl With for Run<'_> {
     where
         SimulatedSystem: System<M>,
     {
-        prepare::<M>(self.0)
+        prepare::<M>(self.0, self.1)
     }
 }
 
-fn prepare<M: Offered>(options: &RunOptions) -> Result<Exit, Fatal>
+fn prepare<M: Offered>(options: &RunOptions, results: &Results) -> Result<Exit, Fatal>
 where
     SimulatedSystem: System<M>,
 {
-    let session = Session::start(&options.output)?;
+    let session = Session::recorded(&options.output, results)?;
     match lab::open(&options.lab, &session)? {
         Tested::Simulated(system) => {
             let kernels = SIMULATED_KERNELS.map(|kernel| kernel.parse());
@@ -116,6 +134,10 @@ fn test<M: Offered, S: System<M> + Sync>(
     let seed = *config.seed.get_or_insert_with(Seed::random);
     let runner = Runner::new(&specification, system, &config, session.observer.as_ref(), &session.stop);
     let summary = runner.run_side_by_side()?;
+    if let Some(recorder) = &session.recorder {
+        let failures = summary.failure.iter().chain(&summary.once);
+        failures.for_each(|failure| recorder.failure(&specification, failure));
+    }
     let captured = match (lab, &summary.failure) {
         (Some(lab), Some(failure)) if !session.stop.requested() => {
             capture::of_failure(lab, &specification, &runner, failure)
