@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::lanes::Order;
 use crate::observe::{Event, Observer};
 use crate::regressions::Seed;
+use crate::spans;
 use crate::stop::Stop;
 use crate::system::{Purpose, System, SystemError, chain};
 
@@ -184,8 +185,10 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
     /// # Errors
     /// What no fresh system would mend.
     pub(crate) fn run(&self, case: &Case<M>, order: Option<&Order>) -> Result<Execution<M>, SystemError> {
+        let seed = self.generated.take();
+        let _case = spans::case(self.number.get(), seed).entered();
         if let Some(watch) = &self.watch {
-            watch.case(case, self.generated.take());
+            watch.case(case, seed);
         }
         let mut attempt = 1;
         loop {

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 use signal_hook::low_level;
 
@@ -23,11 +24,24 @@ pub enum Exit {
     Stopped = 130,
 }
 
+/// What is done before the process ends at once.
+type Last = Box<dyn FnOnce(Exit) + Send>;
+
+static LAST: Mutex<Vec<Last>> = Mutex::new(Vec::new());
+
+/// Has something done before the process ends at once, which is told how it ends; after any other end it is
+/// not.
+pub(crate) fn before_ending(act: impl FnOnce(Exit) + Send + 'static) {
+    LAST.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(act));
+}
+
 impl Exit {
     /// Ends the process at once, whatever its other threads do. What libraries have done at the
     /// end of a process (libvirt, libssh2) would take away under these threads what they use, and
     /// now and then the process would die by a signal instead.
     pub(crate) fn at_once(self) -> ! {
+        let last = std::mem::take(&mut *LAST.lock().unwrap_or_else(PoisonError::into_inner));
+        last.into_iter().for_each(|act| act(self));
         std::io::stdout().flush().ok();
         low_level::exit(self as i32)
     }

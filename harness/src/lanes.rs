@@ -12,6 +12,7 @@ use model::panics::{Method, caught, in_model, no_broken_model};
 use model::{Model, Outcome, Place, Symbol};
 
 use crate::execute::{Halt, Panic, Recorded, Recorder, Spot, Step, failed};
+use crate::spans::carried;
 use crate::stop::Stop;
 use crate::system::SystemError;
 
@@ -122,7 +123,7 @@ where
         let ended: Vec<thread::Result<Result<(), SystemError>>> = thread::scope(|scope| {
             let lane = |lane: usize| {
                 let (open, start, gate, ending) = (&open, &start, &gate, &ending);
-                scope.spawn(move || {
+                scope.spawn(carried(move || {
                     // The others wait at the barrier, whatever becomes of this session.
                     let watched = self.recorder.watch.map(|watch| watch.step(Step::Opening(lane)));
                     let session = caught(|| open(lane));
@@ -145,7 +146,7 @@ where
                     };
                     ending.fetch_or(result.is_err(), Ordering::SeqCst);
                     result
-                })
+                }))
             };
             let lanes: Vec<_> = (0..self.lanes.len()).map(lane).collect();
             lanes.into_iter().map(|lane| lane.join()).collect()

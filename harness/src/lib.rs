@@ -15,7 +15,8 @@
 //! - [`replay`] and [`regressions`]: failing cases and seeds on disk;
 //! - [`runner`]: many cases, the first failure of which ends the run;
 //! - [`inside`]: a case that a person goes through, and machines to play with;
-//! - [`observe`] and [`report`]: what a run tells on its way and at its end.
+//! - [`observe`] and [`report`]: what a run tells on its way and at its end;
+//! - [`results`]: the same for other programs, as files.
 
 pub mod as_test;
 pub mod causes;
@@ -40,8 +41,10 @@ pub mod reference;
 pub mod regressions;
 pub mod replay;
 pub mod report;
+pub mod results;
 pub mod runner;
 pub mod shrink;
+mod spans;
 pub mod statistics;
 pub mod stop;
 mod summary;

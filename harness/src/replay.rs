@@ -331,16 +331,24 @@ const NEVER_RETURNED: &str = "never-returned-";
 
 /// Writes a file whole or not at all.
 fn write_whole(path: &Path, text: &[u8]) -> Result<(), ReplayError> {
-    let failed = |source| ReplayError::File { action: "write", path: path.to_owned(), source };
+    put_whole(path, text).map_err(|source| ReplayError::File {
+        action: "write",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes any file whole or not at all, in a directory that is made where it is not there.
+pub(crate) fn put_whole(path: &Path, text: &[u8]) -> io::Result<()> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    fs::create_dir_all(directory).map_err(failed)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-    file.write_all(text).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
+    fs::create_dir_all(directory)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(text)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
 
@@ -349,10 +357,18 @@ fn write_whole(path: &Path, text: &[u8]) -> Result<(), ReplayError> {
 /// # Errors
 /// [`ReplayError::File`].
 pub fn check_directory(directory: &Path) -> Result<(), ReplayError> {
+    can_write_in(directory).map_err(|source| ReplayError::File {
+        action: "write",
+        path: directory.to_owned(),
+        source,
+    })
+}
+
+/// Looks whether files could be written into a directory, or into one that is made there.
+pub(crate) fn can_write_in(directory: &Path) -> io::Result<()> {
     let existing = directory.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("."));
     let existing = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
-    let failed = |source| ReplayError::File { action: "write", path: directory.to_owned(), source };
-    let probe = tempfile::NamedTempFile::new_in(existing).map_err(failed)?;
+    let probe = tempfile::NamedTempFile::new_in(existing)?;
     let _: &File = probe.as_file();
     Ok(())
 }

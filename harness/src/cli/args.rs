@@ -11,6 +11,7 @@ use model::Subnet;
 
 use super::offered::SpecificationKind;
 use super::parameters::ParameterOptions;
+use super::results::ResultOptions;
 use crate::config::{Config, range, some};
 use crate::exit;
 use crate::regressions::Seed;
@@ -102,6 +103,8 @@ pub(crate) struct RunOptions {
     pub(crate) limits: ShrinkLimits,
     #[command(flatten)]
     pub(crate) lab: LabOptions,
+    #[command(flatten)]
+    pub(crate) results: ResultOptions,
     #[command(flatten)]
     pub(crate) output: OutputOptions,
 }
@@ -302,13 +305,14 @@ impl LabOptions {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputOptions {
-    /// Say more: each command; -vv what netprop does; -vvv everything
+    /// Say more: each command and what is covered; -vv also what netprop does itself; -vvv everything
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Say only what failed
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// human, or a JSON object a line on standard output
+    /// human, or json: each event as a JSON object in a line on standard output, with what is for people
+    /// on standard error
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(crate) message_format: MessageFormat,
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::screen::Screen;
 use crate::exit::Exit;
 use crate::observe::{Event, Observer};
 use crate::stop::Stop;
@@ -21,16 +22,16 @@ type BestSoFar = Arc<Mutex<Option<String>>>;
 
 /// Requests a stop at the first signal, and ends the process at the second or when the run does
 /// not stop in time.
-pub(crate) fn watch(stop: &Stop, best: &BestSoFar) -> std::io::Result<()> {
+pub(crate) fn watch(stop: &Stop, best: &BestSoFar, screen: &Screen) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-    let (stop, best) = (stop.clone(), Arc::clone(best));
+    let (stop, best, screen) = (stop.clone(), Arc::clone(best), screen.clone());
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for _ in signals.forever() {
             if stop.requested() {
                 leave(&best);
             }
             stop.request();
-            writeln!(std::io::stderr(), "\nstopping (again to stop at once)").ok();
+            screen.line("stopping (again to stop at once)");
             let best = Arc::clone(&best);
             thread::spawn(move || {
                 thread::sleep(PATIENCE);
@@ -47,7 +48,8 @@ fn leave(best: &BestSoFar) -> ! {
         || "stopped: nothing was falsified so far".to_owned(),
         |file| format!("stopped: the best case so far is kept; try: netprop replay {file}"),
     );
-    writeln!(std::io::stderr(), "{last}").ok();
+    // Whoever shows the bars may be stuck: they are left where they are.
+    writeln!(std::io::stderr(), "\n{last}").ok();
     Exit::Stopped.at_once()
 }
 

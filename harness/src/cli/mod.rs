@@ -7,13 +7,16 @@ mod console;
 mod doctor;
 mod interrupt;
 mod lab;
+mod logging;
 mod nixos;
 mod offered;
 mod parameters;
 mod progress;
 mod replay;
+mod results;
 mod resume;
 mod run;
+mod screen;
 mod shell;
 mod shrink;
 

@@ -233,7 +233,7 @@ mod tests {
         let bounds = parameters::bounds(&replay::settings(file).unwrap()).unwrap();
         let specification = MachineSpec::new(bounds).unwrap();
         let read = || Replay::read(&specification, file).unwrap();
-        let session = Session { observer: Arc::new(Silent), stop: Stop::default() };
+        let session = Session { observer: Arc::new(Silent), stop: Stop::default(), recorder: None };
         let exit = run(&specification, &NeedsOldKernel, read(), &options, &session).unwrap();
         assert_eq!(exit, Exit::Falsified);
         read()
@@ -286,7 +286,7 @@ mod tests {
         let Asked::Replay(options) = Cli::parse_from(arguments).command else {
             unreachable!("it says replay")
         };
-        let session = Session { observer: Arc::new(Silent), stop: Stop::default() };
+        let session = Session { observer: Arc::new(Silent), stop: Stop::default(), recorder: None };
         let exit = run(&specification, &NeedsOldKernel, replay, &options, &session).unwrap();
         assert_eq!(exit, Exit::Falsified);
     }

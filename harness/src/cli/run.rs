@@ -12,14 +12,18 @@ use super::interrupt::{self, Remembering};
 use super::lab::{self, Tested};
 use super::nixos;
 use super::offered::{Offered, SpecificationKind, With};
-use super::{parameters, progress, shrink};
+use super::results::{Recording, Results};
+use super::screen::Screen;
+use super::{logging, parameters, progress, shrink};
 use crate::config::Config;
 use crate::coverage::Coverage;
 use crate::exit::Exit;
 use crate::machines::simulated::SimulatedSystem;
 use crate::machines::{Lab, MachineSystem};
 use crate::observe::Observer;
+use crate::regressions::Seed;
 use crate::report;
+use crate::results::Recorder;
 use crate::runner::{Runner, Summary};
 use crate::shrink::Budget;
 use crate::stop::Stop;
@@ -32,16 +36,32 @@ const SIMULATED_KERNELS: [&str; 2] = ["6.1", "6.12"];
 pub(crate) struct Session {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) stop: Stop,
+    /// Who is told what a run has come to, where somebody asks.
+    pub(crate) recorder: Option<Arc<Recorder>>,
 }
 
 impl Session {
     /// Listens to signals from now on.
     pub(crate) fn start(options: &OutputOptions) -> Result<Self, Fatal> {
-        progress::start_logging(options.verbose);
+        Self::told(options, None)
+    }
+
+    /// As [`Session::start`], with what happens recorded for the results.
+    fn recorded(options: &OutputOptions, results: &Results) -> Result<Self, Fatal> {
+        Self::told(options, results.are_asked_for().then(|| Arc::clone(&results.recorder)))
+    }
+
+    fn told(options: &OutputOptions, recorder: Option<Arc<Recorder>>) -> Result<Self, Fatal> {
+        let screen = Screen::of_process();
+        logging::start(options.verbose, &screen);
         let (stop, best) = (Stop::default(), Arc::new(Mutex::default()));
-        interrupt::watch(&stop, &best).map_err(|error| Fatal::usage(&error))?;
-        let observer = Arc::new(Remembering { inner: progress::observer(options), best });
-        Ok(Self { observer, stop })
+        interrupt::watch(&stop, &best, &screen).map_err(|error| Fatal::usage(&error))?;
+        let inner = progress::observer(options, &screen);
+        let inner = match &recorder {
+            Some(recorder) => Box::new(Recording { inner, recorder: Arc::clone(recorder) }),
+            None => inner,
+        };
+        Ok(Self { observer: Arc::new(Remembering { inner, best }), stop, recorder })
     }
 }
 
@@ -53,10 +73,11 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit, Fatal> {
             "the switch {switch} takes no faults of the network: leave out --switch"
         )));
     }
-    options.specification.with(Run(options))
+    let results = Results::begin(&options.results)?;
+    results.end(options.specification.with(Run(options, &results)))
 }
 
-struct Run<'a>(&'a RunOptions);
+struct Run<'a>(&'a RunOptions, &'a Results);
 
 impl With for Run<'_> {
     type Output = Result<Exit, Fatal>;
@@ -65,15 +86,15 @@ impl With for Run<'_> {
     where
         SimulatedSystem: System<M>,
     {
-        prepare::<M>(self.0)
+        prepare::<M>(self.0, self.1)
     }
 }
 
-fn prepare<M: Offered>(options: &RunOptions) -> Result<Exit, Fatal>
+fn prepare<M: Offered>(options: &RunOptions, results: &Results) -> Result<Exit, Fatal>
 where
     SimulatedSystem: System<M>,
 {
-    let session = Session::start(&options.output)?;
+    let session = Session::recorded(&options.output, results)?;
     match lab::open(&options.lab, &session)? {
         Tested::Simulated(system) => {
             let kernels = SIMULATED_KERNELS.map(|kernel| kernel.parse());
@@ -109,16 +130,21 @@ fn test<M: Offered, S: System<M> + Sync>(
 ) -> Result<Exit, Fatal> {
     let bounds = bounds(options, &settings)?;
     let specification = M::within(bounds).map_err(|error| Fatal::usage(&error))?;
-    let config = config(options, settings);
+    let mut config = config(options, settings);
+    let seed = *config.seed.get_or_insert_with(Seed::random);
     let runner = Runner::new(&specification, system, &config, session.observer.as_ref(), &session.stop);
     let summary = runner.run_side_by_side()?;
+    if let Some(recorder) = &session.recorder {
+        let failures = summary.failure.iter().chain(&summary.once);
+        failures.for_each(|failure| recorder.failure(&specification, failure));
+    }
     let captured = match (lab, &summary.failure) {
         (Some(lab), Some(failure)) if !session.stop.requested() => {
             capture::of_failure(lab, &specification, &runner, failure)
         }
         _ => None,
     };
-    Ok(conclude(&specification, &summary, captured.as_deref(), session.observer.as_ref()))
+    Ok(conclude(&specification, &summary, seed, captured.as_deref(), session.observer.as_ref()))
 }
 
 fn config(options: &RunOptions, mut settings: BTreeMap<String, String>) -> Config {
@@ -161,35 +187,72 @@ fn shape(options: &RunOptions) -> Shape {
 fn conclude<M: Model>(
     specification: &M,
     summary: &Summary<M>,
+    seed: Seed,
     captured: Option<&str>,
     observer: &dyn Observer,
 ) -> Exit {
-    let Summary { held, inconclusive, excluded, .. } = summary;
-    let count =
-        |number: &u32, what: &str| format!("{number} case{} {what}", if *number == 1 { "" } else { "s" });
-    let mut text = String::new();
-    if let Some(failure) = &summary.failure {
-        text.push_str(&report::summary(specification, summary));
-        text.push_str(captured.unwrap_or_default());
-        text.push_str(&shrink::next(failure));
-    }
-    text.push_str(&format!("{}: {}", summary.verdict(), count(held, "held")));
-    if !summary.once.is_empty() {
-        text.push_str(&format!(", {} more failed once", summary.once.len()));
-    }
-    if *inconclusive > 0 {
-        text.push_str(&format!(", {}", count(inconclusive, "inconclusive")));
-    }
-    if *excluded > 0 {
-        text.push_str(&format!(", {}", count(excluded, "excluded")));
-    }
-    text.push('\n');
+    let mut text = report::summary(specification, summary);
+    text.push_str(captured.unwrap_or_default());
+    text.push_str(&verdict(summary));
     let exit = match summary.verdict() {
         "falsified" => Exit::Falsified,
         "stopped" => Exit::Stopped,
         "inconclusive" => Exit::Inconclusive,
         _ => Exit::Holds,
     };
+    text.push_str(&match (&summary.failure, exit) {
+        (Some(failure), _) => shrink::next(failure),
+        (None, Exit::Stopped) => format!("run the same cases again: {}\n", again(std::env::args(), seed)),
+        (None, Exit::Inconclusive) => INCONCLUSIVE.to_owned(),
+        (None, _) => String::new(),
+    });
     observer.text(&text);
     exit
+}
+
+/// What can be done where the infrastructure failed.
+const INCONCLUSIVE: &str = "see whether anything is missing: netprop doctor\n";
+
+/// The command line that runs the cases of this one again, which had these arguments.
+fn again(arguments: impl Iterator<Item = String>, seed: Seed) -> String {
+    let mut arguments: Vec<String> = arguments.collect();
+    if !arguments.iter().any(|argument| argument == "--seed" || argument.starts_with("--seed=")) {
+        arguments.extend(["--seed".to_owned(), seed.to_string()]);
+    }
+    // What has no form for a shell, which is a zero byte, cannot have been an argument.
+    shlex::try_join(arguments.iter().map(String::as_str)).unwrap_or_default()
+}
+
+/// The verdict of a run in one line, with how many cases came to what.
+fn verdict<M: Model>(summary: &Summary<M>) -> String {
+    let Summary { held, inconclusive, excluded, once, .. } = summary;
+    let count =
+        |number: u32, what: &str| format!("{number} case{} {what}", if number == 1 { "" } else { "s" });
+    let mut text = format!("{}: {}", summary.verdict(), count(*held, "held"));
+    if !once.is_empty() {
+        text.push_str(&format!(", {} more failed once", once.len()));
+    }
+    if *inconclusive > 0 {
+        text.push_str(&format!(", {}", count(*inconclusive, "inconclusive")));
+    }
+    if *excluded > 0 {
+        text.push_str(&format!(", {}", count(*excluded, "excluded")));
+    }
+    text + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_can_be_run_again_by_what_is_said_of_it() {
+        let seed = Seed::from(7);
+        let said = |arguments: &[&str]| again(arguments.iter().map(|&text| text.to_owned()), seed);
+        assert_eq!(
+            said(&["netprop", "run", "--failures", "a b"]),
+            format!("netprop run --failures 'a b' --seed {seed}")
+        );
+        assert_eq!(said(&["netprop", "run", "--seed", "7"]), "netprop run --seed 7");
+    }
 }

@@ -190,7 +190,7 @@ mod tests {
                 unreachable!("it says shrink")
             };
             let texts = Arc::new(Texts::default());
-            let session = Session { observer: texts.clone(), stop: Stop::default() };
+            let session = Session { observer: texts.clone(), stop: Stop::default(), recorder: None };
             assert_eq!(
                 go_on(&specification, &NeverBoots, None, &options, &session).unwrap(),
                 Exit::Falsified

@@ -10,6 +10,7 @@ use model::{Model, Outcome, Place};
 
 use super::watch::Watch;
 use crate::observe::{Event, Observer};
+use crate::spans;
 use crate::system::SystemError;
 
 /// An operation with the place of its command in the case.
@@ -92,6 +93,8 @@ impl<M: Model> Recorder<'_, M> {
         if let Some(command) = &shown {
             self.observer.event(&Event::CommandStarted { case, number, lane, command });
         }
+        let _command = spans::command(number, lane, shown.as_deref()).entered();
+        tracing::debug!("given");
         let watched = self.watch.map(|watch| watch.given(spot));
         let start = (self.timed || shown.is_some()).then(Instant::now);
         // Command and answer are put where they stay: to move what was just written makes a

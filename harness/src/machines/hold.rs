@@ -7,12 +7,14 @@ use hypervisor::{DiskFault, Endpoints, State};
 use model::machines::Command;
 use model::{Machine, MachineId};
 use nixgen::Image;
+use tracing::Span;
 
 use crate::machines::live::{Boot, LiveMachine, LiveNetwork, unknown};
 use crate::machines::scratch::Scratch;
 use crate::machines::shared::Shared;
 use crate::machines::status::Power;
 use crate::machines::warm::Start;
+use crate::spans;
 use crate::system::SystemError;
 
 /// A machine as the hypervisor has it, and what it was made of.
@@ -41,6 +43,8 @@ pub(super) struct Held<'a> {
     pub(super) id: &'a MachineId,
     pub(super) live: &'a LiveMachine,
     pub(super) hardware: MutexGuard<'a, Hardware>,
+    /// What is done to it is logged as part of this.
+    pub(super) span: Span,
 }
 
 impl LiveNetwork<'_> {
@@ -48,7 +52,7 @@ impl LiveNetwork<'_> {
     pub(super) fn hold<'a>(&'a self, id: &'a MachineId) -> Result<Held<'a>, SystemError> {
         let live = self.live(id)?;
         let hardware = live.hardware.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Held { shared: &self.shared, id, live, hardware })
+        Ok(Held { shared: &self.shared, id, live, hardware, span: spans::machine(id) })
     }
 }
 
@@ -84,7 +88,7 @@ impl Held<'_> {
             match std::mem::take(&mut held.hardware.ailing).volatile {
                 Some(seed) => {
                     let lost = held.hardware.machine.power_cut_losing(seed)?;
-                    tracing::debug!(machine = %held.id, %lost, "a disk has lost what it may");
+                    tracing::debug!(%lost, "a disk has lost what it may");
                 }
                 None => held.hardware.machine.power_cut()?,
             }
@@ -94,6 +98,7 @@ impl Held<'_> {
 
     /// Does what changes the power, such that everybody knows of it from its first moment on.
     pub(super) fn during<T>(&mut self, power: Power, act: impl FnOnce(&mut Self) -> T) -> T {
+        let _machine = self.span.clone().entered();
         self.live.status.begin(power);
         let result = act(self);
         self.settle();

@@ -17,6 +17,7 @@ use crate::machines::room::Permit;
 use crate::machines::shared::Shared;
 use crate::machines::status::{Power, Status};
 use crate::machines::warm::Begin;
+use crate::spans::{self, carried};
 use crate::system::SystemError;
 
 /// How long a login may take on a machine that says it is ready.
@@ -83,7 +84,7 @@ impl<'lab> LiveNetwork<'lab> {
             let machines = network.machines().iter().zip(images);
             let shared = &shared;
             let threads: Vec<_> = machines
-                .map(|(machine, image)| scope.spawn(move || shared.prepare(machine, image)))
+                .map(|(machine, image)| scope.spawn(carried(move || shared.prepare(machine, image))))
                 .collect();
             threads.into_iter().map(join).collect::<Result<Vec<_>, _>>()
         })?;
@@ -107,7 +108,7 @@ impl<'lab> LiveNetwork<'lab> {
         let running: Vec<_> = network.machines().iter().filter(|machine| self.is_to_boot(machine)).collect();
         let results: Vec<_> = thread::scope(|scope| {
             let boots: Vec<_> =
-                running.iter().map(|machine| scope.spawn(move || self.boot(&machine.id))).collect();
+                running.iter().map(|machine| scope.spawn(carried(move || self.boot(&machine.id)))).collect();
             boots.into_iter().map(join).collect()
         });
         for (machine, result) in running.iter().zip(results) {
@@ -170,6 +171,7 @@ impl<'lab> LiveNetwork<'lab> {
     /// [`SystemError`] where the command was not run.
     pub fn run(&self, id: &MachineId, command: &Command) -> Result<Output, SystemError> {
         let live = self.live(id)?;
+        let _machine = spans::machine(id).entered();
         let epoch = live.status.now().epoch;
         self.run_in(live, epoch, command).map_err(SystemError::infrastructure)
     }
@@ -184,6 +186,7 @@ impl<'lab> LiveNetwork<'lab> {
     /// was lost.
     pub fn attempt(&self, id: &MachineId, command: &Command) -> Result<Outcome<Output>, SystemError> {
         let live = self.live(id)?;
+        let _machine = spans::machine(id).entered();
         let begun = live.status.now();
         if begun.power != Power::On {
             return Ok(Outcome::Refused(format!("{id} is {}", begun.power)));
@@ -228,6 +231,7 @@ impl<'lab> LiveNetwork<'lab> {
     /// [`SystemError`] where there is no such machine, or it cannot be reached.
     pub fn connect(&self, id: &MachineId) -> Result<(), SystemError> {
         let status = &self.live(id)?.status;
+        let _machine = spans::machine(id).entered();
         let now = status.now();
         if now.power == Power::On {
             let target = self.shared.target(status.address());

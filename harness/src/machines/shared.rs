@@ -17,6 +17,7 @@ use crate::machines::lab::{Lab, Reach};
 use crate::machines::live::Boot;
 use crate::machines::scratch::Scratch;
 use crate::machines::warm::{Begin, Moments, Start};
+use crate::spans;
 use crate::system::SystemError;
 
 /// How often a machine is started on another port where its own was taken meanwhile.
@@ -120,6 +121,7 @@ impl<'lab> Shared<'lab> {
 
     /// Makes what a machine needs besides its image, and defines it.
     pub(super) fn prepare(&self, machine: &Machine, image: Image) -> Result<Hardware, SystemError> {
+        let _machine = spans::machine(&machine.id).entered();
         let endpoints = self.lab.run.endpoints(&format!("{}-{}", self.name, machine.id))?;
         let scratch = self.lab.scratch(&image, machine, endpoints.console.with_extension("qcow2"))?;
         Ok(Hardware { start: Start::blank(), ..self.define(machine, image, endpoints, scratch)? })

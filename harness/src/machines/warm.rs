@@ -12,6 +12,7 @@ use crate::machines::live::{Boot, LiveNetwork, join};
 use crate::machines::shared::{Begun, Shared};
 use crate::machines::status::Power;
 use crate::machines::templates::reason_of;
+use crate::spans::carried;
 use crate::system::SystemError;
 
 mod moments;
@@ -362,8 +363,10 @@ fn each<E: Into<SystemError> + Send>(
 fn on_each<T: Send>(held: &mut [Held<'_>], act: impl Fn(&MachineId, &mut Hardware) -> T + Sync) -> Vec<T> {
     thread::scope(|scope| {
         let act = &act;
-        let hardware = held.iter_mut().map(|held| (held.id, &mut *held.hardware));
-        let threads: Vec<_> = hardware.map(|(id, hardware)| scope.spawn(move || act(id, hardware))).collect();
+        let parts = held.iter_mut().map(|held| (held.id, &held.span, &mut *held.hardware));
+        let threads: Vec<_> = parts
+            .map(|(id, span, hardware)| scope.spawn(carried(move || span.in_scope(|| act(id, hardware)))))
+            .collect();
         threads.into_iter().map(join).collect()
     })
 }

@@ -155,6 +155,7 @@ impl Hardware {
 
 impl Held<'_> {
     pub(super) fn pause(&mut self) -> Result<(), SystemError> {
+        let _machine = self.span.clone().entered();
         self.shared.changes.fetch_add(1, Ordering::SeqCst);
         // Nobody begins to speak to it from now on. Sessions stay.
         self.live.status.settle(Power::Paused);
@@ -163,6 +164,7 @@ impl Held<'_> {
     }
 
     pub(super) fn resume(&mut self) -> Result<(), SystemError> {
+        let _machine = self.span.clone().entered();
         self.shared.changes.fetch_add(1, Ordering::SeqCst);
         let gone_on = self.shared.go_on(&mut self.hardware);
         self.settle();
@@ -172,12 +174,14 @@ impl Held<'_> {
     /// Has its disk lose, should its power be cut in this life, of what is not flushed then what this seed
     /// decides.
     pub(super) fn set_volatile(&mut self, seed: u64) -> Result<(), SystemError> {
+        let _machine = self.span.clone().entered();
         let volatile = Some(seed);
         let ailing = Ailing { volatile, ..self.hardware.ailing };
         Ok(self.hardware.ail(ailing)?)
     }
 
     pub(super) fn set_disk_fault(&mut self, fault: DiskFault) -> Result<(), SystemError> {
+        let _machine = self.span.clone().entered();
         let Hardware { machine, scratch, ailing, .. } = &mut *self.hardware;
         machine.set_disk_fault(scratch.path(), fault)?;
         ailing.fault = fault;

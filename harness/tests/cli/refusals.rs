@@ -1,67 +1,8 @@
-//! The `netprop` command: what it prints, how it exits, and that it leaves nothing behind.
-
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! What cannot be meant so is refused, and what is missing is named.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
-/// A place of its own for one run of the command.
-struct Place(tempfile::TempDir);
-
-impl Place {
-    fn new() -> Self {
-        // Sockets live in it, and their paths are short.
-        Self(tempfile::Builder::new().prefix("np").tempdir_in("/tmp").unwrap())
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.path().join(name);
-        fs::write(&path, text).unwrap();
-        path
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_netprop"));
-        command.args(arguments).current_dir(self.path()).env("NETPROP_RUNTIME_DIR", self.path().join("run"));
-        for name in ["PROPTEST_CASES", "PROPTEST_RNG_SEED", "NETPROP_LOG"] {
-            command.env_remove(name);
-        }
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    /// What a run would have left in the directory of runs.
-    fn left_behind(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.path().join("run")).into_iter().flatten();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// Runs the command and checks its exit status and what it says.
-fn refused(place: &Place, arguments: &[&str], status: i32, said: &str) {
-    check_refusal(place, &mut place.command(arguments), status, said);
-}
-
-fn check_refusal(place: &Place, command: &mut Command, status: i32, said: &str) {
-    let output = command.output().unwrap();
-    let error = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(status), "{command:?}: {error}");
-    assert!(error.contains(said), "{command:?} does not say {said:?}: {error}");
-    assert!(!error.contains("panicked") && !error.contains("RUST_BACKTRACE"), "{command:?}: {error}");
-    assert_eq!(place.left_behind(), Vec::<String>::new(), "{command:?}");
-}
+use crate::{Place, check_refusal, refused, text};
 
 #[test]
 fn impossible_arguments_are_wrong_use() {
@@ -226,43 +167,4 @@ fn missing_programs_are_named_with_their_package() {
         }
         fs::remove_dir_all(&bin).unwrap();
     }
-}
-
-#[test]
-fn a_simulated_run_holds_and_says_so() {
-    let place = Place::new();
-    let output = place.run(&["run", "--system", "simulated", "--cases", "20", "--seed", "1"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert_eq!(text(&output.stdout), "holds: 20 cases held\n");
-    assert_eq!(text(&output.stderr).lines().filter(|line| line.contains("  holds  ")).count(), 20);
-    let quiet = place.run(&["run", "--system", "simulated", "--cases", "2", "-q"]);
-    assert_eq!(text(&quiet.stderr), "");
-    assert!(!place.path().join("netprop-failures").exists(), "nothing is kept of what holds");
-}
-
-#[test]
-fn json_messages_are_one_object_a_line() {
-    let place = Place::new();
-    let arguments = ["run", "--system", "simulated", "--cases", "3", "--message-format", "json"];
-    let output = place.run(&arguments);
-    let events: Vec<serde_json::Value> =
-        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(events.first().unwrap()["event"], "run-started");
-    assert_eq!(events.last().unwrap()["event"], "run-finished");
-    assert_eq!(events.last().unwrap()["verdict"], "holds");
-    assert_eq!(events.iter().filter(|event| event["event"] == "case-finished").count(), 3);
-}
-
-#[test]
-fn a_seed_makes_the_same_run() {
-    let place = Place::new();
-    // What lanes do at the same time is told in the order in which it happens.
-    let arguments =
-        ["run", "--system", "simulated", "--cases", "5", "-v", "--seed", "77", "--lane-share", "0"];
-    let without_times = |output: Output| {
-        let text = text(&output.stderr);
-        let keep = |line: &str| line.split("  ").filter(|part| !part.ends_with(" s")).collect::<String>();
-        text.lines().map(keep).collect::<Vec<_>>()
-    };
-    assert_eq!(without_times(place.run(&arguments)), without_times(place.run(&arguments)));
 }
