@@ -22,12 +22,14 @@ use crate::generate::{BoundsError, NetworkParameters};
 use crate::machine::{Machine, MachineId};
 use crate::machines::show_network;
 use crate::network::Network;
+use crate::scene::{Role, Scene};
 use crate::specification::{Model, plainer_states};
 use crate::weighted::weighted;
 
 mod command;
 mod disk;
 mod links;
+mod scene;
 mod service;
 mod world;
 
@@ -398,6 +400,18 @@ impl Model for FaultSpec {
         parts.extend(world.services.iter().map(|(id, service)| format!("service of {id} {service}")));
         parts.extend(world.ahead.iter().map(|(id, ahead)| format!("clock of {id} {ahead} s ahead")));
         parts.join(", ")
+    }
+
+    fn scene(&self, world: &World) -> Option<Scene> {
+        Some(scene::of(world))
+    }
+
+    fn role(&self, command: &Command) -> Role {
+        scene::role(command)
+    }
+
+    fn concerns(&self, command: &Command) -> Vec<String> {
+        command.machines().into_iter().map(MachineId::to_string).collect()
     }
 
     /// Everything is healed, and has to answer: each machine to its neighbour's ping, each file to a
