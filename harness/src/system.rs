@@ -4,6 +4,7 @@ use std::error::Error;
 
 use model::panics::BrokenModel;
 use model::{Model, Outcome};
+use serde::{Deserialize, Serialize};
 
 use crate::lanes::Lanes;
 use crate::moments::Moments;
@@ -102,6 +103,12 @@ pub trait System<M: Model> {
         Cost::default()
     }
 
+    /// The end of what the parts of the system have said by themselves, such as the consoles of
+    /// machines: for the report of a case that has just failed. By default they say nothing.
+    fn consoles(&self, _sut: &Self::Sut) -> Vec<Console> {
+        Vec::new()
+    }
+
     /// Takes the system down.
     ///
     /// # Errors
@@ -109,6 +116,35 @@ pub trait System<M: Model> {
     fn destroy_sut(&self, sut: Self::Sut) -> Result<(), SystemError> {
         drop(sut);
         Ok(())
+    }
+}
+
+/// The end of what a part of a system has said.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Console {
+    /// The part, such as the name of a machine.
+    pub name: String,
+    /// What it said last.
+    pub text: String,
+    /// Whether it said more before that.
+    pub is_cut: bool,
+}
+
+impl Console {
+    /// So many bytes of a text are kept at most.
+    pub const MOST: usize = 64 << 10;
+
+    /// The end of what a part has said, in whole characters and, where it is cut, whole lines.
+    #[must_use]
+    pub fn end_of(name: impl Into<String>, text: &str) -> Self {
+        let mut from = text.len().saturating_sub(Self::MOST);
+        while !text.is_char_boundary(from) {
+            from += 1;
+        }
+        let (is_cut, end) = (from > 0, &text[from..]);
+        let end = end.split_once('\n').filter(|_| is_cut).map_or(end, |(_, lines)| lines);
+        Self { name: name.into(), text: end.to_owned(), is_cut }
     }
 }
 

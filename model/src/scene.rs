@@ -48,7 +48,7 @@ pub struct Seat {
 }
 
 /// Whether a machine runs.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Power {
     /// It does.
@@ -60,7 +60,7 @@ pub enum Power {
 }
 
 /// A way from one machine to another that is not as it should be.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Link {
     /// From whom.

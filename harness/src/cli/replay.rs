@@ -18,7 +18,7 @@ use crate::machines::simulated::SimulatedSystem;
 use crate::observe::Event;
 use crate::replay::{self, Replay, ReplayError};
 use crate::runner::{Failure, Runner};
-use crate::shrink::Budget;
+use crate::shrink::{Budget, Trail};
 use crate::system::System;
 use crate::{regressions, report};
 
@@ -114,6 +114,7 @@ fn run<M: Offered, S: System<M>>(
     let observer = session.observer.as_ref();
     let runner = Runner::new(specification, system, &config, observer, &session.stop);
     let execution = runner.replay(&replay, &options.file.display().to_string())?;
+    let (history, consoles) = (execution.history, execution.consoles);
     let (exit, text) = match execution.verdict {
         Verdict::Holds => (Exit::Holds, "holds: the case does not fail here\n".to_owned()),
         Verdict::Inconclusive(reason) => (Exit::Inconclusive, format!("inconclusive: {reason}\n")),
@@ -133,6 +134,9 @@ fn run<M: Offered, S: System<M>>(
                 commands_at_first: replay.case.len(),
                 case: replay.case,
                 evidence,
+                history,
+                consoles,
+                trail: Trail::default(),
                 shrink_runs: 0,
                 smallest: replay.smallest,
                 first_rate: replay.first_rate,

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use model::panics::{Method, caught, in_model, in_parts};
 use model::step::Impossible;
@@ -76,7 +77,7 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
             case: self.number.get(),
             follows: self.observer.follows_cases(),
             watch: self.watch.as_ref(),
-            timed: self.timed.get(),
+            begun: (self.timed.get() || self.observer.follows_cases()).then(Instant::now),
             clock: AtomicU64::new(0),
         };
         let (saver, results) = (Saver::new(self, case, &beginning), BTreeMap::new());

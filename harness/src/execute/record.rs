@@ -23,6 +23,16 @@ pub struct Recorded<M: Model> {
     /// cases does, and whatever makes a failing case smaller. None where it was given in an earlier
     /// run, and the system was given back as it was after it.
     pub elapsed: Option<Duration>,
+    /// When it was given, since the case began; none where `elapsed` is.
+    pub since_start: Option<Duration>,
+}
+
+// Derived, this would ask the model for it.
+impl<M: Model> Clone for Recorded<M> {
+    fn clone(&self) -> Self {
+        let Self { place, operation, elapsed, since_start } = self;
+        Self { place: *place, operation: operation.clone(), elapsed: *elapsed, since_start: *since_start }
+    }
 }
 
 /// Where a command stands, and the number that goes with it.
@@ -68,8 +78,8 @@ pub(crate) struct Recorder<'a, M> {
     /// Whether the observer follows cases. What nobody follows is not put into words.
     pub(crate) follows: bool,
     pub(crate) watch: Option<&'a Watch>,
-    /// Whether it measures how long commands take, though nobody follows them.
-    pub(crate) timed: bool,
+    /// When the case began, where it measures how long commands take.
+    pub(crate) begun: Option<Instant>,
     pub(crate) clock: AtomicU64,
 }
 
@@ -93,7 +103,7 @@ impl<M: Model> Recorder<'_, M> {
             self.observer.event(&Event::CommandStarted { case, number, lane, command });
         }
         let watched = self.watch.map(|watch| watch.given(spot));
-        let start = (self.timed || shown.is_some()).then(Instant::now);
+        let start = self.begun.map(|begun| (begun, Instant::now()));
         // Command and answer are put where they stay: to move what was just written makes a
         // processor wait, for longer than many a command in memory takes.
         let called = self.tick(lane);
@@ -104,7 +114,8 @@ impl<M: Model> Recorder<'_, M> {
             outcome: Outcome::Unknown(String::new()),
             ended: None,
         };
-        history.push(Recorded { place: spot.place, operation, elapsed: None });
+        let since_start = start.map(|(begun, start)| start.duration_since(begun));
+        history.push(Recorded { place: spot.place, operation, elapsed: None, since_start });
         let Some(Recorded { operation, elapsed, .. }) = history.last_mut() else { return Ok(()) };
         let Operation { command, outcome, ended, .. } = operation;
         let result = caught(|| match run(command) {
@@ -119,7 +130,7 @@ impl<M: Model> Recorder<'_, M> {
             Err(error) => Err(error.into()),
         });
         *ended = Some(self.tick(lane));
-        *elapsed = start.map(|start| start.elapsed());
+        *elapsed = start.map(|(_, start)| start.elapsed());
         drop(watched);
         let given = match result {
             Ok(Ok(())) => Ok(()),
@@ -152,7 +163,7 @@ impl<M: Model> Recorder<'_, M> {
         let (command, called) = (command.clone(), self.tick(None));
         let ended = Some(self.tick(None));
         let operation = Operation { lane: 0, command, called, outcome, ended };
-        history.push(Recorded { place: spot.place, operation, elapsed: None });
+        history.push(Recorded { place: spot.place, operation, elapsed: None, since_start: None });
     }
 
     /// The next place in the order of events.

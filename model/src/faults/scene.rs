@@ -116,8 +116,7 @@ mod tests {
         world.ahead.insert(b.clone(), -7);
         world.cut.insert((b.clone(), a.clone()));
         let scene = of(&world);
-        let shown: Vec<_> =
-            scene.machines.iter().map(|seat| (seat.power, seat.notes.join("; "))).collect();
+        let shown: Vec<_> = scene.machines.iter().map(|seat| (seat.power, seat.notes.join("; "))).collect();
         let expected = [(Power::Paused, "disk full".to_owned()), (Power::Off, "clock -7 s".to_owned())];
         assert_eq!(shown, expected);
         let way = Link { from: "b".to_owned(), to: "a".to_owned(), cut: true, what: "cut".to_owned() };
