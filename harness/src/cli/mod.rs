@@ -11,6 +11,7 @@ mod offered;
 mod parameters;
 mod progress;
 mod replay;
+mod report;
 mod run;
 mod shrink;
 
@@ -76,6 +77,7 @@ pub fn main() -> ExitCode {
         args::Command::Run(options) => run::run(&options),
         args::Command::Replay(options) => replay::replay(&options),
         args::Command::Shrink(options) => shrink::shrink(&options),
+        args::Command::Report(options) => report::report(&options),
         args::Command::Check(options) => check::check(&options),
         args::Command::Doctor(options) => doctor::doctor(&options),
         args::Command::Clean(options) => doctor::clean(&options),

@@ -119,6 +119,7 @@ pub(crate) fn next<M: Model>(failure: &Failure<M>) -> String {
         writeln!(text, "find out more of what matters: netprop replay --probe {file}").ok();
     }
     writeln!(text, "run it again: netprop replay {file}").ok();
+    writeln!(text, "see it as a page: netprop report {file}").ok();
     text
 }
 

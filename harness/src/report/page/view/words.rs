@@ -1,0 +1,143 @@
+//! Sentences about a failing case, for somebody who has not seen the code.
+
+use crate::record::{Operation, Part, Record};
+
+/// A time on the clock of the case.
+pub(super) fn time(seconds: f64) -> String {
+    match seconds {
+        _ if seconds < 1e-3 => format!("{:.0} µs", seconds * 1e6),
+        _ if seconds < 1.0 => format!("{:.1} ms", seconds * 1e3),
+        _ => format!("{seconds:.2} s"),
+    }
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// How large the case is, and how it was found.
+pub(super) fn lede(record: &Record) -> String {
+    let size = if record.smallest { "The smallest failing case" } else { "The smallest case so far" };
+    let mut text = format!("{size} has {}", count(record.commands, "command"));
+    if record.lanes > 0 {
+        text.push_str(&format!(", with {} side by side", count(record.lanes, "lane")));
+    }
+    if !record.machines.is_empty() {
+        text.push_str(&format!(", on {}", count(record.machines.len(), "machine")));
+    }
+    if record.shrink_runs > 0 {
+        let runs = count(record.shrink_runs as usize, "run");
+        text.push_str(&format!("; it was found in {runs} from one of {}", record.commands_at_first));
+    }
+    text.push('.');
+    if let Some(rate) = record.rate.filter(|rate| !rate.is_always()) {
+        text.push_str(&format!(" It fails in {rate}."));
+    }
+    text
+}
+
+/// Which operation it is, and when it was.
+pub(super) fn place(record: &Record, wrong: Option<&Operation>) -> String {
+    let Some(wrong) = wrong else {
+        return "No command is to blame: the system was not made or taken down as it should be.".to_owned();
+    };
+    let mut text = format!("Operation {} of {}", wrong.number, record.commands);
+    match (wrong.part, wrong.lane) {
+        (Part::Lane, Some(lane)) => text.push_str(&format!(", in lane {lane}")),
+        (Part::Finally, _) => text.push_str(", at the end, once all else was done"),
+        _ => {}
+    }
+    if let (Some(started), Some(seconds)) = (wrong.started, wrong.seconds) {
+        let (from, took) = (time(started), time(seconds));
+        text.push_str(&format!(", {from} after the case began; it took {took}"));
+    }
+    text.push('.');
+    text
+}
+
+/// Why what came is impossible.
+pub(super) fn why(record: &Record, wrong: Option<&Operation>, is_ordered: bool) -> String {
+    if record.evidence.is_panic {
+        return "The system panicked, which no command may make it do. What it said is what came.".to_owned();
+    }
+    if is_ordered {
+        return "Commands of different lanes ran at the same time, so they may have taken effect in any order in \
+                which none comes before one that had ended when it was given. All such orders were tried, and \
+                none explains every answer."
+            .to_owned();
+    }
+    match wrong {
+        Some(wrong) if wrong.number > 1 => format!(
+            "The commands before it, and what came of them, leave the model one view of the system. In it, {} is \
+             answered as expected and in no other way.",
+            wrong.command
+        ),
+        Some(wrong) => {
+            format!(
+                "Already as the case begins, {} is answered as expected and in no other way.",
+                wrong.command
+            )
+        }
+        None => "The system was to be there within its limit, or to be gone.".to_owned(),
+    }
+}
+
+/// Where somebody who looks for the cause begins.
+pub(super) fn look(record: &Record, wrong: Option<&Operation>) -> Vec<String> {
+    let mut hints = Vec::new();
+    if let Some(wrong) = wrong.filter(|wrong| !wrong.machines.is_empty()) {
+        let machines = wrong.machines.join(" and ");
+        hints.push(format!("The command concerns {machines}: the map shows how each was at that moment."));
+        let said = record.consoles.iter().filter(|console| wrong.machines.contains(&console.name));
+        hints.extend(said.map(|console| format!("What {} said last is under Consoles.", console.name)));
+    }
+    if record.commands > 1 && record.smallest {
+        hints.push(
+            "Every command of this case is needed: with any of them left out, it does not fail so."
+                .to_owned(),
+        );
+    }
+    if record.causes.is_some() {
+        hints.push("What of the beginning matters, and what does not, is under Beginning.".to_owned());
+    }
+    hints.extend(record.capture.iter().map(|file| {
+        format!("All packets of a run of the case are in {file}, beside this file: open it in Wireshark.")
+    }));
+    hints.extend(record.replay.iter().map(|file| {
+        format!("The case runs again by netprop replay {file}, and becomes a Rust test by --as-test.")
+    }));
+    hints
+}
+
+/// What the history shows.
+pub(super) fn history(record: &Record) -> String {
+    let given = count(record.operations.len(), "command");
+    let clock = match record.operations.iter().any(|operation| operation.started.is_some()) {
+        true => "times count from the beginning of the case",
+        false => "times were not measured, so only the order is shown",
+    };
+    let rest = record.commands.saturating_sub(record.operations.len());
+    let rest = match rest {
+        0 => String::new(),
+        rest => format!(" {} came after the wrong answer and was not given.", count(rest, "more command")),
+    };
+    format!("{given}, time going down; {clock}.{rest}")
+}
+
+/// How the case was made smaller; none where nothing was tried.
+pub(super) fn shrinking(record: &Record) -> Option<String> {
+    let trail = &record.shrinking;
+    let tried = trail.candidates.len() + trail.left_out as usize;
+    let kept =
+        trail.candidates.iter().filter(|candidate| candidate.fate == crate::shrink::Fate::Kept).count();
+    let seconds: f64 = trail.candidates.iter().map(|candidate| candidate.seconds).sum();
+    (tried > 0).then(|| {
+        format!(
+            "From {} to {}: {} tried in {}, of which {kept} failed in the same way and were kept.",
+            count(record.commands_at_first, "command"),
+            record.commands,
+            count(tried, "smaller case"),
+            time(seconds)
+        )
+    })
+}
