@@ -88,7 +88,7 @@ impl Kind {
     fn words(self) -> &'static str {
         match self {
             Self::Delete => "fewer commands",
-            Self::Loop => "without commands that lead back to where they began",
+            Self::Loop => "no commands that lead back to where they began",
             Self::Shortcut => "fewer commands to the same state",
             Self::Pair => "two commands less",
             Self::Lane => "a lane less",
@@ -117,7 +117,7 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
             named.map(|traced| format!("{}. {}", traced.id + 1, self.model.kind(&traced.command))).collect();
         let more = gone.len() - names.len();
         names.extend((more > 0).then(|| format!("{more} more")));
-        format!("{}: not {}", kind.words(), names.join(", "))
+        format!("{}: without {}", kind.words(), names.join(", "))
     }
 
     /// Takes note of a candidate that was run.

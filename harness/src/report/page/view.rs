@@ -30,7 +30,7 @@ pub(super) struct View<'a> {
     order_left_out: usize,
     state: &'a str,
     obstacles: Vec<Named<'a>>,
-    look: Vec<String>,
+    look: Vec<words::Hint>,
     history_note: String,
     operations: Vec<Row<'a>>,
     initial: &'a str,

@@ -55,7 +55,7 @@ class History {
   }
 
   columns() {
-    const strips = this.hasStrips ? `${record.machines.length * 1.72 + 0.5}rem ` : "";
+    const strips = this.hasStrips ? `${record.machines.length * 1.7 + 0.5}rem ` : "";
     const lanes = `repeat(${Math.max(1, record.lanes)}, minmax(${record.lanes > 1 ? 9 : 11}rem, 1fr))`;
     return `5.5rem ${strips}${lanes}${this.hasChanges && innerWidth > 640 ? " minmax(9rem, .8fr)" : ""}`;
   }
@@ -128,11 +128,11 @@ class History {
       onclick: () => this.choose(operation.number),
     },
     element("span", { class: "first" },
-      marks.length ? element("span", { class: "mark" }, marks.join("  ")) : null,
       element("span", { class: "number" }, String(operation.number)), " ",
       tag ? element("span", { class: "tag" }, tag) : null,
       element("code", {}, operation.command)),
-    element("span", { class: "answer" }, outcome(operation)));
+    element("span", { class: "answer" },
+      marks.length ? element("span", { class: "mark" }, marks.join("  ")) : null, `→ ${outcome(operation)}`));
   }
 
   strips(operation) {

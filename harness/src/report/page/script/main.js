@@ -4,14 +4,14 @@ function momentOf(number, step) {
   const operation = byNumber.get(number);
   const panel = document.getElementById("moment");
   const title = element("h3", {},
-    element("span", {}, `Operation ${operation.number} of ${record.commands}, ${place(operation)}`),
+    element("span", {}, `Operation ${operation.number}, ${place(operation)}`),
     element("span", {},
       element("button", { type: "button", "aria-label": "Earlier operation", onclick: () => step(-1) }, "↑"), " ",
       element("button", { type: "button", "aria-label": "Later operation", onclick: () => step(1) }, "↓")));
   const parts = [title, element("p", { class: "what" }, operation.command), element("p", { class: "outcome" }, `→ ${outcome(operation)}`)];
   const line = (kind, text) => parts.push(element("p", { class: `verdictline ${kind}` }, text));
-  if (number === record.evidence.number) line("bad", `✗ Expected: ${record.evidence.expected}`);
   if (reasons.has(number)) line("bad", `✗ Cannot come next: ${reasons.get(number)}`);
+  else if (number === record.evidence.number) line("bad", `✗ Expected: ${record.evidence.expected}`);
   if (operation.rank != null) line("good", `● Takes effect as number ${operation.rank} of the longest order that the model allows.`);
   if (operation.ending === "unknown") line("caution", "? Nobody knows whether it had an effect; both are allowed for.");
   if (operation.ending === "refused") line("caution", "∅ It was refused, and had no effect.");

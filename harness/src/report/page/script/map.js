@@ -12,10 +12,10 @@ function drawn(name, properties, text) {
 const short = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 function ring(count) {
-  const [middle, height, radius] = [160, 118, count > 1 ? 82 : 0];
+  const [middle, height, radius] = [160, 112, count > 1 ? 80 : 0];
   return Array.from({ length: count }, (_, index) => {
     const angle = (2 * Math.PI * index) / count - (count === 2 ? Math.PI : Math.PI / 2);
-    return { x: middle + 1.28 * radius * Math.cos(angle), y: height + radius * Math.sin(angle) };
+    return { x: middle + 1.3 * radius * Math.cos(angle), y: height + radius * Math.sin(angle) };
   });
 }
 
@@ -39,7 +39,7 @@ function inWords(state) {
 function drawMap(state, operation) {
   const places = ring(record.machines.length);
   const names = record.machines.map((machine) => machine.name);
-  const picture = drawn("svg", { class: "map", viewBox: "0 0 320 240", role: "img" });
+  const picture = drawn("svg", { class: "map", viewBox: "0 0 320 246", role: "img" });
   picture.append(drawn("title", {}, `The network: ${inWords(state)}`));
   const arrow = drawn("marker", { id: "tip", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" });
   arrow.append(drawn("path", { d: "M0 0L8 4L0 8z", fill: "context-stroke" }));
@@ -50,27 +50,33 @@ function drawMap(state, operation) {
       for (let other = one + 1; other < names.length; other++)
         if (!broken.has(`${one} ${other}`) || !broken.has(`${other} ${one}`))
           picture.append(drawn("path", { class: "way", d: way(places[one], places[other], 0).line }));
+  const cuts = new Set(state.links.filter((link) => link.cut).map((link) => JSON.stringify([link.from, link.to])));
   for (const link of state.links) {
     const [from, to] = [places[names.indexOf(link.from)], places[names.indexOf(link.to)]];
     if (!from || !to) continue;
-    const { line, middle } = way(from, to, 5);
-    picture.append(drawn("path", { class: link.cut ? "cut" : "worse", d: line, "marker-end": "url(#tip)" }));
+    const isBoth = link.cut && cuts.has(JSON.stringify([link.to, link.from]));
+    // What is cut both ways is one line.
+    if (isBoth && names.indexOf(link.from) > names.indexOf(link.to)) continue;
+    const { line, middle } = way(from, to, isBoth ? 0 : 5);
+    const tip = isBoth ? {} : { "marker-end": "url(#tip)" };
+    picture.append(drawn("path", { class: link.cut ? "cut" : "worse", d: line, ...tip }));
     const label = link.cut ? "✕" : short(link.what, 18);
     picture.append(drawn("text", { class: link.cut ? "cross" : "small", x: middle.x, y: middle.y + 4, "text-anchor": "middle" }, label));
   }
   if (operation.role === "ask" && operation.machines.length === 2) {
     const [from, to] = operation.machines.map((name) => places[names.indexOf(name)]);
     if (from && to && from !== to)
-      picture.append(drawn("path", { class: "asks", d: way(from, to, -6).line, "marker-end": "url(#tip)" }));
+      picture.append(drawn("path", { class: "asks", d: way(from, to, -9).line, "marker-end": "url(#tip)" }));
   }
   record.machines.forEach((machine, index) => {
     const { x, y } = places[index];
     const concerned = operation.machines.includes(machine.name) ? " concerned" : "";
-    picture.append(drawn("circle", { class: `machine ${state.power[index]}${concerned}`, cx: x, cy: y, r: 23 }));
-    picture.append(drawn("text", { x, y: y - 1, "text-anchor": "middle", "font-weight": 600 }, short(machine.name, 7)));
-    picture.append(drawn("text", { class: "small", x, y: y + 12, "text-anchor": "middle" }, state.power[index]));
+    const centred = { x, "text-anchor": "middle" };
+    picture.append(drawn("circle", { class: `machine ${state.power[index]}${concerned}`, cx: x, cy: y, r: 20 }));
+    picture.append(drawn("text", { class: "small", ...centred, y: y + 4 }, state.power[index]));
+    picture.append(drawn("text", { class: "name", ...centred, y: y + 34 }, short(machine.name, 16)));
     const notes = state.notes[index].join(", ");
-    if (notes) picture.append(drawn("text", { class: "small", x, y: y + 36, "text-anchor": "middle" }, short(notes, 26)));
+    if (notes) picture.append(drawn("text", { class: "small", ...centred, y: y + 46 }, short(notes, 26)));
   });
   return picture;
 }

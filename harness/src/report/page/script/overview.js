@@ -9,7 +9,9 @@ class Overview {
     new ResizeObserver(() => this.draw()).observe(this.canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
     const last = (most, operation) => Math.max(most, this.span(operation)[1]);
-    this.end = record.operations.reduce(last, 0) || 1;
+    this.end = record.operations.reduce(last, 0);
+    this.start = record.operations.reduce((least, operation) => Math.min(least, this.span(operation)[0]), this.end);
+    if (this.end === this.start) this.end += 1;
   }
 
   span(operation) {
@@ -33,30 +35,32 @@ class Overview {
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
     const colours = { ask: colour("accent"), fault: colour("fault"), pause: colour("pause"), boot: colour("right"), heal: colour("right"), resume: colour("right") };
     const { left, width: inner } = this.scale();
-    const rows = record.lanes + 1;
-    const room = (height - 20) / rows;
-    const x = (at) => left + (at / this.end) * inner;
+    const first = record.operations.some((operation) => operation.lane == null) ? 0 : 1;
+    const [above, below] = [15, 17];
+    const room = (height - above - below) / (record.lanes + 1 - first);
+    const x = (at) => left + ((at - this.start) / (this.end - this.start)) * inner;
     for (const operation of record.operations) {
       const [from, to] = this.span(operation);
-      const top = 4 + (operation.lane ?? 0) * room;
+      const top = above + ((operation.lane ?? 0) - first) * room;
       pen.fillStyle = operation.ending === "unknown" ? colour("warn") : colours[operation.role] ?? colour("muted");
       pen.fillRect(x(from), top + 1, Math.max(1.5, x(to) - x(from) - 0.5), Math.max(2, room - 3));
     }
     pen.fillStyle = colour("muted");
     pen.font = "11px system-ui, sans-serif";
-    pen.fillText("0", left, height - 4);
-    const end = this.timed ? time(this.end) : `${this.end} events`;
-    pen.fillText(end, left + inner - pen.measureText(end).width, height - 4);
-    this.line(pen, byNumber.get(record.evidence.number), colour("wrong"), height, x, "✗");
-    this.line(pen, byNumber.get(this.chosen), colour("accent"), height, x, "▾");
+    const shown = (at) => (this.timed ? time(at) : `event ${at}`);
+    pen.fillText(shown(this.start), left, height - 4);
+    pen.fillText(shown(this.end), left + inner - pen.measureText(shown(this.end)).width, height - 4);
+    const lines = [above, height - below];
+    this.line(pen, byNumber.get(record.evidence.number), colour("wrong"), lines, x, "✗");
+    this.line(pen, byNumber.get(this.chosen), colour("accent"), lines, x, this.chosen === record.evidence.number ? "" : "▾");
   }
 
-  line(pen, operation, colour, height, x, sign) {
-    if (!operation) return;
+  line(pen, operation, colour, [top, bottom], x, sign) {
+    if (!operation || !sign) return;
     const at = x(this.span(operation)[0]);
     pen.fillStyle = colour;
-    pen.fillRect(at - 1, 0, 2, height - 16);
-    pen.fillText(sign, at - 4, height - 4);
+    pen.fillRect(at - 1, top, 2, bottom - top);
+    pen.fillText(sign, at - 4, top - 3);
   }
 
   mark(number) {
@@ -66,7 +70,7 @@ class Overview {
 
   pick(event) {
     const { left, width } = this.scale();
-    const at = ((event.offsetX - left) / width) * this.end;
+    const at = this.start + ((event.offsetX - left) / width) * (this.end - this.start);
     let [best, least] = [null, Infinity];
     for (const operation of record.operations) {
       const [from, to] = this.span(operation);

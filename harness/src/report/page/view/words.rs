@@ -1,5 +1,7 @@
 //! Sentences about a failing case, for somebody who has not seen the code.
 
+use serde::Serialize;
+
 use crate::record::{Operation, Part, Record};
 
 /// A time on the clock of the case.
@@ -82,30 +84,46 @@ pub(super) fn why(record: &Record, wrong: Option<&Operation>, is_ordered: bool) 
     }
 }
 
+/// Where somebody who looks for the cause begins: a text, and maybe something to type, or a file.
+#[derive(Serialize)]
+pub(super) struct Hint {
+    text: String,
+    code: Option<String>,
+}
+
+impl Hint {
+    fn new(text: impl Into<String>, code: Option<String>) -> Self {
+        Self { text: text.into(), code }
+    }
+}
+
 /// Where somebody who looks for the cause begins.
-pub(super) fn look(record: &Record, wrong: Option<&Operation>) -> Vec<String> {
+pub(super) fn look(record: &Record, wrong: Option<&Operation>) -> Vec<Hint> {
     let mut hints = Vec::new();
     if let Some(wrong) = wrong.filter(|wrong| !wrong.machines.is_empty()) {
         let machines = wrong.machines.join(" and ");
-        hints.push(format!("The command concerns {machines}: the map shows how each was at that moment."));
+        let text = format!("The command concerns {machines}: the map shows the network at that moment.");
+        hints.push(Hint::new(text, None));
         let said = record.consoles.iter().filter(|console| wrong.machines.contains(&console.name));
-        hints.extend(said.map(|console| format!("What {} said last is under Consoles.", console.name)));
-    }
-    if record.commands > 1 && record.smallest {
-        hints.push(
-            "Every command of this case is needed: with any of them left out, it does not fail so."
-                .to_owned(),
+        hints.extend(
+            said.map(|console| {
+                Hint::new(format!("What {} said last is under Consoles.", console.name), None)
+            }),
         );
     }
-    if record.causes.is_some() {
-        hints.push("What of the beginning matters, and what does not, is under Beginning.".to_owned());
+    if record.commands > 1 && record.smallest {
+        let text = "Every command of this case is needed: with any of them left out, it did not fail so.";
+        hints.push(Hint::new(text, None));
     }
-    hints.extend(record.capture.iter().map(|file| {
-        format!("All packets of a run of the case are in {file}, beside this file: open it in Wireshark.")
-    }));
-    hints.extend(record.replay.iter().map(|file| {
-        format!("The case runs again by netprop replay {file}, and becomes a Rust test by --as-test.")
-    }));
+    if record.causes.is_some() {
+        hints.push(Hint::new("What of the beginning matters, and what does not, is under Beginning.", None));
+    }
+    let packets = "All packets of a run of the case, for Wireshark:";
+    hints.extend(record.capture.iter().map(|file| Hint::new(packets, Some(file.clone()))));
+    if let Some(file) = &record.replay {
+        hints.push(Hint::new("The case runs again:", Some(format!("netprop replay {file}"))));
+        hints.push(Hint::new("It becomes a Rust test:", Some(format!("netprop replay --as-test {file}"))));
+    }
     hints
 }
 
