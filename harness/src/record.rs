@@ -11,10 +11,10 @@ use crate::causes::Causes;
 use crate::execute::Obstacle;
 use crate::shrink::{Rate, Trail};
 use crate::statistics::Statistics;
-use crate::system::Console;
 
 mod build;
 mod file;
+mod packets;
 mod states;
 
 pub use file::{RecordError, beside, page_of};
@@ -70,10 +70,13 @@ pub struct Record {
     pub others: Vec<String>,
     /// What the cases of the run were like; none where the case was run by itself.
     pub statistics: Option<Statistics>,
+    /// When the first command was given, in seconds since 1970, which all times count from; none where
+    /// that was not measured.
+    pub began: Option<f64>,
     /// The end of what machines said on their consoles.
-    pub consoles: Vec<Console>,
-    /// The name of the file beside it with the packets of a run of the case, where there is one.
-    pub capture: Option<String>,
+    pub consoles: Vec<Said>,
+    /// The packets of the run, where they were captured.
+    pub capture: Option<Packets>,
     /// What else went wrong, a sentence each.
     pub warnings: Vec<String>,
 }
@@ -163,6 +166,54 @@ pub enum Ending {
     Refused,
     /// Nobody knows whether it had or will have an effect.
     Unknown,
+}
+
+/// The end of what a machine said on its console.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Said {
+    /// Its name.
+    pub machine: String,
+    /// Whether it said more before that.
+    pub is_cut: bool,
+    /// The lines.
+    pub lines: Vec<Line>,
+}
+
+/// A line that a machine said.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// When, in seconds since the first command was given, or before; none where that is not known.
+    pub at: Option<f64>,
+    /// What it said.
+    pub text: String,
+}
+
+/// What went through the network of a case.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Packets {
+    /// The name of the file beside the record that has all of it.
+    pub file: String,
+    /// Packets as machines sent and were given them, the first of them.
+    pub packets: Vec<Packet>,
+    /// How many more the file has.
+    pub left_out: u64,
+}
+
+/// A packet at a machine.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Packet {
+    /// When, in seconds since the first command was given, or before.
+    pub at: f64,
+    /// Whose it was: what its port of the switch is called.
+    pub machine: String,
+    /// Whether the machine sent it; otherwise it was given it, or would have been.
+    pub is_sent: bool,
+    /// What it is, and what the switch says of it.
+    pub what: String,
 }
 
 /// Why a case fails.

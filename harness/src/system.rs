@@ -2,9 +2,9 @@
 
 use std::error::Error;
 
+use hypervisor::ConsoleLine;
 use model::panics::BrokenModel;
 use model::{Model, Outcome};
-use serde::{Deserialize, Serialize};
 
 use crate::lanes::Lanes;
 use crate::moments::Moments;
@@ -120,31 +120,33 @@ pub trait System<M: Model> {
 }
 
 /// The end of what a part of a system has said.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Console {
     /// The part, such as the name of a machine.
     pub name: String,
     /// What it said last.
-    pub text: String,
+    pub lines: Vec<ConsoleLine>,
     /// Whether it said more before that.
     pub is_cut: bool,
 }
 
 impl Console {
-    /// So many bytes of a text are kept at most.
+    /// So many bytes of what a part said are kept at most.
     pub const MOST: usize = 64 << 10;
 
-    /// The end of what a part has said, in whole characters and, where it is cut, whole lines.
+    /// The last lines of what a part has said.
     #[must_use]
-    pub fn end_of(name: impl Into<String>, text: &str) -> Self {
-        let mut from = text.len().saturating_sub(Self::MOST);
-        while !text.is_char_boundary(from) {
-            from += 1;
-        }
-        let (is_cut, end) = (from > 0, &text[from..]);
-        let end = end.split_once('\n').filter(|_| is_cut).map_or(end, |(_, lines)| lines);
-        Self { name: name.into(), text: end.to_owned(), is_cut }
+    pub fn end_of(name: impl Into<String>, mut lines: Vec<ConsoleLine>) -> Self {
+        let mut room = Self::MOST;
+        let fits = lines.iter().rev().take_while(|line| {
+            let size = line.text.len() + 1;
+            let fits = size <= room;
+            room = room.saturating_sub(size);
+            fits
+        });
+        let cut = lines.len() - fits.count();
+        lines.drain(..cut);
+        Self { name: name.into(), lines, is_cut: cut > 0 }
     }
 }
 

@@ -8,7 +8,7 @@ use super::lab::{self, Tested};
 use super::offered::{Offered, SpecificationKind, With};
 use super::run::Session;
 use super::{Fatal, wrong};
-use super::{nixos, parameters};
+use super::{nixos, parameters, shrink};
 use crate::as_test::{Call, Expressions, TestText};
 use crate::config::Config;
 use crate::execute::{Exclusion, Verdict};
@@ -129,7 +129,7 @@ fn run<M: Offered, S: System<M>>(
             {
                 warnings.push(format!("what matters is not kept in the file: {why}"));
             }
-            let failure: Failure<M> = Failure {
+            let mut failure: Failure<M> = Failure {
                 seed: replay.seed.parse().unwrap_or_else(|_| regressions::Seed::from(0)),
                 commands_at_first: replay.case.len(),
                 case: replay.case,
@@ -146,11 +146,12 @@ fn run<M: Offered, S: System<M>>(
                 others: Vec::new(),
                 causes: replay.causes,
                 settings: replay.settings,
-                file: None,
+                file: Some(options.file.clone()),
                 unkept: None,
                 warnings,
             };
-            (Exit::Falsified, report::failure(specification, &failure))
+            runner.keep_record(&mut failure, None);
+            (Exit::Falsified, report::failure(specification, &failure) + &shrink::page(&failure))
         }
     };
     observer.text(&text);

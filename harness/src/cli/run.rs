@@ -111,8 +111,8 @@ fn test<M: Offered, S: System<M> + Sync>(
     let specification = M::within(bounds).map_err(|error| Fatal::usage(&error))?;
     let config = config(options, settings);
     let runner = Runner::new(&specification, system, &config, session.observer.as_ref(), &session.stop);
-    let summary = runner.run_side_by_side()?;
-    let captured = match (lab, &summary.failure) {
+    let mut summary = runner.run_side_by_side()?;
+    let captured = match (lab, &mut summary.failure) {
         (Some(lab), Some(failure)) if !session.stop.requested() => {
             capture::of_failure(lab, &specification, &runner, failure)
         }

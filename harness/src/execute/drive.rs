@@ -6,14 +6,13 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::sync::atomic::AtomicU64;
-use std::time::Instant;
 
 use model::panics::{Method, caught, in_model, in_parts};
 use model::step::Impossible;
 use model::{Case, Judgement, Model, Outcome, Place, Possible, Symbol};
 
 use super::prefixes::{Beginning, Past, Saver};
-use super::record::{show_command, show_outcome};
+use super::record::{Began, show_command, show_outcome};
 use super::{Evidence, Executor, Halt, Panic, Recorded, Recorder, Spot, Verdict, failed, judge};
 use crate::lanes::{self, Lanes, Order};
 use crate::system::{System, SystemError};
@@ -77,7 +76,7 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
             case: self.number.get(),
             follows: self.observer.follows_cases(),
             watch: self.watch.as_ref(),
-            begun: (self.timed.get() || self.observer.follows_cases()).then(Instant::now),
+            begun: (self.timed.get() || self.observer.follows_cases()).then(Began::now),
             clock: AtomicU64::new(0),
         };
         let (saver, results) = (Saver::new(self, case, &beginning), BTreeMap::new());

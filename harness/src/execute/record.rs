@@ -2,7 +2,7 @@
 //! place in the one order of events.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use model::history::Operation;
 use model::panics::{Method, caught, in_model};
@@ -23,15 +23,31 @@ pub struct Recorded<M: Model> {
     /// cases does, and whatever makes a failing case smaller. None where it was given in an earlier
     /// run, and the system was given back as it was after it.
     pub elapsed: Option<Duration>,
-    /// When it was given, since the case began; none where `elapsed` is.
-    pub since_start: Option<Duration>,
+    /// When it was given, on a clock that goes on evenly within a case; none where `elapsed` is.
+    pub given: Option<SystemTime>,
 }
 
 // Derived, this would ask the model for it.
 impl<M: Model> Clone for Recorded<M> {
     fn clone(&self) -> Self {
-        let Self { place, operation, elapsed, since_start } = self;
-        Self { place: *place, operation: operation.clone(), elapsed: *elapsed, since_start: *since_start }
+        let Self { place, operation, elapsed, given } = self;
+        Self { place: *place, operation: operation.clone(), elapsed: *elapsed, given: *given }
+    }
+}
+
+/// The moment at which a case began, by both clocks: one goes on evenly, the other is that of whoever
+/// else writes times down.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Began(Instant, SystemTime);
+
+impl Began {
+    pub(crate) fn now() -> Self {
+        Self(Instant::now(), SystemTime::now())
+    }
+
+    /// A later moment.
+    fn at(self, moment: Instant) -> SystemTime {
+        self.1 + moment.saturating_duration_since(self.0)
     }
 }
 
@@ -79,7 +95,7 @@ pub(crate) struct Recorder<'a, M> {
     pub(crate) follows: bool,
     pub(crate) watch: Option<&'a Watch>,
     /// When the case began, where it measures how long commands take.
-    pub(crate) begun: Option<Instant>,
+    pub(crate) begun: Option<Began>,
     pub(crate) clock: AtomicU64,
 }
 
@@ -103,7 +119,7 @@ impl<M: Model> Recorder<'_, M> {
             self.observer.event(&Event::CommandStarted { case, number, lane, command });
         }
         let watched = self.watch.map(|watch| watch.given(spot));
-        let start = self.begun.map(|begun| (begun, Instant::now()));
+        let start = self.begun.map(|began| (began, Instant::now()));
         // Command and answer are put where they stay: to move what was just written makes a
         // processor wait, for longer than many a command in memory takes.
         let called = self.tick(lane);
@@ -114,8 +130,8 @@ impl<M: Model> Recorder<'_, M> {
             outcome: Outcome::Unknown(String::new()),
             ended: None,
         };
-        let since_start = start.map(|(begun, start)| start.duration_since(begun));
-        history.push(Recorded { place: spot.place, operation, elapsed: None, since_start });
+        let given = start.map(|(began, start)| began.at(start));
+        history.push(Recorded { place: spot.place, operation, elapsed: None, given });
         let Some(Recorded { operation, elapsed, .. }) = history.last_mut() else { return Ok(()) };
         let Operation { command, outcome, ended, .. } = operation;
         let result = caught(|| match run(command) {
@@ -163,7 +179,7 @@ impl<M: Model> Recorder<'_, M> {
         let (command, called) = (command.clone(), self.tick(None));
         let ended = Some(self.tick(None));
         let operation = Operation { lane: 0, command, called, outcome, ended };
-        history.push(Recorded { place: spot.place, operation, elapsed: None, since_start: None });
+        history.push(Recorded { place: spot.place, operation, elapsed: None, given: None });
     }
 
     /// The next place in the order of events.

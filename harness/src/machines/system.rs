@@ -245,7 +245,7 @@ impl<'lab, M: OnMachines> System<M> for MachineSystem<'lab, M> {
     fn consoles(&self, live: &LiveNetwork<'lab>) -> Vec<Console> {
         let network = live.network();
         let of = |machine: &model::Machine| {
-            Some(Console::end_of(machine.id.as_str(), &live.console(&machine.id).ok()?))
+            Some(Console::end_of(machine.id.as_str(), live.console_lines(&machine.id).ok()?))
         };
         network.machines().iter().filter_map(of).collect()
     }

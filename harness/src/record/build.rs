@@ -1,16 +1,20 @@
 //! A record of a failure, in the words of its model.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::SystemTime;
 
+use anstream::adapter::strip_str;
+use hypervisor::ConsoleLine;
 use model::step::{predict, step};
 use model::{Model, Outcome, Place};
 
 use super::file::{FORMAT, VERSION};
 use super::states::{States, bounded};
-use super::{Ending, Operation, Part, Reason, Record};
+use super::{Ending, Line, Operation, Part, Reason, Record, Said};
 use crate::execute::{Evidence, Recorded};
 use crate::runner::Failure;
 use crate::statistics::Statistics;
+use crate::system::Console;
 
 /// A command of the history with its number.
 type Numbered<'a, M> = (usize, &'a Recorded<M>);
@@ -35,8 +39,9 @@ impl Record {
             numbered.filter_map(|(number, recorded)| Some((*number?, recorded))).collect();
         let mut states = States::new(model, &case.initial);
         let steps = follow(model, failure, &history, &mut states);
+        let began = history.iter().find_map(|(_, recorded)| recorded.given);
         let operation = |(number, recorded): &Numbered<'_, M>| {
-            operation(model, *number, recorded, steps.get(number).copied().unwrap_or_default())
+            operation(model, *number, recorded, began, steps.get(number).copied().unwrap_or_default())
         };
         let name = |path: &std::path::PathBuf| Some(path.file_name()?.to_string_lossy().into_owned());
         Self {
@@ -64,7 +69,8 @@ impl Record {
             confirmed: failure.confirmed,
             others: failure.others.iter().map(|other| other.way.clone()).collect(),
             statistics,
-            consoles: failure.consoles.clone(),
+            began: began.map(since_1970),
+            consoles: failure.consoles.iter().map(|console| said(console, began)).collect(),
             capture: None,
             warnings: failure.unkept.iter().chain(&failure.warnings).cloned().collect(),
         }
@@ -101,8 +107,14 @@ fn reason(evidence: &Evidence) -> Reason {
     }
 }
 
-fn operation<M: Model>(model: &M, number: usize, recorded: &Recorded<M>, step: Step) -> Operation {
-    let Recorded { place, operation, elapsed, since_start } = recorded;
+fn operation<M: Model>(
+    model: &M,
+    number: usize,
+    recorded: &Recorded<M>,
+    began: Option<SystemTime>,
+    step: Step,
+) -> Operation {
+    let Recorded { place, operation, elapsed, given } = recorded;
     let command = &operation.command;
     let (part, lane) = match place {
         Place::Prefix(_) => (Part::Prefix, None),
@@ -126,11 +138,36 @@ fn operation<M: Model>(model: &M, number: usize, recorded: &Recorded<M>, step: S
         came: bounded(came),
         called: operation.called,
         ended: operation.ended,
-        started: since_start.map(|time| time.as_secs_f64()),
+        started: given.zip(began).map(|(given, began)| seconds_between(began, given)),
         seconds: elapsed.map(|time| time.as_secs_f64()),
         rank: step.rank,
         before: step.before,
         after: step.after,
+    }
+}
+
+fn said(console: &Console, began: Option<SystemTime>) -> Said {
+    let line = |line: &ConsoleLine| Line {
+        at: line.at.zip(began).map(|(at, began)| seconds_between(began, at)),
+        // Colours and the like mean nothing on a page.
+        text: strip_str(&line.text).to_string(),
+    };
+    Said {
+        machine: console.name.clone(),
+        is_cut: console.is_cut,
+        lines: console.lines.iter().map(line).collect(),
+    }
+}
+
+fn since_1970(time: SystemTime) -> f64 {
+    seconds_between(SystemTime::UNIX_EPOCH, time)
+}
+
+/// From one moment to another, less than nothing where that was before.
+fn seconds_between(from: SystemTime, to: SystemTime) -> f64 {
+    match to.duration_since(from) {
+        Ok(time) => time.as_secs_f64(),
+        Err(error) => -error.duration().as_secs_f64(),
     }
 }
 

@@ -18,6 +18,7 @@ const SCRIPT: &str = concat!(
     include_str!("page/script/map.js"),
     include_str!("page/script/history.js"),
     include_str!("page/script/overview.js"),
+    include_str!("page/script/stream.js"),
     include_str!("page/script/shrinking.js"),
     include_str!("page/script/main.js"),
 );

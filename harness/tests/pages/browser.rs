@@ -68,6 +68,19 @@ fn a_page_shows_the_wrong_answer_chosen() {
 }
 
 #[test]
+fn consoles_and_packets_stand_between_the_commands_of_their_moment() {
+    let record = failing::with_sources();
+    let Some(dom) = opened(&record) else { return };
+    ready(&dom);
+    let entries: Vec<_> = dom.split("class=\"entry ").skip(1).collect();
+    let kind = |entry: &&str| entry.split(['"', ' ']).next().unwrap_or_default().to_owned();
+    let at = entries.iter().position(|entry| kind(entry) == "command" && entry.contains("chosen")).unwrap();
+    assert!(entries[..at].iter().any(|entry| kind(entry) == "said"));
+    assert!(entries[at..].iter().any(|entry| kind(entry) == "packet"));
+    assert!(entries.len() < 200, "{} are in the document", entries.len());
+}
+
+#[test]
 fn nothing_that_a_guest_says_is_run() {
     let hostile =
         "</script><script>document.title='run'</script><img src=x onerror=\"document.title='run'\">";

@@ -1,8 +1,7 @@
 //! Whatever a guest or a model says is shown as text.
 
-use harness::record::Record;
+use harness::record::{Line, Packet, Packets, Record, Said};
 use harness::report::page;
-use harness::system::Console;
 use proptest::prelude::*;
 
 use crate::failing;
@@ -40,8 +39,11 @@ pub(crate) fn saying(record: &Record, text: &str) -> Record {
         operation.machines.iter_mut().for_each(put);
     }
     said.shrinking.candidates.iter_mut().for_each(|candidate| put(&mut candidate.change));
-    said.consoles = vec![Console { name: text.to_owned(), text: text.to_owned(), is_cut: true }];
-    (said.replay, said.capture) = (Some(text.to_owned()), Some(text.to_owned()));
+    let line = Line { at: Some(0.5), text: text.to_owned() };
+    said.consoles = vec![Said { machine: text.to_owned(), lines: vec![line], is_cut: true }];
+    let packet = Packet { at: 0.7, machine: text.to_owned(), is_sent: true, what: text.to_owned() };
+    said.capture = Some(Packets { file: text.to_owned(), packets: vec![packet], left_out: 1 });
+    said.replay = Some(text.to_owned());
     said.warnings = vec![text.to_owned()];
     said.others = vec![text.to_owned()];
     said.settings = [(text.to_owned(), text.to_owned())].into();

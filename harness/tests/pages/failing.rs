@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicU32;
 
 use harness::machines::simulated_faults::SimulatedWorld;
-use harness::record::{Record, beside};
+use harness::record::{Line, Packet, Packets, Record, Said, beside};
 use harness::shrink::Budget;
 use harness::{Config, LaneShape, Model, Outcome, Runner, Shape, Silent, Stop, System, SystemError};
 use model::faults::{Command, Response, World};
@@ -79,4 +79,31 @@ impl System<FaultSpec> for ForgetsCuts {
 /// A ping that is answered through a cut.
 pub(crate) fn forgotten_cut() -> Record {
     found(&FaultSpec::new(bounds()).unwrap(), &ForgetsCuts, Shape::sequential(30..=60))
+}
+
+/// The same with what its machines said and what went between them, as on real machines: the times are
+/// made such that a person can read them.
+pub(crate) fn with_sources() -> Record {
+    let mut record = forgotten_cut();
+    for (operation, second) in record.operations.iter_mut().zip(0_u8..) {
+        (operation.started, operation.seconds) = (Some(2.0 * f64::from(second)), Some(1.5));
+    }
+    let names: Vec<_> = record.machines.iter().map(|machine| machine.name.clone()).collect();
+    let said = |machine: &String| {
+        let line = |tenth: u8| Line {
+            at: Some(f64::from(tenth) / 10.0),
+            text: format!("[    {}.{:06}] systemd[1]: Started unit {tenth} of {machine}.", tenth / 10, tenth),
+        };
+        Said { machine: machine.clone(), is_cut: true, lines: (0..80).map(line).collect() }
+    };
+    record.consoles = names.iter().map(said).collect();
+    let packet = |(index, machine): (usize, &String)| Packet {
+        at: 6.1 + index as f64 / 100.0,
+        machine: machine.clone(),
+        is_sent: index % 2 == 0,
+        what: format!("ping 172.16.2.5 → 172.16.2.6, number {index}"),
+    };
+    let packets = names.iter().enumerate().map(packet).collect();
+    record.capture = Some(Packets { file: "faults.pcapng".to_owned(), packets, left_out: 0 });
+    record
 }

@@ -53,6 +53,7 @@ fn pages_for_a_look() {
     let records = [
         ("deaf-after-second-boot", failing::deaf()),
         ("forgotten-cut", failing::forgotten_cut()),
+        ("with-sources", failing::with_sources()),
         ("lost-update", failing::lost_update()),
         ("large-in-sequence", large::in_sequence()),
         ("large-in-lanes", large::in_lanes()),

@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use crate::record::{Ending, Operation, Part, Record};
-use crate::system::Console;
+use crate::record::{Ending, Operation, Part, Record, Said};
 
 mod statistics;
 mod words;
@@ -35,7 +34,9 @@ pub(super) struct View<'a> {
     operations: Vec<Row<'a>>,
     initial: &'a str,
     causes: Option<String>,
-    consoles: &'a [Console],
+    /// What there is beside the commands, in a sentence.
+    beside: Option<String>,
+    consoles: &'a [Said],
     shrinking: Option<String>,
     statistics: Option<Tested<'a>>,
     replay: Option<&'a str>,
@@ -106,6 +107,7 @@ impl<'a> View<'a> {
             operations: record.operations.iter().map(|operation| row(record, operation)).collect(),
             initial: &record.initial,
             causes: record.causes.as_ref().map(ToString::to_string),
+            beside: words::beside(record),
             consoles: &record.consoles,
             shrinking: words::shrinking(record),
             statistics: record.statistics.as_ref().map(Tested::of),
@@ -171,7 +173,7 @@ fn facts(record: &Record) -> Vec<Fact> {
     rate("the first case", record.first_rate);
     rate("this case", record.rate);
     rate("on systems made from nothing", record.confirmed);
-    facts.extend(record.capture.iter().map(|file| ("packets".to_owned(), file.clone())));
+    facts.extend(record.capture.iter().map(|packets| ("packets".to_owned(), packets.file.clone())));
     facts.extend(record.others.iter().map(|way| ("another failure".to_owned(), way.clone())));
     facts.extend(record.settings.clone());
     facts.into_iter().map(|(name, value)| Fact { name, value }).collect()

@@ -60,7 +60,8 @@ function filters(apply) {
   const tools = element("div", { class: "tools", role: "search", "aria-label": "Which operations are shown" },
     names.length > 1 ? machineLabel : null, kinds.length > 1 ? kindLabel : null, textLabel,
     timed ? fromLabel : null, timed ? toLabel : null, shown);
-  return { tools, shown, fits };
+  const wanted = () => ({ machine: machine.value.slice(1), from: from.value, to: to.value });
+  return { tools, shown, fits, wanted };
 }
 
 function legend() {
@@ -70,24 +71,6 @@ function legend() {
   if (record.operations.some((operation) => operation.ending === "unknown")) marks.push(["dashed", "outcome unknown"]);
   if (record.operations.some((operation) => operation.ending === "refused")) marks.push(["struck out", "refused"]);
   return element("ul", { class: "legend" }, ...marks.map(([sign, text]) => element("li", {}, element("b", {}, sign), ` ${text}`)));
-}
-
-function consoleFilter() {
-  const place = document.getElementById("console-filter");
-  if (!place) return;
-  const consoles = [...document.querySelectorAll(".console")];
-  const texts = consoles.map((console) => console.querySelector("pre").textContent);
-  const search = element("input", { type: "search", oninput: () => apply() });
-  const apply = () => {
-    const wanted = search.value.toLowerCase();
-    consoles.forEach((console, index) => {
-      const lines = texts[index].split("\n").filter((line) => !wanted || line.toLowerCase().includes(wanted));
-      console.querySelector("pre").textContent = lines.join("\n");
-      console.open = wanted !== "" && lines.length > 0;
-    });
-  };
-  place.append(element("div", { class: "tools" }, element("label", {}, "Lines with the text", search)));
-  place.hidden = false;
 }
 
 function start() {
@@ -103,18 +86,23 @@ function start() {
       chosen = number;
       history.mark(number, scroll);
       overview.mark(number);
+      stream?.mark(number);
       momentOf(number, step);
     };
     const history = new History(choose);
     const overview = new Overview(choose);
-    const { tools, shown, fits } = filters(() => {
+    const beside = document.getElementById("stream");
+    const stream = beside ? new Stream(choose) : null;
+    const { tools, shown, fits, wanted } = filters(() => {
       const operations = record.operations.filter(fits);
       history.show(operations);
+      stream?.filter(wanted());
       shown.value = operations.length === record.operations.length ? "" : `${operations.length} of ${record.operations.length} shown`;
     });
     const moment = element("aside", { class: "moment", id: "moment", "aria-label": "The chosen operation", "aria-live": "polite" });
     live.append(tools, overview.canvas, legend(), element("div", { class: "bench" }, history.root, moment));
     live.hidden = false;
+    beside?.append(stream.tools(), stream.root);
     choose(byNumber.has(record.evidence.number) ? record.evidence.number : record.operations[0].number, true);
     for (const link of document.querySelectorAll("[data-operation]"))
       link.addEventListener("click", () => choose(Number(link.dataset.operation), true));
@@ -123,7 +111,6 @@ function start() {
   }
   const trail = document.getElementById("trail");
   if (trail) drawTrail(trail);
-  consoleFilter();
   // How many milliseconds it took from the moment at which the page was asked for.
   document.documentElement.dataset.ready = performance.now().toFixed(0);
 }

@@ -42,7 +42,8 @@ class Overview {
     for (const operation of record.operations) {
       const [from, to] = this.span(operation);
       const top = above + ((operation.lane ?? 0) - first) * room;
-      pen.fillStyle = operation.ending === "unknown" ? colour("warn") : colours[operation.role] ?? colour("muted");
+      const isWrong = operation.number === record.evidence.number;
+      pen.fillStyle = isWrong ? colour("wrong") : operation.ending === "unknown" ? colour("warn") : colours[operation.role] ?? colour("muted");
       pen.fillRect(x(from), top + 1, Math.max(1.5, x(to) - x(from) - 0.5), Math.max(2, room - 3));
     }
     pen.fillStyle = colour("muted");

@@ -17,6 +17,7 @@ function element(name, properties = {}, ...children) {
 
 function time(seconds) {
   if (seconds == null) return "";
+  if (seconds === 0) return "0 s";
   if (seconds < 1e-3) return `${(seconds * 1e6).toFixed(0)} µs`;
   if (seconds < 1) return `${(seconds * 1e3).toFixed(1)} ms`;
   return `${seconds.toFixed(2)} s`;

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
-use crate::record::{Operation, Part, Record};
+use crate::record::{Operation, Packets, Part, Record};
 
 /// A time on the clock of the case.
 pub(super) fn time(seconds: f64) -> String {
     match seconds {
+        0.0 => "0 s".to_owned(),
         _ if seconds < 1e-3 => format!("{:.0} µs", seconds * 1e6),
         _ if seconds < 1.0 => format!("{:.1} ms", seconds * 1e3),
         _ => format!("{seconds:.2} s"),
@@ -29,7 +30,7 @@ pub(super) fn lede(record: &Record) -> String {
     }
     if record.shrink_runs > 0 {
         let runs = count(record.shrink_runs as usize, "run");
-        text.push_str(&format!("; it was found in {runs} from one of {}", record.commands_at_first));
+        text.push_str(&format!("; {runs} led to it from one of {}", record.commands_at_first));
     }
     text.push('.');
     if let Some(rate) = record.rate.filter(|rate| !rate.is_always()) {
@@ -104,12 +105,12 @@ pub(super) fn look(record: &Record, wrong: Option<&Operation>) -> Vec<Hint> {
         let machines = wrong.machines.join(" and ");
         let text = format!("The command concerns {machines}: the map shows the network at that moment.");
         hints.push(Hint::new(text, None));
-        let said = record.consoles.iter().filter(|console| wrong.machines.contains(&console.name));
-        hints.extend(
-            said.map(|console| {
-                Hint::new(format!("What {} said last is under Consoles.", console.name), None)
-            }),
-        );
+        let said = record.consoles.iter().map(|said| &said.machine);
+        let said: Vec<_> = said.filter(|name| wrong.machines.contains(name)).map(String::as_str).collect();
+        if !said.is_empty() {
+            let text = format!("What {} said then is under Consoles and packets.", said.join(" and "));
+            hints.push(Hint::new(text, None));
+        }
     }
     if record.commands > 1 && record.smallest {
         let text = "Every command of this case is needed: with any of them left out, it did not fail so.";
@@ -119,7 +120,7 @@ pub(super) fn look(record: &Record, wrong: Option<&Operation>) -> Vec<Hint> {
         hints.push(Hint::new("What of the beginning matters, and what does not, is under Beginning.", None));
     }
     let packets = "All packets of a run of the case, for Wireshark:";
-    hints.extend(record.capture.iter().map(|file| Hint::new(packets, Some(file.clone()))));
+    hints.extend(record.capture.iter().map(|capture| Hint::new(packets, Some(capture.file.clone()))));
     if let Some(file) = &record.replay {
         hints.push(Hint::new("The case runs again:", Some(format!("netprop replay {file}"))));
         hints.push(Hint::new("It becomes a Rust test:", Some(format!("netprop replay --as-test {file}"))));
@@ -140,6 +141,23 @@ pub(super) fn history(record: &Record) -> String {
         rest => format!(" {} came after the wrong answer and was not given.", count(rest, "more command")),
     };
     format!("{given}, time going down; {clock}.{rest}")
+}
+
+/// What there is beside the commands; none where there is nothing.
+pub(super) fn beside(record: &Record) -> Option<String> {
+    let mut parts = Vec::new();
+    if !record.consoles.is_empty() {
+        let machines = count(record.consoles.len(), "machine");
+        let is_cut = record.consoles.iter().any(|said| said.is_cut);
+        let end = if is_cut { "the end of what" } else { "what" };
+        parts.push(format!("{end} {machines} said on the console"));
+    }
+    if let Some(Packets { file, packets, left_out }) = &record.capture {
+        let more = if *left_out > 0 { format!(" ({left_out} more are in {file})") } else { String::new() };
+        parts.push(format!("{} at the machines{more}", count(packets.len(), "packet")));
+    }
+    let clock = "on the clock of the commands, which stand between them; machine and time are chosen above.";
+    (!parts.is_empty()).then(|| format!("Shown are {}, {clock}", parts.join(" and ")))
 }
 
 /// How the case was made smaller; none where nothing was tried.
