@@ -189,6 +189,7 @@ mod tests {
     use crate::execute::Evidence;
     use crate::machines::simulated::SimulatedNetwork;
     use crate::observe::Silent;
+    use crate::record::Record;
     use crate::stop::Stop;
     use crate::system::SystemError;
 
@@ -267,6 +268,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = saved(directory.path());
         assert!(replayed(&file, &[]).causes.is_none());
+        let (record, _) = Record::open(&file).unwrap();
+        assert_eq!((&*record.evidence.came, record.machines.len()), ("failed: kernel panic", 1));
         let begun = replayed(&file, &["--probe", "--probes", "1"]).causes.unwrap();
         assert_eq!((begun.runs, begun.complete), (1, false));
         let causes = replayed(&file, &["--probe"]).causes.unwrap();

@@ -99,7 +99,7 @@ function start() {
       stream?.filter(wanted());
       shown.value = operations.length === record.operations.length ? "" : `${operations.length} of ${record.operations.length} shown`;
     });
-    const moment = element("aside", { class: "moment", id: "moment", "aria-label": "The chosen operation", "aria-live": "polite" });
+    const moment = element("aside", { class: "moment", id: "moment", "aria-label": "The chosen operation" });
     live.append(tools, overview.canvas, legend(), element("div", { class: "bench" }, history.root, moment));
     live.hidden = false;
     beside?.append(stream.tools(), stream.root);
