@@ -12,7 +12,7 @@ use crate::observe::{Event, Observer};
 use crate::regressions::Seed;
 use crate::spans;
 use crate::stop::Stop;
-use crate::system::{Purpose, System, SystemError, chain};
+use crate::system::{Console, Purpose, System, SystemError, chain};
 
 mod confirm;
 mod drive;
@@ -61,6 +61,8 @@ pub struct Execution<M: Model> {
     pub verdict: Verdict,
     /// Whether the system was not made from nothing ([`System::is_reused`]).
     pub reused: bool,
+    /// Where it is falsified, the end of what the parts of the system said ([`System::consoles`]).
+    pub consoles: Vec<Console>,
 }
 
 impl<M: Model> Execution<M> {
@@ -194,21 +196,21 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         loop {
             let mut history = self.spare.take();
             history.reserve(case.len());
-            let (mut attempts, mut reused) = (self.attempts, false);
-            let execution = match self.run_once(case, order, &mut history, &mut reused) {
+            let (mut attempts, mut reused, mut consoles) = (self.attempts, false, Vec::new());
+            let execution = match self.run_once(case, order, &mut history, &mut reused, &mut consoles) {
                 Ok(verdict) => {
                     // Where the model cannot tell, no fresh system would mend it.
                     attempts = attempt;
-                    Execution { history, verdict, reused }
+                    Execution { history, verdict, reused, consoles }
                 }
                 Err(SystemError::Infrastructure(error)) => {
                     let verdict = Verdict::Inconclusive(chain(error.as_ref()));
-                    Execution { history: Vec::new(), verdict, reused }
+                    Execution { history: Vec::new(), verdict, reused, consoles }
                 }
                 Err(SystemError::Unfit { configuration, error }) => {
                     let reason = chain(error.as_ref());
                     let exclusion = self.exclude(Exclusion { configuration, reason });
-                    Execution { history, verdict: Verdict::Excluded(exclusion), reused }
+                    Execution { history, verdict: Verdict::Excluded(exclusion), reused, consoles }
                 }
                 Err(error) => return Err(error),
             };
@@ -239,13 +241,14 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
     }
 
     /// Runs a case once; what was given, and whether the system was `reused`, is there whatever
-    /// becomes of it.
+    /// becomes of it, and the `consoles` where it fails.
     fn run_once(
         &self,
         case: &Case<M>,
         order: Option<&Order>,
         history: &mut Vec<Recorded<M>>,
         reused: &mut bool,
+        consoles: &mut Vec<Console>,
     ) -> Result<Verdict, SystemError> {
         self.stopped()?;
         let created = caught(|| self.begin_case(case));
@@ -259,10 +262,12 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
         if let (Some(watch), Ok(Verdict::Falsified(evidence))) = (&self.watch, &verdict) {
             watch.falsified(evidence);
         }
-        if let (Some(look), Ok(Verdict::Falsified(evidence)), Purpose::Search) =
-            (self.look, &verdict, self.purpose.get())
-        {
-            look(&mut sut, &Standing { case, history, evidence });
+        if let Ok(Verdict::Falsified(evidence)) = &verdict {
+            // What cannot be had takes nothing from the verdict.
+            *consoles = caught(|| self.system.consoles(&sut)).unwrap_or_default();
+            if let (Some(look), Purpose::Search) = (self.look, self.purpose.get()) {
+                look(&mut sut, &Standing { case, history, evidence });
+            }
         }
         let watched = self.watch.as_ref().map(|watch| watch.step(Step::Destroying));
         let destroyed = caught(|| self.system.destroy_sut(sut));

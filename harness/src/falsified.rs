@@ -13,7 +13,7 @@ use crate::regressions;
 use crate::replay::{Replay, ReplayError};
 use crate::report;
 use crate::runner::{Failure, RunError, Runner};
-use crate::shrink::{First, Rate, Shrinker, Trees, Way};
+use crate::shrink::{First, Rate, Shrinker, Trail, Trees, Way};
 use crate::system::{Purpose, System, SystemError};
 
 mod bench;
@@ -21,6 +21,7 @@ mod confirm;
 mod found;
 mod pace;
 mod probing;
+mod recorded;
 
 use bench::RunnerBench;
 pub(crate) use found::{Found, REPLAY_PATIENCE};
@@ -45,6 +46,9 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
             commands_at_first: case.len(),
             case,
             evidence,
+            history: execution.history.clone(),
+            consoles: execution.consoles.clone(),
+            trail: Trail::default(),
             shrink_runs: 0,
             smallest,
             first_rate,
@@ -117,7 +121,8 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
             tries += 1;
             match execution.evidence().cloned() {
                 Some(evidence) => {
-                    let failure = self.pursue(found, evidence, &execution);
+                    let mut failure = self.pursue(found, evidence, &execution);
+                    self.keep_record(&mut failure, None);
                     return Ok(Continued::Failed(Box::new(failure)));
                 }
                 // It may be one that does not fail each time.
@@ -156,6 +161,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         failure.evidence = shrunk.evidence;
         failure.shrink_runs = shrunk.runs;
         failure.smallest = shrunk.complete;
+        failure.trail.append(shrunk.trail);
         failure.rate = rate.map(|_| shrunk.rate);
         self.keep(failure, self.held(failure, memory));
         Ok(reused)

@@ -13,6 +13,7 @@
 //! - [`causes`]: what of the smallest case's initial state matters;
 //! - [`as_test`]: failing cases as tests that stand alone;
 //! - [`replay`] and [`regressions`]: failing cases and seeds on disk;
+//! - [`record`]: what a report shows of a failing case, on disk and without its model;
 //! - [`runner`]: many cases, the first failure of which ends the run;
 //! - [`inside`]: a case that a person goes through, and machines to play with;
 //! - [`observe`] and [`report`]: what a run tells on its way and at its end;
@@ -37,6 +38,7 @@ pub mod observe;
 mod origin;
 pub mod prelude;
 mod probe;
+pub mod record;
 pub mod reference;
 pub mod regressions;
 pub mod replay;
@@ -49,6 +51,7 @@ pub mod statistics;
 pub mod stop;
 mod summary;
 pub mod system;
+mod whole;
 
 pub use as_test::{Expressions, TestText, from_json};
 pub use causes::Causes;

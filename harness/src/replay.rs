@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use model::{Case, InvalidCase, Model};
@@ -12,6 +12,7 @@ use crate::causes::Causes;
 use crate::execute::Evidence;
 use crate::regressions;
 use crate::shrink::Rate;
+use crate::whole;
 
 mod kept;
 mod unreturned;
@@ -331,25 +332,8 @@ const NEVER_RETURNED: &str = "never-returned-";
 
 /// Writes a file whole or not at all.
 fn write_whole(path: &Path, text: &[u8]) -> Result<(), ReplayError> {
-    put_whole(path, text).map_err(|source| ReplayError::File {
-        action: "write",
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// Writes any file whole or not at all, in a directory that is made where it is not there.
-pub(crate) fn put_whole(path: &Path, text: &[u8]) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(directory)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(text)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    let failed = |source| ReplayError::File { action: "write", path: path.to_owned(), source };
+    whole::write(path, text).map_err(failed)
 }
 
 /// Checks that failing cases could be written there, before any is looked for.

@@ -11,6 +11,7 @@ use crate::runner::{Failure, Other, Summary};
 use crate::shrink::Rate;
 
 mod lanes;
+pub mod page;
 
 /// So many failures that came once are told in full.
 const MOST_IN_FULL: usize = 3;

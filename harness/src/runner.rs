@@ -134,6 +134,9 @@ impl<'a, M: Model, S: System<M>> Runner<'a, M, S> {
         summary.stopped |= self.executor.stop.requested();
         summary.exclusions = self.executor.exclusions.take();
         summary.statistics = met.counts.report(&confidence);
+        for failure in summary.failure.iter_mut().chain(&mut summary.once) {
+            self.keep_record(failure, Some(&summary.statistics));
+        }
         self.conclude(&mut summary, &met.covered, start);
         self.check_cover(&summary)?;
         Ok(summary)

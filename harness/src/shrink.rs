@@ -28,6 +28,7 @@ mod relevance;
 mod reproduction;
 mod shortcut;
 mod step;
+mod trail;
 mod trees;
 mod way;
 
@@ -35,9 +36,11 @@ use alike::{Domain, plainest, renamed};
 use clock::Clock;
 pub(crate) use clock::Took;
 use draft::Draft;
+use judge::Judged;
 use relevance::Relevance;
 pub use reproduction::Rate;
 use step::{Change, Kind, Rates, Step};
+pub use trail::{Candidate, Fate, Trail};
 pub(crate) use trees::Trees;
 pub(crate) use way::Way;
 
@@ -133,6 +136,10 @@ pub(crate) struct Shrinker<'a, M: Model, B> {
     runs: u32,
     budget: Budget,
     start: Instant,
+    /// What was tried so far.
+    trail: Trail,
+    /// The best case's place in that; none for the first.
+    from: Option<usize>,
 }
 
 /// What a search has come to.
@@ -144,6 +151,8 @@ pub(crate) struct Shrunk<M: Model> {
     pub(crate) runs: u32,
     /// Whether the search ended by itself rather than at the end of its budget or by a stop.
     pub(crate) complete: bool,
+    /// What was tried on the way.
+    pub(crate) trail: Trail,
 }
 
 /// Why a search ends early.
@@ -201,6 +210,8 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
             runs: 0,
             budget,
             start: Instant::now(),
+            trail: Trail::default(),
+            from: None,
         };
         shrinker.end_at_the_wrong_answer();
         shrinker
@@ -220,7 +231,8 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
             Err(End::System(error)) => return Err(error),
         };
         let case = self.best.case();
-        Ok(Shrunk { case, evidence: self.evidence, rate: self.rate, runs: self.runs, complete })
+        let Self { evidence, rate, runs, trail, .. } = self;
+        Ok(Shrunk { case, evidence, rate, runs, complete, trail })
     }
 
     fn steps_down(&mut self) -> Result<(), End> {
@@ -326,7 +338,14 @@ impl<'a, M: Model, B: Bench<M>> Shrinker<'a, M, B> {
             }
             return Ok(false);
         }
-        let judged = self.judge(&case)?;
+        let (change, commands) = (self.in_words(kind, &draft), case.len());
+        let (runs, start) = (self.runs, Instant::now());
+        let (fate, judged) = match self.judge(&case)? {
+            Judged::Fails(evidence, rate) => (Fate::Kept, Some((*evidence, rate))),
+            Judged::Dropped(fate) => (fate, None),
+        };
+        let (runs, seconds) = (self.runs - runs, start.elapsed().as_secs_f64());
+        self.note(Candidate { from: self.from, change, commands, runs, seconds, fate });
         self.rates.learn(kind, judged.is_some());
         let Some((evidence, rate)) = judged else {
             self.learn_needed(&draft);

@@ -7,12 +7,12 @@ use model::{Case, GenerateError, InvalidCase, Model};
 
 use crate::causes::Causes;
 use crate::coverage::CoverageReport;
-use crate::execute::{Evidence, Exclusion};
+use crate::execute::{Evidence, Exclusion, Recorded};
 use crate::regressions::Seed;
 use crate::replay::ReplayError;
-use crate::shrink::Rate;
+use crate::shrink::{Rate, Trail};
 use crate::statistics::Statistics;
-use crate::system::SystemError;
+use crate::system::{Console, SystemError};
 
 /// Why a run ended without a verdict.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +83,14 @@ pub struct Failure<M: Model> {
     pub case: Case<M>,
     /// What went wrong in it.
     pub evidence: Evidence,
+    /// What was given in the run that is shown, and what came of it.
+    pub history: Vec<Recorded<M>>,
+    /// The end of what the parts of the system said in that run ([`System::consoles`]).
+    ///
+    /// [`System::consoles`]: crate::System::consoles
+    pub consoles: Vec<Console>,
+    /// The smaller cases that were tried.
+    pub trail: Trail,
     /// How many commands the first failing case had.
     pub commands_at_first: usize,
     /// How many cases were run to make it smaller.

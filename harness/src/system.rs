@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use hypervisor::ConsoleLine;
 use model::panics::BrokenModel;
 use model::{Model, Outcome};
 
@@ -102,6 +103,12 @@ pub trait System<M: Model> {
         Cost::default()
     }
 
+    /// The end of what the parts of the system have said by themselves, such as the consoles of
+    /// machines: for the report of a case that has just failed. By default they say nothing.
+    fn consoles(&self, _sut: &Self::Sut) -> Vec<Console> {
+        Vec::new()
+    }
+
     /// Takes the system down.
     ///
     /// # Errors
@@ -109,6 +116,37 @@ pub trait System<M: Model> {
     fn destroy_sut(&self, sut: Self::Sut) -> Result<(), SystemError> {
         drop(sut);
         Ok(())
+    }
+}
+
+/// The end of what a part of a system has said.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Console {
+    /// The part, such as the name of a machine.
+    pub name: String,
+    /// What it said last.
+    pub lines: Vec<ConsoleLine>,
+    /// Whether it said more before that.
+    pub is_cut: bool,
+}
+
+impl Console {
+    /// So many bytes of what a part said are kept at most.
+    pub const MOST: usize = 64 << 10;
+
+    /// The last lines of what a part has said.
+    #[must_use]
+    pub fn end_of(name: impl Into<String>, mut lines: Vec<ConsoleLine>) -> Self {
+        let mut room = Self::MOST;
+        let fits = lines.iter().rev().take_while(|line| {
+            let size = line.text.len() + 1;
+            let fits = size <= room;
+            room = room.saturating_sub(size);
+            fits
+        });
+        let cut = lines.len() - fits.count();
+        lines.drain(..cut);
+        Self { name: name.into(), lines, is_cut: cut > 0 }
     }
 }
 

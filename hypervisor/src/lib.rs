@@ -41,6 +41,7 @@ use std::path::PathBuf;
 
 pub use accelerator::{Accelerator, Choice};
 pub use boot::{BootError, Booted, Patience, boot, boot_as, boot_from, make_template, resume};
+pub use console::ConsoleLine;
 pub use disk::create_overlay;
 pub use disk_fault::{DiskFault, Failing, Lost, Slowness};
 pub use error::{Error, SOCKET_PATH_MAX};

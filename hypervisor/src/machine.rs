@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::check_socket_path;
-use crate::{DiskFault, Error, Lost, Snapshot};
+use crate::{ConsoleLine, DiskFault, Error, Lost, Snapshot};
 
 /// Something that machines can be defined in: a libvirt connection, a program that starts
 /// processes, a simulation.
@@ -131,6 +131,13 @@ pub trait Machine: Send {
     /// off: up to 256 KiB, line ends as `\n`, what is no UTF-8 replaced. The whole of it is in
     /// the file [`Endpoints::log`].
     fn console(&self) -> String;
+
+    /// The same line by line, with when each began to come where the backend knows that; by default it
+    /// does not.
+    fn console_lines(&self) -> Vec<ConsoleLine> {
+        let line = |text: &str| ConsoleLine { at: None, text: text.to_owned() };
+        self.console().lines().map(line).collect()
+    }
 
     /// Writes one line to the control port; the line's end is added. A suspended machine gets
     /// it when it resumes.

@@ -17,6 +17,7 @@
 //! - [`generation`]: cases from a model's strategies;
 //! - [`mod@weighted`]: the choice among commands, by weights that depend on the state;
 //! - [`scenario`]: cases with a plot: phases in order, until something is so, and what comes last;
+//! - [`scene`]: what reports show of states and commands on a map;
 //! - [`example`]: cases that a person has written down;
 //! - [`labels`]: what a specification says of a case, to be counted;
 //! - [`history`]: what was given and what came of it, in the order of events;
@@ -47,6 +48,7 @@ pub mod panics;
 pub mod parameter;
 pub mod possible;
 pub mod scenario;
+pub mod scene;
 pub mod specification;
 pub mod step;
 pub mod symbol;

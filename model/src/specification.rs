@@ -12,6 +12,7 @@ use crate::example::Example;
 use crate::factor::Choice;
 use crate::labels::Labels;
 use crate::scenario::Scenario;
+use crate::scene::{Role, Scene};
 use crate::symbol::Symbol;
 use crate::text;
 
@@ -199,6 +200,22 @@ pub trait Model {
     /// What a state has become since a case began, in one line; by default the whole state.
     fn show_progress(&self, state: &Self::State) -> String {
         format!("{state:?}")
+    }
+
+    /// The state on a map of its network, for the report of a failure; none where it has no machines.
+    fn scene(&self, _state: &Self::State) -> Option<Scene> {
+        None
+    }
+
+    /// What the command does to a network, for the report of a failure.
+    fn role(&self, _command: &Self::Command) -> Role {
+        Role::default()
+    }
+
+    /// The names of the machines that the command concerns, as [`Model::scene`] has them, for the report
+    /// of a failure.
+    fn concerns(&self, _command: &Self::Command) -> Vec<String> {
+        Vec::new()
     }
 
     /// What of an initial state is varied: the value that it has of each factor at each site.

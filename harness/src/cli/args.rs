@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Resume(ResumeOptions),
     /// Boot a network to play with, without a specification
     Shell(ShellOptions),
+    /// Make a page that shows a failing case: one HTML file that needs nothing else
+    Report(ReportOptions),
     /// Say whether a recorded history is linearizable
     Check(CheckOptions),
     /// Say whether everything that a run needs is here
@@ -158,6 +160,16 @@ pub(crate) struct ShellOptions {
     pub(crate) lab: LabOptions,
     #[command(flatten)]
     pub(crate) output: OutputOptions,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct ReportOptions {
+    /// The replay file that a failing run has written, or the record beside it (.record.json)
+    pub(crate) file: PathBuf,
+    /// Where to write the page [default: beside the record, as .html]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

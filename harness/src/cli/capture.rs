@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::offered::Offered;
-use crate::execute::Verdict;
+use crate::execute::Execution;
 use crate::machines::{Lab, SwitchChoice};
+use crate::record::{Packets, Record};
 use crate::replay::Replay;
 use crate::runner::{Failure, Runner};
 use crate::system::{System, SystemError};
@@ -15,29 +16,51 @@ fn beside(file: &Path) -> PathBuf {
 }
 
 /// Runs a failure that is kept once more, and keeps what went through its network beside it; says in a
-/// line where that is. Nothing is said where the switch takes down nothing, or nothing is kept.
+/// line where that is. Nothing is said where the switch takes down nothing, or nothing is kept. Where it
+/// fails as it did, this run is what its record shows, with the packets.
 pub(crate) fn of_failure<M: Offered, S: System<M>>(
     lab: &Lab,
     specification: &M,
     runner: &Runner<'_, M, S>,
-    failure: &Failure<M>,
+    failure: &mut Failure<M>,
 ) -> Option<String> {
-    let file = failure.file.as_ref().filter(|_| lab.switch_choice() == SwitchChoice::Fabric)?;
-    let packets = beside(file);
-    let again = || -> Result<Verdict, Box<dyn std::error::Error + Send + Sync>> {
-        let replay = Replay::read(specification, file)?;
+    let file = failure.file.clone().filter(|_| lab.switch_choice() == SwitchChoice::Fabric)?;
+    let packets = beside(&file);
+    let again = || -> Result<Execution<M>, Box<dyn std::error::Error + Send + Sync>> {
+        let replay = Replay::read(specification, &file)?;
         lab.capture_into(Some(&packets));
         let execution = runner.replay(&replay, &file.display().to_string());
         lab.capture_into(None);
-        Ok(execution?.verdict)
+        Ok(execution?)
     };
-    let packets = packets.display();
+    let shown = packets.display();
     match again() {
-        Ok(Verdict::Falsified(_)) => Some(format!("what went through its network: {packets}\n")),
-        Ok(_) => {
-            Some(format!("what went through its network, in a run in which it did not fail: {packets}\n"))
+        Ok(execution) if execution.evidence().is_some() => {
+            let recorded = record(specification, runner, failure, execution, &packets);
+            let why = recorded.err().map(|why| format!("its report is without that: {why}\n"));
+            Some(format!("what went through its network: {shown}\n{}", why.unwrap_or_default()))
         }
+        Ok(_) => Some(format!("what went through its network, in a run in which it did not fail: {shown}\n")),
         Err(error) if matches!(error.downcast_ref(), Some(SystemError::Stopped)) => None,
         Err(error) => Some(format!("what went through its network could not be kept: {error}\n")),
     }
+}
+
+/// Has the record show this run of a failure, with what went through its network.
+fn record<M: Offered, S: System<M>>(
+    specification: &M,
+    runner: &Runner<'_, M, S>,
+    failure: &mut Failure<M>,
+    execution: Execution<M>,
+    packets: &Path,
+) -> Result<(), String> {
+    let Some(evidence) = execution.evidence().filter(|evidence| evidence.number == failure.evidence.number)
+    else {
+        return Err("it failed in another way then".to_owned());
+    };
+    failure.evidence = evidence.clone();
+    (failure.history, failure.consoles) = (execution.history, execution.consoles);
+    let mut record = Record::of(specification, failure, None);
+    record.capture = Some(Packets::read(packets, record.began.unwrap_or_default())?);
+    runner.write_record(failure, record).map_err(|error| error.to_string())
 }

@@ -13,6 +13,7 @@ mod offered;
 mod parameters;
 mod progress;
 mod replay;
+mod report;
 mod results;
 mod resume;
 mod run;
@@ -84,6 +85,7 @@ pub fn main() -> ExitCode {
         args::Command::Shrink(options) => shrink::shrink(&options),
         args::Command::Resume(options) => resume::resume(&options),
         args::Command::Shell(options) => shell::shell(&options),
+        args::Command::Report(options) => report::report(&options),
         args::Command::Check(options) => check::check(&options),
         args::Command::Doctor(options) => doctor::doctor(&options),
         args::Command::Clean(options) => doctor::clean(&options),

@@ -8,7 +8,7 @@ use super::lab::{self, Tested};
 use super::offered::{Offered, SpecificationKind, With};
 use super::run::Session;
 use super::{Fatal, wrong};
-use super::{nixos, parameters};
+use super::{nixos, parameters, shrink};
 use crate::as_test::{Call, Expressions, TestText};
 use crate::config::Config;
 use crate::execute::{Exclusion, Verdict};
@@ -18,7 +18,7 @@ use crate::machines::simulated::SimulatedSystem;
 use crate::observe::Event;
 use crate::replay::{self, Replay, ReplayError};
 use crate::runner::{Failure, Runner};
-use crate::shrink::Budget;
+use crate::shrink::{Budget, Trail};
 use crate::system::System;
 use crate::{regressions, report};
 
@@ -114,6 +114,7 @@ fn run<M: Offered, S: System<M>>(
     let observer = session.observer.as_ref();
     let runner = Runner::new(specification, system, &config, observer, &session.stop);
     let execution = runner.replay(&replay, &options.file.display().to_string())?;
+    let (history, consoles) = (execution.history, execution.consoles);
     let (exit, text) = match execution.verdict {
         Verdict::Holds => (Exit::Holds, "holds: the case does not fail here\n".to_owned()),
         Verdict::Inconclusive(reason) => (Exit::Inconclusive, format!("inconclusive: {reason}\n")),
@@ -128,11 +129,14 @@ fn run<M: Offered, S: System<M>>(
             {
                 warnings.push(format!("what matters is not kept in the file: {why}"));
             }
-            let failure: Failure<M> = Failure {
+            let mut failure: Failure<M> = Failure {
                 seed: replay.seed.parse().unwrap_or_else(|_| regressions::Seed::from(0)),
                 commands_at_first: replay.case.len(),
                 case: replay.case,
                 evidence,
+                history,
+                consoles,
+                trail: Trail::default(),
                 shrink_runs: 0,
                 smallest: replay.smallest,
                 first_rate: replay.first_rate,
@@ -142,11 +146,12 @@ fn run<M: Offered, S: System<M>>(
                 others: Vec::new(),
                 causes: replay.causes,
                 settings: replay.settings,
-                file: None,
+                file: Some(options.file.clone()),
                 unkept: None,
                 warnings,
             };
-            (Exit::Falsified, report::failure(specification, &failure))
+            runner.keep_record(&mut failure, None);
+            (Exit::Falsified, report::failure(specification, &failure) + &shrink::page(&failure))
         }
     };
     observer.text(&text);
@@ -184,6 +189,7 @@ mod tests {
     use crate::execute::Evidence;
     use crate::machines::simulated::SimulatedNetwork;
     use crate::observe::Silent;
+    use crate::record::Record;
     use crate::stop::Stop;
     use crate::system::SystemError;
 
@@ -262,6 +268,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = saved(directory.path());
         assert!(replayed(&file, &[]).causes.is_none());
+        let (record, _) = Record::open(&file).unwrap();
+        assert_eq!((&*record.evidence.came, record.machines.len()), ("failed: kernel panic", 1));
         let begun = replayed(&file, &["--probe", "--probes", "1"]).causes.unwrap();
         assert_eq!((begun.runs, begun.complete), (1, false));
         let causes = replayed(&file, &["--probe"]).causes.unwrap();

@@ -12,6 +12,7 @@ use crate::exit::{self, Exit};
 use crate::observe::{Event, Observer};
 use crate::replay;
 use crate::results::{Recorder, RunResult, RunVerdict, junit, markdown};
+use crate::whole;
 
 /// Which files are written of a run, whatever becomes of it.
 #[derive(Clone, Debug, Default, Args)]
@@ -99,7 +100,7 @@ impl Results {
         let result = self.recorder.result(verdict, error);
         let write = |(file, form): (&Path, Form)| {
             let text = form(&result)?;
-            replay::put_whole(file, text.as_bytes()).map_err(|error| unwritten(file, &error))
+            whole::write(file, text.as_bytes()).map_err(|error| unwritten(file, &error))
         };
         self.options.files().filter_map(|file| write(file).err()).collect()
     }

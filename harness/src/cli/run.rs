@@ -133,12 +133,12 @@ fn test<M: Offered, S: System<M> + Sync>(
     let mut config = config(options, settings);
     let seed = *config.seed.get_or_insert_with(Seed::random);
     let runner = Runner::new(&specification, system, &config, session.observer.as_ref(), &session.stop);
-    let summary = runner.run_side_by_side()?;
+    let mut summary = runner.run_side_by_side()?;
     if let Some(recorder) = &session.recorder {
         let failures = summary.failure.iter().chain(&summary.once);
         failures.for_each(|failure| recorder.failure(&specification, failure));
     }
-    let captured = match (lab, &summary.failure) {
+    let captured = match (lab, &mut summary.failure) {
         (Some(lab), Some(failure)) if !session.stop.requested() => {
             capture::of_failure(lab, &specification, &runner, failure)
         }

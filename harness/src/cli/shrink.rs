@@ -77,10 +77,10 @@ fn go_on<M: Offered, S: System<M> + Sync>(
     let config = options.lab.limited(config);
     let runner = Runner::new(specification, system, &config, session.observer.as_ref(), &session.stop);
     let (exit, text) = match runner.shrink_file_side_by_side(&options.file)? {
-        Continued::Failed(failure) => {
+        Continued::Failed(mut failure) => {
             let is_over = session.stop.requested();
             let lab = lab.filter(|_| !is_over);
-            let captured = lab.and_then(|lab| capture::of_failure(lab, specification, &runner, &failure));
+            let captured = lab.and_then(|lab| capture::of_failure(lab, specification, &runner, &mut failure));
             let text = report::failure(specification, &failure);
             let text = text + &captured.unwrap_or_default() + &next(&failure);
             (if session.stop.requested() { Exit::Stopped } else { Exit::Falsified }, text)
@@ -119,7 +119,13 @@ pub(crate) fn next<M: Model>(failure: &Failure<M>) -> String {
         writeln!(text, "find out more of what matters: netprop replay --probe {file}").ok();
     }
     writeln!(text, "run it again: netprop replay {file}").ok();
-    text
+    text + &page(failure)
+}
+
+/// How to see a failure that is kept as a page.
+pub(crate) fn page<M: Model>(failure: &Failure<M>) -> String {
+    let file = failure.file.as_ref().filter(|_| failure.unkept.is_none());
+    file.map(|file| format!("see it as a page: netprop report {}\n", file.display())).unwrap_or_default()
 }
 
 #[cfg(test)]

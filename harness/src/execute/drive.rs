@@ -12,7 +12,7 @@ use model::step::Impossible;
 use model::{Case, Judgement, Model, Outcome, Place, Possible, Symbol};
 
 use super::prefixes::{Beginning, Past, Saver};
-use super::record::{show_command, show_outcome};
+use super::record::{Began, show_command, show_outcome};
 use super::{Evidence, Executor, Halt, Panic, Recorded, Recorder, Spot, Verdict, failed, judge};
 use crate::lanes::{self, Lanes, Order};
 use crate::system::{System, SystemError};
@@ -76,7 +76,7 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
             case: self.number.get(),
             follows: self.observer.follows_cases(),
             watch: self.watch.as_ref(),
-            timed: self.timed.get(),
+            begun: (self.timed.get() || self.observer.follows_cases()).then(Began::now),
             clock: AtomicU64::new(0),
         };
         let (saver, results) = (Saver::new(self, case, &beginning), BTreeMap::new());

@@ -2,7 +2,7 @@
 //! place in the one order of events.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use model::history::Operation;
 use model::panics::{Method, caught, in_model};
@@ -24,6 +24,32 @@ pub struct Recorded<M: Model> {
     /// cases does, and whatever makes a failing case smaller. None where it was given in an earlier
     /// run, and the system was given back as it was after it.
     pub elapsed: Option<Duration>,
+    /// When it was given, on a clock that goes on evenly within a case; none where `elapsed` is.
+    pub given: Option<SystemTime>,
+}
+
+// Derived, this would ask the model for it.
+impl<M: Model> Clone for Recorded<M> {
+    fn clone(&self) -> Self {
+        let Self { place, operation, elapsed, given } = self;
+        Self { place: *place, operation: operation.clone(), elapsed: *elapsed, given: *given }
+    }
+}
+
+/// The moment at which a case began, by both clocks: one goes on evenly, the other is that of whoever
+/// else writes times down.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Began(Instant, SystemTime);
+
+impl Began {
+    pub(crate) fn now() -> Self {
+        Self(Instant::now(), SystemTime::now())
+    }
+
+    /// A later moment.
+    fn at(self, moment: Instant) -> SystemTime {
+        self.1 + moment.saturating_duration_since(self.0)
+    }
 }
 
 /// Where a command stands, and the number that goes with it.
@@ -69,8 +95,8 @@ pub(crate) struct Recorder<'a, M> {
     /// Whether the observer follows cases. What nobody follows is not put into words.
     pub(crate) follows: bool,
     pub(crate) watch: Option<&'a Watch>,
-    /// Whether it measures how long commands take, though nobody follows them.
-    pub(crate) timed: bool,
+    /// When the case began, where it measures how long commands take.
+    pub(crate) begun: Option<Began>,
     pub(crate) clock: AtomicU64,
 }
 
@@ -96,7 +122,7 @@ impl<M: Model> Recorder<'_, M> {
         let _command = spans::command(number, lane, shown.as_deref()).entered();
         tracing::debug!("given");
         let watched = self.watch.map(|watch| watch.given(spot));
-        let start = (self.timed || shown.is_some()).then(Instant::now);
+        let start = self.begun.map(|began| (began, Instant::now()));
         // Command and answer are put where they stay: to move what was just written makes a
         // processor wait, for longer than many a command in memory takes.
         let called = self.tick(lane);
@@ -107,7 +133,8 @@ impl<M: Model> Recorder<'_, M> {
             outcome: Outcome::Unknown(String::new()),
             ended: None,
         };
-        history.push(Recorded { place: spot.place, operation, elapsed: None });
+        let given = start.map(|(began, start)| began.at(start));
+        history.push(Recorded { place: spot.place, operation, elapsed: None, given });
         let Some(Recorded { operation, elapsed, .. }) = history.last_mut() else { return Ok(()) };
         let Operation { command, outcome, ended, .. } = operation;
         let result = caught(|| match run(command) {
@@ -122,7 +149,7 @@ impl<M: Model> Recorder<'_, M> {
             Err(error) => Err(error.into()),
         });
         *ended = Some(self.tick(lane));
-        *elapsed = start.map(|start| start.elapsed());
+        *elapsed = start.map(|(_, start)| start.elapsed());
         drop(watched);
         let given = match result {
             Ok(Ok(())) => Ok(()),
@@ -155,7 +182,7 @@ impl<M: Model> Recorder<'_, M> {
         let (command, called) = (command.clone(), self.tick(None));
         let ended = Some(self.tick(None));
         let operation = Operation { lane: 0, command, called, outcome, ended };
-        history.push(Recorded { place: spot.place, operation, elapsed: None });
+        history.push(Recorded { place: spot.place, operation, elapsed: None, given: None });
     }
 
     /// The next place in the order of events.

@@ -15,7 +15,7 @@ use crate::replay::{Replay, ReplayError};
 use crate::runner::{Board, Failure, JobTrial, Runner};
 use crate::shrink::{Bench, Rate, Took, Trial, Way};
 use crate::summary::Other;
-use crate::system::{System, SystemError};
+use crate::system::{Console, System, SystemError};
 
 /// So many failures in a row show that lanes fail always, as far as it matters.
 const LANES_FAIL_ALWAYS: u32 = 4;
@@ -32,6 +32,10 @@ pub(super) struct RunnerBench<'a, 'r, M: Model, S: System<M>> {
     reused: bool,
     /// Whether any was.
     has_reused: bool,
+    /// How the first case failed.
+    way: Option<Way>,
+    /// What was given in the last run that failed so, and what the system said by itself.
+    told: (Vec<Recorded<M>>, Vec<Console>),
 }
 
 impl<'a, 'r, M: Model, S: System<M>> RunnerBench<'a, 'r, M, S> {
@@ -44,6 +48,8 @@ impl<'a, 'r, M: Model, S: System<M>> RunnerBench<'a, 'r, M, S> {
             pace: Pace::Free,
             reused: false,
             has_reused: false,
+            way: None,
+            told: Default::default(),
         }
     }
 
@@ -56,6 +62,7 @@ impl<'a, 'r, M: Model, S: System<M>> RunnerBench<'a, 'r, M, S> {
     /// that was recorded in turns; at the pace that candidates will go by. None where that is not
     /// asked, or cannot be told.
     pub(super) fn measure(&mut self, case: &Case<M>, way: &Way) -> Result<Option<Rate>, SystemError> {
+        self.way = Some(way.clone());
         let config = self.runner.config;
         let always = config.steady_after.max(if case.lanes.is_empty() { 1 } else { LANES_FAIL_ALWAYS });
         let can_follow = self.order(case).is_some();
@@ -160,6 +167,9 @@ impl<M: Model, S: System<M>> Bench<M> for RunnerBench<'_, '_, M, S> {
         };
         let commands = given.filter_map(seconds).collect();
         let took = Took { total: time.as_secs_f64(), commands };
+        if way.as_ref().zip(self.way.as_ref()).is_some_and(|(way, first)| way.is_same(first)) {
+            self.told = (execution.history, execution.consoles);
+        }
         Ok(Trial { verdict: execution.verdict, way, took })
     }
 
@@ -182,6 +192,7 @@ impl<M: Model, S: System<M>> Bench<M> for RunnerBench<'_, '_, M, S> {
             self.runner.executor.prefixes.aim_at(Some(best));
             self.failure.case = best.clone();
             self.failure.evidence = evidence.clone();
+            (self.failure.history, self.failure.consoles) = std::mem::take(&mut self.told);
             self.failure.shrink_runs = runs;
             self.failure.rate = Some(rate).filter(|_| self.failure.first_rate.is_some());
             self.failure.confirmed = self.reused.then(Rate::default);

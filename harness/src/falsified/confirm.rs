@@ -29,8 +29,10 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         let Confirmation { rate, execution } = self.executor.confirm(case, order.as_ref(), is_same)?;
         failure.shrink_runs += rate.runs;
         failure.confirmed = Some(rate);
-        let Some(evidence) = execution.as_ref().and_then(Execution::evidence) else { return Ok(false) };
-        failure.evidence = evidence.clone();
+        let Some(execution) = execution else { return Ok(false) };
+        let Some(evidence) = execution.evidence().cloned() else { return Ok(false) };
+        failure.evidence = evidence;
+        (failure.history, failure.consoles) = (execution.history, execution.consoles);
         Ok(true)
     }
 
@@ -48,6 +50,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         mut shrink: impl FnMut(&mut Failure<M>, &mut Memory) -> Result<bool, RunError>,
     ) -> Result<(), RunError> {
         let first = (failure.case.clone(), failure.evidence.clone(), failure.in_order);
+        let told = (failure.history.clone(), failure.consoles.clone());
         let reused = self.executor.made_for(Purpose::Rerun, || shrink(failure, memory))?;
         let came_again = failure.came_again();
         if came_again && (failure.confirmed.is_none() || self.confirm_smallest(failure, way)?) {
@@ -66,6 +69,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
         self.tell(&Event::Warning { text: &text });
         failure.warnings.push(text);
         (failure.case, failure.evidence, failure.in_order) = first;
+        (failure.history, failure.consoles) = told;
         (failure.confirmed, failure.smallest, failure.first_rate, failure.rate) = (None, false, None, None);
         *memory = Memory::default();
         let runs = failure.shrink_runs;

@@ -18,7 +18,7 @@ use crate::machines::room::{Entered, Room};
 use crate::machines::warm::Begin;
 use crate::machines::{give, host};
 use crate::moments::{Moment, Moments};
-use crate::system::{Cost, Purpose, System, SystemError};
+use crate::system::{Console, Cost, Purpose, System, SystemError};
 
 /// So many networks rest at most: what is saved of each takes as much of the disk as its machines
 /// have memory.
@@ -240,6 +240,14 @@ impl<'lab, M: OnMachines> System<M> for MachineSystem<'lab, M> {
             self.room.rest(live, permit);
         }
         Ok(())
+    }
+
+    fn consoles(&self, live: &LiveNetwork<'lab>) -> Vec<Console> {
+        let network = live.network();
+        let of = |machine: &model::Machine| {
+            Some(Console::end_of(machine.id.as_str(), live.console_lines(&machine.id).ok()?))
+        };
+        network.machines().iter().filter_map(of).collect()
     }
 
     fn prepare(&self, states: &mut dyn Iterator<Item = M::State>) {

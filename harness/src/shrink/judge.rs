@@ -3,14 +3,22 @@
 use model::{Case, Model};
 
 use super::reproduction::{Rate, SequentialTest};
+use super::trail::Fate;
 use super::{Bench, End, Shrinker, Trial};
 use crate::execute::{Evidence, Verdict};
 use crate::memory::Finding;
 
+/// What a candidate has shown.
+pub(super) enum Judged {
+    /// It fails in the same way as the first case, this often.
+    Fails(Box<Evidence>, Rate),
+    /// Anything else.
+    Dropped(Fate),
+}
+
 impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
-    /// Runs a candidate, as often as it takes to tell whether it fails in the same way; its
-    /// evidence and rate if so.
-    pub(super) fn judge(&mut self, case: &Case<M>) -> Result<Option<(Evidence, Rate)>, End> {
+    /// Runs a candidate, as often as it takes to tell whether it fails in the same way.
+    pub(super) fn judge(&mut self, case: &Case<M>) -> Result<Judged, End> {
         let most = self.reruns.max(1).saturating_mul(2);
         let mut test = self.reference.map(|reference| SequentialTest::new(reference.expected(), most));
         let (mut rate, mut found, mut otherwise) = (Rate::default(), None, false);
@@ -18,7 +26,7 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
             let trial = self.run(case)?;
             if matches!(trial.verdict, Verdict::Inconclusive(_) | Verdict::Excluded(_)) {
                 self.memory.keep(case, &trial.verdict);
-                return Ok(None);
+                return Ok(Judged::Dropped(Fate::dropped(&Finding::from(&trial.verdict), rate)));
             }
             let falsified = matches!(trial.verdict, Verdict::Falsified(_));
             let evidence = self.same_failure(case, trial);
@@ -29,8 +37,11 @@ impl<M: Model, B: Bench<M>> Shrinker<'_, M, B> {
             if let Some(fails) = test.as_mut().map_or(Some(failed), |test| test.observe(failed)) {
                 let kept = found.filter(|_| fails);
                 let known = if otherwise || kept.is_some() { Finding::Fails } else { Finding::Holds };
+                let fate = Fate::dropped(&known, rate);
                 self.memory.know(case, known);
-                return Ok(kept.map(|evidence| (evidence, rate)));
+                return Ok(
+                    kept.map_or(Judged::Dropped(fate), |evidence| Judged::Fails(Box::new(evidence), rate))
+                );
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Whether enough cases are of a class, judged only where chance is no explanation.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How sure a run has to be of what it says about the shares of cases, after QuickCheck's
 /// `checkCoverage`.
@@ -21,7 +21,7 @@ impl Default for Confidence {
 }
 
 /// What a number of cases says of a required share.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sufficiency {
     /// The strategies make enough of them.

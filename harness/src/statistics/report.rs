@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Sufficiency;
 
 /// What the cases of a run were like that had a verdict.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Statistics {
     /// How many cases.
     pub cases: u32,
@@ -24,7 +25,8 @@ pub struct Statistics {
 }
 
 /// A kind of commands.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Kind {
     /// Its name.
     pub kind: String,
@@ -45,7 +47,8 @@ impl Kind {
 }
 
 /// Pairs of kinds of commands.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Pairs {
     /// How many were met.
     pub met: usize,
@@ -56,7 +59,8 @@ pub struct Pairs {
 }
 
 /// States of the model, as far as it tells them apart.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct States {
     /// How many were met.
     pub met: usize,
@@ -67,7 +71,8 @@ pub struct States {
 }
 
 /// A class of cases.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Class {
     /// Its label.
     pub label: String,

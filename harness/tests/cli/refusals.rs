@@ -168,3 +168,27 @@ fn missing_programs_are_named_with_their_package() {
         fs::remove_dir_all(&bin).unwrap();
     }
 }
+#[test]
+fn a_failing_case_becomes_a_page_and_says_how() {
+    let place = Place::new();
+    let file = place.file("case.json", &case_of_faults(r#"[{"boot":"a"}]"#));
+    refused(&place, &["report", file.to_str().unwrap()], 2, "has no record beside it");
+    refused(&place, &["report", "nowhere.json"], 2, "cannot read record nowhere.json");
+    let foreign = place.file("foreign.json", "{}");
+    refused(&place, &["report", foreign.to_str().unwrap()], 2, "is neither a record nor a replay file");
+    let record = place.file("case.record.json", include_str!("pages/version-1.record.json"));
+    for given in [&file, &record] {
+        let output = place.run(&["report", given.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let page = place.path().join("case.html");
+        assert_eq!(text(&output.stdout), format!("{}\n", page.display()));
+        assert!(fs::read_to_string(&page).unwrap().starts_with("<!doctype html>"));
+        fs::remove_file(page).unwrap();
+    }
+    let elsewhere = place.path().join("of/its/own.html");
+    let output = place.run(&["report", file.to_str().unwrap(), "--output", elsewhere.to_str().unwrap()]);
+    assert_eq!((output.status.code(), elsewhere.exists()), (Some(0), true));
+    let blocked = place.file("blocked", "").join("page.html");
+    let arguments = ["report", file.to_str().unwrap(), "--output", blocked.to_str().unwrap()];
+    refused(&place, &arguments, 2, "cannot write report");
+}

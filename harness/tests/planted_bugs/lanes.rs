@@ -40,6 +40,10 @@ impl Model for Counter {
         *response == self.next_state(state, command)
     }
 
+    fn expectation(&self, state: &u32, command: &Command) -> String {
+        self.next_state(state, command).to_string()
+    }
+
     fn final_commands(&self, _: &u32) -> Vec<Command> {
         vec![Command::Get]
     }

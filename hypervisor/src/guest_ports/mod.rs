@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use crate::Error;
-use crate::console::Console;
+use crate::console::{Console, ConsoleLine};
 use crate::machine::{Endpoints, Event};
 use reader::Reader;
 
@@ -144,6 +144,12 @@ impl GuestPorts {
     #[must_use]
     pub fn console(&self) -> String {
         self.shared.lock().console.text()
+    }
+
+    /// What [`Machine::console_lines`](crate::Machine::console_lines) returns.
+    #[must_use]
+    pub fn console_lines(&self) -> Vec<ConsoleLine> {
+        self.shared.lock().console.lines()
     }
 
     /// What [`Machine::next_event`](crate::Machine::next_event) returns.

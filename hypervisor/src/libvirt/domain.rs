@@ -16,7 +16,7 @@ use super::templates::{self, Memory, Transfer};
 use super::{Session, definition, is_about_a_namesake, is_about_a_port, message};
 use crate::guest_ports::GuestPorts;
 use crate::machine::{Definition, Event, Machine, State, Transition};
-use crate::{DiskFault, Error, Lost, Snapshot};
+use crate::{ConsoleLine, DiskFault, Error, Lost, Snapshot};
 
 /// How long a machine that has started may take to connect its ports, which QEMU does before it
 /// answers libvirt at all.
@@ -331,6 +331,10 @@ impl Machine for LibvirtMachine {
 
     fn console(&self) -> String {
         self.life.as_ref().map(|life| life.ports.console()).unwrap_or_default()
+    }
+
+    fn console_lines(&self) -> Vec<ConsoleLine> {
+        self.life.as_ref().map(|life| life.ports.console_lines()).unwrap_or_default()
     }
 
     fn send(&mut self, line: &str) -> Result<(), Error> {

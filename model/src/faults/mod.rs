@@ -23,6 +23,7 @@ use crate::generate::{BoundsError, NetworkParameters};
 use crate::machine::{Machine, MachineId};
 use crate::machines::show_network;
 use crate::network::Network;
+use crate::scene::{Role, Scene};
 use crate::specification::{Model, plainer_states};
 use crate::weighted::weighted;
 
@@ -30,6 +31,7 @@ mod clock;
 mod command;
 mod disk;
 mod links;
+mod scene;
 mod service;
 mod world;
 
@@ -418,6 +420,18 @@ impl Model for FaultSpec {
         parts.extend(world.ahead.iter().map(|(id, ahead)| format!("clock of {id} {ahead} s ahead")));
         parts.extend(world.pace.iter().map(|(id, pace)| format!("clock of {id} {}", pace.drift)));
         parts.join(", ")
+    }
+
+    fn scene(&self, world: &World) -> Option<Scene> {
+        Some(scene::of(world))
+    }
+
+    fn role(&self, command: &Command) -> Role {
+        scene::role(command)
+    }
+
+    fn concerns(&self, command: &Command) -> Vec<String> {
+        command.machines().into_iter().map(MachineId::to_string).collect()
     }
 
     /// Everything is healed, and has to answer: each machine to its neighbour's ping, each file to a

@@ -12,6 +12,7 @@ use crate::generate::{BoundsError, NetworkParameters};
 use crate::machine::{Machine, MachineId};
 use crate::network::Network;
 use crate::parameter::{Scope, Setting};
+use crate::scene::{Power, Role, Scene, Seat};
 use crate::specification::{Model, plainer_states};
 
 mod command;
@@ -74,9 +75,19 @@ fn direction(machine: &Machine, to: &Setting) -> Option<Ordering> {
 
 /// A machine in one line, without what is as in any other.
 fn show_machine(machine: &Machine) -> String {
-    let Machine { id, address, kernel, memory, .. } = machine;
-    let mut text = format!("{id}  {address}  kernel {kernel}  {memory}  {}", machine.scratch());
-    let mut add = |part: String| text.push_str(&format!("  {part}"));
+    format!("{}  {}", machine.id, details(machine).join("  "))
+}
+
+/// What a machine was given, without what is as in any other.
+fn details(machine: &Machine) -> Vec<String> {
+    let Machine { address, kernel, memory, .. } = machine;
+    let mut parts = vec![
+        address.to_string(),
+        format!("kernel {kernel}"),
+        memory.to_string(),
+        machine.scratch().to_string(),
+    ];
+    let mut add = |part: String| parts.push(part);
     machine.packages.iter().for_each(|(name, version)| add(format!("{name} {version}")));
     machine.services.keys().for_each(|name| add(format!("service {name}")));
     machine.files.keys().for_each(|path| add(path.to_string()));
@@ -89,7 +100,18 @@ fn show_machine(machine: &Machine) -> String {
         add(format!("MTU {}", machine.mtu));
     }
     machine.parameters.iter().for_each(|(name, value)| add(format!("{name} {value}")));
-    text
+    parts
+}
+
+/// A network on a map, with nothing wrong in it.
+pub(crate) fn scene(network: &Network) -> Scene {
+    let seat = |machine: &Machine| Seat {
+        name: machine.id.to_string(),
+        details: details(machine),
+        power: if machine.running { Power::On } else { Power::Off },
+        notes: Vec::new(),
+    };
+    Scene { machines: network.machines().iter().map(seat).collect(), links: Vec::new() }
 }
 
 /// A network in a line for itself and one for each machine.
@@ -216,6 +238,29 @@ impl Model for MachineSpec {
         let power =
             |machine: &Machine| format!("{} {}", machine.id, if machine.running { "on" } else { "off" });
         network.machines().iter().map(power).collect::<Vec<_>>().join(", ")
+    }
+
+    fn scene(&self, network: &Network) -> Option<Scene> {
+        Some(scene(network))
+    }
+
+    fn role(&self, command: &Command) -> Role {
+        match command {
+            Command::Ping { .. } | Command::Inspect(_) => Role::Ask,
+            Command::Boot(_) | Command::Upgrade { .. } | Command::Downgrade { .. } => Role::Boot,
+            Command::Shutdown(_) => Role::Off,
+        }
+    }
+
+    fn concerns(&self, command: &Command) -> Vec<String> {
+        match command {
+            Command::Ping { from, to } => vec![from.to_string(), to.to_string()],
+            Command::Boot(id)
+            | Command::Shutdown(id)
+            | Command::Inspect(id)
+            | Command::Upgrade { machine: id, .. }
+            | Command::Downgrade { machine: id, .. } => vec![id.to_string()],
+        }
     }
 
     fn choices(&self, network: &Network) -> Vec<Choice> {

@@ -1,0 +1,118 @@
+//! Pages in a browser: they open at once, show what they should, and run nothing but their own script.
+
+use std::path::Path;
+use std::process::Command;
+
+use harness::record::Record;
+use harness::report::page;
+
+use crate::{escaped, failing, large};
+
+/// A page of ten thousand operations has to be there by then, in milliseconds since it was asked for.
+const LIMIT: f64 = 2000.0;
+
+/// Opens a page and gives what became of its document; none where there is no browser, which is told.
+fn opened(record: &Record) -> Option<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("page.html");
+    std::fs::write(&path, page::html(record).unwrap()).unwrap();
+    dump(&path, directory.path())
+}
+
+fn dump(page: &Path, profile: &Path) -> Option<String> {
+    let Ok(browser) = which::which("chromium") else {
+        assert!(
+            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+            "chromium is not there: scripts/setup installs it"
+        );
+        println!("SKIPPED: pages were opened in no browser, since chromium is not there");
+        return None;
+    };
+    let mut command = Command::new(browser);
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--dump-dom"]);
+    command.arg(format!("--user-data-dir={}", profile.join("profile").display()));
+    let output = command.arg(format!("file://{}", page.display())).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+/// What the page's element has in an attribute.
+fn attribute<'a>(dom: &'a str, name: &str) -> Option<&'a str> {
+    dom.split_once(&format!("{name}=\""))?.1.split_once('"').map(|(value, _)| value)
+}
+
+/// After how many milliseconds the page's script had ended.
+fn ready(dom: &str) -> f64 {
+    attribute(dom, "data-ready")
+        .unwrap_or_else(|| panic!("the script did not come to its end: {dom:.3000}"))
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn a_page_shows_the_wrong_answer_chosen() {
+    for record in [failing::deaf(), failing::forgotten_cut(), failing::lost_update()] {
+        let Some(dom) = opened(&record) else { return };
+        ready(&dom);
+        assert_eq!(dom.matches("role=\"option\"").count(), record.operations.len());
+        assert_eq!(dom.matches("aria-selected=\"true\"").count(), 1);
+        assert!(dom.contains("✗ wrong answer"));
+        assert_eq!(
+            dom.contains("<svg"),
+            !record.machines.is_empty(),
+            "there is a map where there are machines"
+        );
+        assert!(dom.contains("tried from here and dropped") || record.shrinking.candidates.is_empty());
+    }
+}
+
+#[test]
+fn consoles_and_packets_stand_between_the_commands_of_their_moment() {
+    let record = failing::with_sources();
+    let Some(dom) = opened(&record) else { return };
+    ready(&dom);
+    let entries: Vec<_> = dom.split("class=\"entry ").skip(1).collect();
+    let kind = |entry: &&str| entry.split(['"', ' ']).next().unwrap_or_default().to_owned();
+    let at = entries.iter().position(|entry| kind(entry) == "command" && entry.contains("chosen")).unwrap();
+    assert!(entries[..at].iter().any(|entry| kind(entry) == "said"));
+    assert!(entries[at..].iter().any(|entry| kind(entry) == "packet"));
+    assert!(entries.len() < 200, "{} are in the document", entries.len());
+}
+
+#[test]
+fn nothing_that_a_guest_says_is_run() {
+    let hostile =
+        "</script><script>document.title='run'</script><img src=x onerror=\"document.title='run'\">";
+    for record in [failing::forgotten_cut(), failing::lost_update()] {
+        let Some(dom) = opened(&escaped::saying(&record, hostile)) else { return };
+        ready(&dom);
+        assert!(!dom.contains("<img") && !dom.contains("<title>run"));
+        assert_eq!(dom.matches("<script").count(), 2, "there is the data and the page's own script");
+        // Shown it is, as text.
+        assert!(dom.contains("&lt;img src=x onerror="));
+    }
+}
+
+#[test]
+fn a_page_of_ten_thousand_operations_opens_at_once() {
+    for record in [large::in_sequence(), large::in_lanes()] {
+        let mut least = f64::INFINITY;
+        // Others use this host too.
+        for _ in 0..3 {
+            let Some(dom) = opened(&record) else { return };
+            least = least.min(ready(&dom));
+            let shown = dom.matches("role=\"option\"").count();
+            assert!(
+                (5..200).contains(&shown),
+                "{shown} of {} operations are in the document",
+                large::OPERATIONS
+            );
+            if least < LIMIT {
+                break;
+            }
+        }
+        println!("a page of {} operations is there after {least:.0} ms", large::OPERATIONS);
+        assert!(least < LIMIT, "{least} ms");
+    }
+}

@@ -1,0 +1,109 @@
+//! Planted failures with the records that their runs keep.
+
+use std::path::Path;
+use std::sync::atomic::AtomicU32;
+
+use harness::machines::simulated_faults::SimulatedWorld;
+use harness::record::{Line, Packet, Packets, Record, Said, beside};
+use harness::shrink::Budget;
+use harness::{Config, LaneShape, Model, Outcome, Runner, Shape, Silent, Stop, System, SystemError};
+use model::faults::{Command, Response, World};
+use model::{FaultSpec, MachineSpec, NetworkParameters};
+
+use crate::deaf::DeafAfterSecondBoot;
+use crate::lanes::{Counter, LosesUpdates};
+
+/// The record of the failure that a run finds.
+pub(crate) fn found<M: Model, S: System<M>>(model: &M, system: &S, shape: Shape) -> Record {
+    let directory = tempfile::tempdir().unwrap();
+    Record::read(&beside(&kept(model, system, shape, directory.path()))).unwrap()
+}
+
+/// The replay file of the failure that a run finds and keeps there.
+pub(crate) fn kept<M: Model, S: System<M>>(
+    model: &M,
+    system: &S,
+    shape: Shape,
+    directory: &Path,
+) -> std::path::PathBuf {
+    let config = Config {
+        cases: 200,
+        shape,
+        seed: Some(1.into()),
+        failures: Some(directory.to_owned()),
+        regressions: None,
+        probes: Budget { runs: 40, time: None },
+        ..Config::default()
+    };
+    let summary = Runner::new(model, system, &config, &Silent, &Stop::default()).run().unwrap();
+    let failure = summary.failure.unwrap();
+    assert_eq!(failure.warnings, Vec::<String>::new());
+    failure.file.unwrap()
+}
+
+fn bounds() -> NetworkParameters {
+    NetworkParameters::new(vec!["6.12".parse().unwrap(), "6.1".parse().unwrap()]).unwrap()
+}
+
+/// Machines that no ping reaches once they were booted twice.
+pub(crate) fn deaf() -> Record {
+    found(&MachineSpec::new(bounds()).unwrap(), &DeafAfterSecondBoot, Shape::sequential(20..=40))
+}
+
+/// An update that is lost where two lanes count at once.
+pub(crate) fn lost_update() -> Record {
+    let lanes = LaneShape { percent: 100, ..LaneShape::default() };
+    let system = LosesUpdates { percent: 100, made: AtomicU32::new(0) };
+    found(&Counter, &system, Shape { commands: 0..=6, lanes: Some(lanes) })
+}
+
+/// Networks that forget what is cut as a machine boots.
+pub(crate) struct ForgetsCuts;
+
+impl System<FaultSpec> for ForgetsCuts {
+    type Sut = SimulatedWorld;
+
+    fn new_sut(&self, world: &World) -> Result<SimulatedWorld, SystemError> {
+        Ok(world.into())
+    }
+
+    fn run(&self, sut: &mut SimulatedWorld, command: &Command) -> Result<Outcome<Response>, SystemError> {
+        let outcome = sut.give(command);
+        if matches!(command, Command::Boot(_)) {
+            sut.give(&Command::Heal);
+        }
+        Ok(outcome)
+    }
+}
+
+/// A ping that is answered through a cut.
+pub(crate) fn forgotten_cut() -> Record {
+    found(&FaultSpec::new(bounds()).unwrap(), &ForgetsCuts, Shape::sequential(30..=60))
+}
+
+/// The same with what its machines said and what went between them, as on real machines: the times are
+/// made such that a person can read them.
+pub(crate) fn with_sources() -> Record {
+    let mut record = forgotten_cut();
+    for (operation, second) in record.operations.iter_mut().zip(0_u8..) {
+        (operation.started, operation.seconds) = (Some(2.0 * f64::from(second)), Some(1.5));
+    }
+    let names: Vec<_> = record.machines.iter().map(|machine| machine.name.clone()).collect();
+    let said = |machine: &String| {
+        let line = |tenth: u8| Line {
+            at: Some(f64::from(tenth) / 10.0),
+            text: format!("[    {}.{:06}] systemd[1]: Started unit {tenth} of {machine}.", tenth / 10, tenth),
+        };
+        Said { machine: machine.clone(), is_cut: true, lines: (0..80).map(line).collect() }
+    };
+    record.consoles = names.iter().map(said).collect();
+    let packet = |(index, machine): (usize, &String)| Packet {
+        at: 6.1 + index as f64 / 100.0,
+        machine: machine.clone(),
+        is_sent: index % 2 == 0,
+        what: format!("ping 172.16.2.5 → 172.16.2.6, number {index}"),
+    };
+    let packets = names.iter().enumerate().map(packet).collect();
+    record.capture = Some(Packets { file: "faults.pcapng".to_owned(), packets, left_out: 0 });
+    record
+}

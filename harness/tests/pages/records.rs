@@ -1,0 +1,70 @@
+//! What a run writes down of a failure.
+
+use harness::record::{Ending, Part, Record};
+use harness::shrink::Fate;
+use model::scene::{Power, Role};
+
+use crate::failing;
+
+/// What is written is what is read.
+fn comes_back(record: &Record) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("case.record.json");
+    record.write(&path).unwrap();
+    assert_eq!(Record::read(&path).unwrap(), *record);
+}
+
+#[test]
+fn a_case_of_machines_has_its_network_states_and_times() {
+    let record = failing::deaf();
+    comes_back(&record);
+    assert_eq!((&*record.specification, record.smallest, record.machines.len()), ("machines", true, 1));
+    let roles: Vec<_> = record.operations.iter().map(|operation| operation.role).collect();
+    assert_eq!(roles, [Role::Boot, Role::Off, Role::Boot, Role::Ask]);
+    let (last, machine) = (record.operations.last().unwrap(), &record.machines[0].name);
+    assert_eq!(record.evidence.number, last.number);
+    assert_eq!(record.evidence.expected, format!("answered, since {machine} is on"));
+    assert_eq!((record.evidence.came.as_str(), last.after), ("not answered", None));
+    assert_eq!(record.states[last.before.unwrap()].power, [Power::On]);
+    assert!(record.operations.iter().all(|operation| operation.started.is_some()));
+    assert!(record.statistics.unwrap().cases > 0);
+    assert_eq!(record.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn a_case_with_lanes_has_the_longest_order_and_what_cannot_come_next() {
+    let record = failing::lost_update();
+    comes_back(&record);
+    assert_eq!((record.lanes, record.operations.len()), (2, 2));
+    assert!(record.operations.iter().all(|operation| operation.part == Part::Lane));
+    assert!(record.operations.iter().all(|operation| operation.ending == Ending::Answered));
+    assert_eq!((record.evidence.order.len(), record.evidence.obstacles.len()), (1, 1));
+    let ranked: Vec<_> = record.operations.iter().filter(|operation| operation.rank.is_some()).collect();
+    assert_eq!(ranked[0].number, record.evidence.order[0]);
+    assert_eq!(record.states[ranked[0].after.unwrap()].text, "1");
+}
+
+#[test]
+fn a_case_of_faults_has_what_is_cut_at_each_moment() {
+    let record = failing::forgotten_cut();
+    comes_back(&record);
+    let wrong = record.operations.last().unwrap();
+    assert!(record.evidence.expected.starts_with("not answered"), "{}", record.evidence.expected);
+    let state = &record.states[wrong.before.unwrap()];
+    assert!(state.links.iter().any(|link| link.cut), "{state:?}");
+}
+
+#[test]
+fn what_was_tried_is_a_tree_that_leads_to_the_smallest_case() {
+    let record = failing::forgotten_cut();
+    let candidates = &record.shrinking.candidates;
+    let kept: Vec<_> = (0..candidates.len()).filter(|index| candidates[*index].fate == Fate::Kept).collect();
+    assert_eq!(candidates[*kept.last().unwrap()].commands, record.commands);
+    for pair in kept.windows(2) {
+        assert_eq!(candidates[pair[1]].from, Some(pair[0]));
+    }
+    assert!(candidates.iter().any(|candidate| candidate.fate == Fate::Holds));
+    assert!(candidates.iter().all(|candidate| candidate.runs > 0));
+    let runs: u32 = candidates.iter().map(|candidate| candidate.runs).sum();
+    assert!(runs <= record.shrink_runs && record.shrinking.left_out == 0);
+}

@@ -1,0 +1,65 @@
+//! What a page says without a script.
+
+use harness::record::Record;
+use harness::report::page;
+
+use crate::{failing, large};
+
+/// The page as far as its data.
+fn essentials(record: &Record) -> String {
+    let html = page::html(record).unwrap();
+    html.split_once("<script type=\"application/json\"").unwrap().0.to_owned()
+}
+
+#[test]
+fn what_was_expected_and_what_came_is_said_first() {
+    for record in [failing::deaf(), failing::forgotten_cut(), failing::lost_update()] {
+        let html = essentials(&record);
+        for text in [&record.evidence.expected, &record.evidence.came] {
+            assert!(html.contains(&escaped(text)), "{text}");
+        }
+        let rows = html.split_once("<tbody>").unwrap().1.split_once("</tbody>").unwrap().0;
+        assert_eq!(rows.matches("<tr").count(), record.operations.len());
+        assert_eq!(rows.matches("class=\"wrong\"").count(), 1);
+        let file = record.replay.unwrap();
+        assert!(html.contains(&format!("netprop replay {file}")));
+    }
+}
+
+#[test]
+fn lanes_have_the_order_and_the_obstacles() {
+    let record = failing::lost_update();
+    let html = essentials(&record);
+    assert!(html.contains("The longest order that the model allows"));
+    assert!(html.contains(&escaped(&record.evidence.obstacles[0].why)), "{html}");
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#x27;")
+}
+
+/// Writes the pages of the planted failures, and those of large histories, where somebody wants to see
+/// them: `NETPROP_TEST_PAGES` names the directory.
+#[test]
+fn pages_for_a_look() {
+    let Some(directory) = std::env::var_os("NETPROP_TEST_PAGES").map(std::path::PathBuf::from) else {
+        return;
+    };
+    std::fs::create_dir_all(&directory).unwrap();
+    let records = [
+        ("deaf-after-second-boot", failing::deaf()),
+        ("forgotten-cut", failing::forgotten_cut()),
+        ("with-sources", failing::with_sources()),
+        ("lost-update", failing::lost_update()),
+        ("large-in-sequence", large::in_sequence()),
+        ("large-in-lanes", large::in_lanes()),
+    ];
+    for (name, record) in records {
+        record.write(&directory.join(format!("{name}.record.json"))).unwrap();
+        std::fs::write(directory.join(format!("{name}.html")), page::html(&record).unwrap()).unwrap();
+    }
+}
