@@ -12,7 +12,7 @@
 //! - [`shrink`]: making a failing case smaller;
 //! - [`causes`]: what of the smallest case's initial state matters;
 //! - [`as_test`]: failing cases as tests that stand alone;
-//! - [`replay`] and [`regressions`]: failing cases and seeds on disk;
+//! - [`replay`] and [`regressions`]: failing cases and seeds on disk; [`bundle`]: for somebody else;
 //! - [`record`]: what a report shows of a failing case, on disk and without its model;
 //! - [`runner`]: many cases, the first failure of which ends the run;
 //! - [`inside`]: a case that a person goes through, and machines to play with;
@@ -20,6 +20,7 @@
 //! - [`results`]: the same for other programs, as files.
 
 pub mod as_test;
+pub mod bundle;
 pub mod causes;
 pub mod check;
 pub mod cli;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use model::{Case, InvalidCase, Model};
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::{self, Bundle, BundleError};
 use crate::causes::Causes;
 use crate::execute::Evidence;
 use crate::regressions;
@@ -59,6 +60,9 @@ pub enum ReplayError {
         /// The file.
         path: PathBuf,
     },
+    /// It is in a bundle that cannot be read.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
     /// It comes from a newer netprop.
     #[error("replay file {path} has version {version}, and this netprop reads up to {VERSION}: use a newer one", path = path.display())]
     Future {
@@ -152,12 +156,22 @@ struct Header {
     settings: BTreeMap<String, String>,
 }
 
-/// Reads a file as far as every version of the layout agrees, and gives the whole text.
+/// Reads a file, or the one in a bundle, as far as every version of the layout agrees, and gives the whole text.
 fn open(path: &Path) -> Result<(Header, Vec<u8>), ReplayError> {
     let failed = |source| ReplayError::File { action: "read", path: path.to_owned(), source };
     let text = fs::read(path).map_err(failed)?;
     let shape = |source| ReplayError::Shape { path: path.to_owned(), source };
     let header: Header = serde_json::from_slice(&text).map_err(shape)?;
+    if header.format == bundle::FORMAT {
+        let text = Bundle::parse(path, &text)?.replay().as_bytes().to_vec();
+        let header: Header = serde_json::from_slice(&text).map_err(shape)?;
+        return checked(path, header, text);
+    }
+    checked(path, header, text)
+}
+
+/// Says what is wrong with a file that is no replay file, or of another version.
+fn checked(path: &Path, header: Header, text: Vec<u8>) -> Result<(Header, Vec<u8>), ReplayError> {
     let path = path.to_owned();
     if header.format != FORMAT {
         return Err(ReplayError::Foreign { path });

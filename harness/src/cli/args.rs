@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Shell(ShellOptions),
     /// Make a page that shows a failing case: one HTML file that needs nothing else
     Report(ReportOptions),
+    /// Put a failing case into one file with all that it was found with, for somebody else
+    Bundle(BundleOptions),
     /// Say whether a recorded history is linearizable
     Check(CheckOptions),
     /// Say whether everything that a run needs is here
@@ -170,6 +172,23 @@ pub(crate) struct ReportOptions {
     /// Where to write the page [default: beside the record, as .html]
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct BundleOptions {
+    /// The replay file that a failing run has written; with --unpack a bundle
+    pub(crate) file: PathBuf,
+    /// Where to write the bundle [default: beside the file, as .bundle.json], or the replay file
+    #[arg(long = "output", value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
+    /// Take the replay file out of a bundle, and the record beside it
+    #[arg(long)]
+    pub(crate) unpack: bool,
+    #[command(flatten)]
+    pub(crate) lab: LabOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! `netprop doctor` and `netprop clean`: whether a run can work here, and what runs have left.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 
 use serde::Serialize;
@@ -76,6 +77,12 @@ fn look_for(component: &Component) -> Finding<'static> {
         Err(missing) => (false, missing.to_string()),
     };
     Finding { component: component.program, found, detail }
+}
+
+/// What the programs that are there say of their versions, by their names.
+pub(crate) fn versions() -> BTreeMap<String, String> {
+    let findings = components::ALL.iter().map(look_for).filter(|finding| finding.found);
+    findings.map(|finding| (finding.component.to_owned(), finding.detail)).collect()
 }
 
 /// The first line that a program says about its version.

@@ -1,6 +1,7 @@
 //! The `netprop` command.
 
 mod args;
+mod bundle;
 mod capture;
 mod check;
 mod console;
@@ -86,6 +87,7 @@ pub fn main() -> ExitCode {
         args::Command::Resume(options) => resume::resume(&options),
         args::Command::Shell(options) => shell::shell(&options),
         args::Command::Report(options) => report::report(&options),
+        args::Command::Bundle(options) => bundle::bundle(&options),
         args::Command::Check(options) => check::check(&options),
         args::Command::Doctor(options) => doctor::doctor(&options),
         args::Command::Clean(options) => doctor::clean(&options),

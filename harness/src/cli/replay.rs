@@ -4,12 +4,14 @@ use std::fs::OpenOptions;
 use std::path::Path;
 
 use super::args::{ReplayOptions, SystemKind};
+use super::bundle::{check_unchanged, environment};
 use super::lab::{self, Tested};
 use super::offered::{Offered, SpecificationKind, With};
 use super::run::Session;
 use super::{Fatal, wrong};
 use super::{nixos, parameters, shrink};
 use crate::as_test::{Call, Expressions, TestText};
+use crate::bundle::Bundle;
 use crate::config::Config;
 use crate::execute::{Exclusion, Verdict};
 use crate::exit::Exit;
@@ -23,6 +25,9 @@ use crate::system::System;
 use crate::{regressions, report};
 
 pub(crate) fn replay(options: &ReplayOptions) -> Result<Exit, Fatal> {
+    if options.probe {
+        check_unchanged(&options.file)?;
+    }
     let name = replay::specification(&options.file).map_err(|error| Fatal::usage(&error))?;
     SpecificationKind::of_file(&name, &options.file)?.with(Again(options))
 }
@@ -60,7 +65,13 @@ where
         Tested::Simulated(system) => run(&specification, &system, replay, options, &session),
         Tested::Machines(lab) => {
             lab.capture_into(options.capture.as_deref());
-            for text in nixos::differences(&settings, &lab.pins()?) {
+            let mut differences = nixos::differences(&settings, &lab.pins()?);
+            if Bundle::is_one(&options.file) {
+                let bundle = Bundle::read(&options.file).map_err(|error| usage(&error))?;
+                let here = environment(&lab, M::network(&replay.case.initial))?;
+                differences.extend(bundle.differences(&here));
+            }
+            for text in differences {
                 session.observer.event(&Event::Warning { text: &text });
             }
             run(&specification, &MachineSystem::of(&lab), replay, options, &session)

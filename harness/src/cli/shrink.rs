@@ -6,6 +6,7 @@ use model::Model;
 
 use super::Fatal;
 use super::args::{ShrinkLimits, ShrinkOptions};
+use super::bundle::check_unchanged;
 use super::capture;
 use super::lab::{self, Tested};
 use super::offered::{Offered, SpecificationKind, With};
@@ -24,6 +25,7 @@ use crate::shrink::Budget;
 use crate::system::System;
 
 pub(crate) fn shrink(options: &ShrinkOptions) -> Result<Exit, Fatal> {
+    check_unchanged(&options.file)?;
     let name = replay::specification(&options.file).map_err(|error| Fatal::usage(&error))?;
     SpecificationKind::of_file(&name, &options.file)?.with(Smaller(options))
 }

@@ -249,7 +249,7 @@ mod tests {
             outcome: Outcome::Answered(Response::Booted),
             ended: Some(1),
         };
-        let recorded = Recorded { place: Place::Prefix(0), operation, elapsed: None };
+        let recorded = Recorded { place: Place::Prefix(0), operation, given: None, elapsed: None };
         let stepping = stepping.after(&[recorded]);
         assert_eq!(stepping.known(), ["a on, b off"]);
         assert_eq!(stepping.coming()[0], "  2. Ping a -> b  (command 2)");

@@ -255,6 +255,14 @@ impl Lab {
         Ok(self.builds.builder().pins()?)
     }
 
+    /// The Nix expression that the images of a network's machines are built by.
+    ///
+    /// # Errors
+    /// [`SystemError`] where it cannot be made.
+    pub fn expression(&self, network: &Network) -> Result<String, SystemError> {
+        Ok(self.builds.builder().expression([network])?.text)
+    }
+
     /// Refuses bounds of which some value cannot be had here, such as a version of a package that
     /// the base does not offer, before anything is built. What is to be downloaded is there then.
     ///

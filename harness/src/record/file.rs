@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::Record;
+use crate::bundle::{self, Bundle, BundleError};
 use crate::whole;
 
 /// What is written into `format`, so that other JSON files are not taken for records.
@@ -56,6 +57,15 @@ pub enum RecordError {
         /// The file.
         path: PathBuf,
     },
+    /// It is in a bundle that cannot be read.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// A bundle was made without one.
+    #[error("bundle {path} has no record: take its case out by `netprop bundle --unpack {path}`, and replay it", path = path.display())]
+    NotBundled {
+        /// The bundle.
+        path: PathBuf,
+    },
     /// It comes from a newer netprop.
     #[error("record {path} has version {version}, and this netprop reads up to {VERSION}: use a newer one", path = path.display())]
     Future {
@@ -93,7 +103,8 @@ pub fn beside(replay: &Path) -> PathBuf {
 #[must_use]
 pub fn page_of(record: &Path) -> PathBuf {
     let name = record.file_name().unwrap_or_default().to_string_lossy();
-    let stem = name.strip_suffix(".record.json").or_else(|| name.strip_suffix(".json")).unwrap_or(&name);
+    let stem = name.strip_suffix(".record.json").or_else(|| name.strip_suffix(".bundle.json"));
+    let stem = stem.or_else(|| name.strip_suffix(".json")).unwrap_or(&name);
     record.with_file_name(format!("{stem}.html"))
 }
 
@@ -109,13 +120,16 @@ impl Record {
         whole::write(path, &text).map_err(failed)
     }
 
-    /// Reads a record, or the one beside a replay file; says which file it is from.
+    /// Reads a record, the one in a bundle, or the one beside a replay file; says which file it is from.
     ///
     /// # Errors
     /// A [`RecordError`] that says what is wrong with the file.
     pub fn open(path: &Path) -> Result<(Self, PathBuf), RecordError> {
         let text = read(path)?;
         let header = header(path, &text)?;
+        if header.format == bundle::FORMAT {
+            return Self::in_bundle(path, &text).map(|record| (record, path.to_owned()));
+        }
         if header.format != "netprop-replay" {
             return Self::parse(path, &header, &text).map(|record| (record, path.to_owned()));
         }
@@ -124,6 +138,14 @@ impl Record {
             return Err(RecordError::Missing { path: path.to_owned(), record });
         }
         Ok((Self::read(&record)?, record))
+    }
+
+    fn in_bundle(path: &Path, text: &[u8]) -> Result<Self, RecordError> {
+        let bundle = Bundle::parse(path, text)?;
+        let Some(record) = bundle.record() else {
+            return Err(RecordError::NotBundled { path: path.to_owned() });
+        };
+        Self::parse(path, &header(path, record.as_bytes())?, record.as_bytes())
     }
 
     /// Reads a record.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bundles;
 mod output;
 mod refusals;
 mod results;
@@ -65,4 +66,15 @@ fn check_refusal(place: &Place, command: &mut Command, status: i32, said: &str) 
     assert!(error.contains(said), "{command:?} does not say {said:?}: {error}");
     assert!(!error.contains("panicked") && !error.contains("RUST_BACKTRACE"), "{command:?}: {error}");
     assert_eq!(place.left_behind(), Vec::<String>::new(), "{command:?}");
+}
+
+/// A case of faults on one machine that is off, as a replay file has it.
+fn case_of_faults(commands: &str) -> String {
+    let machine = r#"{"id":"a","uuid":"07070707-0707-0707-0707-070707070707","address":"172.16.2.9","kernel":"6.1","memory":96,"file_system":"ext4","running":false}"#;
+    let seed = "0".repeat(64);
+    format!(
+        r#"{{"format":"netprop-replay","version":1,"specification":"faults","netprop":"0.1.0","seed":"{seed}","smallest":true,
+            "failure":{{"number":1,"expected":"","came":""}},
+            "case":{{"initial":{{"network":{{"machines":[{machine}]}},"seed":7}},"commands":{commands},"lanes":[],"finally":[]}}}}"#
+    )
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::{Place, check_refusal, refused, text};
+use crate::{Place, case_of_faults, check_refusal, refused, text};
 
 #[test]
 fn impossible_arguments_are_wrong_use() {
@@ -81,17 +81,6 @@ fn broken_replay_files_are_wrong_use() {
         refused(&place, &["replay", "--system", "simulated", file.to_str().unwrap()], 2, said);
     }
     refused(&place, &["replay", "nowhere.json"], 2, "cannot read replay file nowhere.json");
-}
-
-/// A case of faults on one machine that is off, as a replay file has it.
-fn case_of_faults(commands: &str) -> String {
-    let machine = r#"{"id":"a","uuid":"07070707-0707-0707-0707-070707070707","address":"172.16.2.9","kernel":"6.1","memory":96,"file_system":"ext4","running":false}"#;
-    let seed = "0".repeat(64);
-    format!(
-        r#"{{"format":"netprop-replay","version":1,"specification":"faults","netprop":"0.1.0","seed":"{seed}","smallest":true,
-            "failure":{{"number":1,"expected":"","came":""}},
-            "case":{{"initial":{{"network":{{"machines":[{machine}]}},"seed":7}},"commands":{commands},"lanes":[],"finally":[]}}}}"#
-    )
 }
 
 #[test]
@@ -176,7 +165,7 @@ fn a_failing_case_becomes_a_page_and_says_how() {
     refused(&place, &["report", "nowhere.json"], 2, "cannot read record nowhere.json");
     let foreign = place.file("foreign.json", "{}");
     refused(&place, &["report", foreign.to_str().unwrap()], 2, "is neither a record nor a replay file");
-    let record = place.file("case.record.json", include_str!("pages/version-1.record.json"));
+    let record = place.file("case.record.json", include_str!("../pages/version-1.record.json"));
     for given in [&file, &record] {
         let output = place.run(&["report", given.to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));

@@ -1,0 +1,141 @@
+//! `netprop bundle`: a failing case in one file, and out of it again.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::args::{BundleOptions, SystemKind};
+use super::lab::{self, Tested};
+use super::offered::{Offered, SpecificationKind, With};
+use super::run::Session;
+use super::{Fatal, doctor, nixos, parameters, wrong};
+use crate::bundle::Bundle;
+use crate::exit::Exit;
+use crate::machines::Lab;
+use crate::machines::simulated::SimulatedSystem;
+use crate::record;
+use crate::replay::{self, Replay};
+use crate::system::System;
+use crate::whole;
+
+pub(crate) fn bundle(options: &BundleOptions) -> Result<Exit, Fatal> {
+    if options.unpack {
+        return unpack(options);
+    }
+    let name = replay::specification(&options.file).map_err(|error| Fatal::usage(&error))?;
+    SpecificationKind::of_file(&name, &options.file)?.with(Pack(options))
+}
+
+struct Pack<'a>(&'a BundleOptions);
+
+impl With for Pack<'_> {
+    type Output = Result<Exit, Fatal>;
+
+    fn with<M: Offered>(self) -> Result<Exit, Fatal>
+    where
+        SimulatedSystem: System<M>,
+    {
+        pack::<M>(self.0)
+    }
+}
+
+fn pack<M: Offered>(options: &BundleOptions) -> Result<Exit, Fatal> {
+    let usage = |error: &dyn std::error::Error| Fatal::usage(error);
+    if Bundle::is_one(&options.file) {
+        return Err(wrong(format!("{} is a bundle already: give a replay file", options.file.display())));
+    }
+    let settings = replay::settings(&options.file).map_err(|error| usage(&error))?;
+    let specification = M::within(parameters::bounds(&settings)?).map_err(|error| usage(&error))?;
+    // A file that cannot be replayed is not passed on.
+    let replay = Replay::read(&specification, &options.file).map_err(|error| usage(&error))?;
+    let record = record::beside(&options.file);
+    let record = if record.exists() { Some(text(&record)?) } else { None };
+    let network = M::network(&replay.case.initial);
+    let (environment, expressions) = match options.lab.system {
+        SystemKind::Simulated => (BTreeMap::new(), BTreeMap::new()),
+        SystemKind::Libvirt => {
+            let session = Session::start(&options.output)?;
+            match lab::open(&nixos::recall(&options.lab, &settings), &session)? {
+                Tested::Simulated(_) => (BTreeMap::new(), BTreeMap::new()),
+                Tested::Machines(lab) => {
+                    let expression = lab.expression(network)?;
+                    (environment(&lab, network)?, [("images".to_owned(), expression)].into())
+                }
+            }
+        }
+    };
+    let bundle = Bundle::new(text(&options.file)?, record, environment, expressions);
+    let bundle = bundle.map_err(|error| usage(&error))?;
+    let output = options.to.clone().unwrap_or_else(|| options.file.with_extension("bundle.json"));
+    bundle.write(&output).map_err(|error| usage(&error))?;
+    anstream::println!("{}", output.display());
+    Ok(Exit::Holds)
+}
+
+/// What the machines of a network are run by and made of here: the names of images in the store say what is
+/// in them.
+pub(crate) fn environment(lab: &Lab, network: &model::Network) -> Result<BTreeMap<String, String>, Fatal> {
+    let mut environment = doctor::versions();
+    environment.insert("netprop".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    if let Ok(release) = std::fs::read_to_string("/proc/sys/kernel/osrelease") {
+        environment.insert("kernel of the host".to_owned(), release.trim().to_owned());
+    }
+    for (machine, image) in network.machines().iter().zip(lab.images(network)?) {
+        for (what, path) in [("kernel", &image.kernel), ("root", &image.root)] {
+            environment.insert(format!("{what} of {}", machine.id), stored(path));
+        }
+    }
+    Ok(environment)
+}
+
+/// The name of what a file belongs to in a store, with its hash.
+fn stored(path: &Path) -> String {
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut parts = real.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
+    let in_store = parts.by_ref().any(|part| part == "store").then(|| parts.next()).flatten();
+    in_store.unwrap_or_else(|| real.display().to_string())
+}
+
+/// Writes the files that a bundle was made of.
+fn unpack(options: &BundleOptions) -> Result<Exit, Fatal> {
+    let bundle = Bundle::read(&options.file).map_err(|error| Fatal::usage(&error))?;
+    let output = options.to.clone().unwrap_or_else(|| unpacked(&options.file));
+    let record = bundle.record().map(|record| (record::beside(&output), record));
+    for (path, text) in std::iter::once((output, bundle.replay())).chain(record) {
+        if path.exists() {
+            return Err(wrong(format!(
+                "{} is there already: choose another place with --output",
+                path.display()
+            )));
+        }
+        whole::write(&path, format!("{text}\n").as_bytes()).map_err(|error| {
+            let path = path.display();
+            wrong(format!("cannot write {path}: {error}: choose another place with --output"))
+        })?;
+        anstream::println!("{}", path.display());
+    }
+    Ok(Exit::Holds)
+}
+
+/// The replay file of a bundle.
+fn unpacked(bundle: &Path) -> PathBuf {
+    let name = bundle.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.strip_suffix(".bundle.json").or_else(|| name.strip_suffix(".json")).unwrap_or(&name);
+    bundle.with_file_name(format!("{stem}.replay.json"))
+}
+
+fn text(path: &Path) -> Result<String, Fatal> {
+    std::fs::read_to_string(path).map_err(|error| {
+        wrong(format!("cannot read {}: {error}: check that you may read it", path.display()))
+    })
+}
+
+/// Refuses to change a bundle, which others have as it is.
+pub(crate) fn check_unchanged(path: &Path) -> Result<(), Fatal> {
+    if Bundle::is_one(path) {
+        let path = path.display();
+        return Err(wrong(format!(
+            "{path} is a bundle, which stays as it is: take its files out by `netprop bundle --unpack {path}`"
+        )));
+    }
+    Ok(())
+}
