@@ -15,17 +15,19 @@ mod replay;
 mod results;
 mod run;
 mod screen;
+mod settings;
 mod shrink;
 
+use std::fmt::Display;
+use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
-use std::fmt::Display;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::exit::Exit;
 use crate::runner::RunError;
 use crate::system::{SystemError, chain};
+use settings::Settings;
 
 /// An error that ends the command, with the exit status that it means.
 #[derive(Debug)]
@@ -74,20 +76,60 @@ impl From<RunError> for Fatal {
 /// Runs the command with the arguments of the process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = args::Cli::parse();
-    let result = match cli.command {
-        args::Command::Run(options) => run::run(&options),
-        args::Command::Replay(options) => replay::replay(&options),
-        args::Command::Shrink(options) => shrink::shrink(&options),
-        args::Command::Check(options) => check::check(&options),
-        args::Command::Doctor(options) => doctor::doctor(&options),
-        args::Command::Clean(options) => doctor::clean(&options),
-    };
-    match result {
+    match asked().and_then(answer) {
         Ok(exit) => exit.into(),
         Err(Fatal { exit, message }) => {
             anstream::eprintln!("{}error:{:#} {message}", args::ERROR, args::ERROR);
             exit.into()
         }
     }
+}
+
+/// What was asked for, and what it was understood by.
+struct Asked {
+    cli: args::Cli,
+    /// The definition of the command line, with what the file says as defaults.
+    command: clap::Command,
+    settings: Option<Settings>,
+}
+
+/// Understands the arguments of the process; ends it where they ask for help, or cannot be understood.
+fn asked() -> Result<Asked, Fatal> {
+    let command = args::Cli::command();
+    let settings = Settings::find(&command);
+    let command = match &settings {
+        Ok(Some(settings)) => settings.apply(command),
+        _ => command,
+    };
+    let matches = command.clone().try_get_matches();
+    // Who asks for help is given it, whatever is in a file.
+    if let Err(error) = &matches
+        && !error.use_stderr()
+    {
+        error.exit();
+    }
+    let settings = settings?;
+    let cli = matches.and_then(|matches| args::Cli::from_arg_matches(&matches));
+    Ok(Asked { cli: cli.unwrap_or_else(|error| error.exit()), command, settings })
+}
+
+fn answer(Asked { cli, command, settings }: Asked) -> Result<Exit, Fatal> {
+    match cli.command {
+        args::Command::Run(options) => run::run(&options),
+        args::Command::Replay(options) => replay::replay(&options),
+        args::Command::Shrink(options) => shrink::shrink(&options),
+        args::Command::Check(options) => check::check(&options),
+        args::Command::Doctor(options) => doctor::doctor(&options),
+        args::Command::Clean(options) => doctor::clean(&options),
+        args::Command::Config(options) => {
+            let text = settings::show(&command, &options.command, settings.as_ref());
+            print(&text.map_err(|error| Fatal::usage(&error))?);
+            Ok(Exit::Holds)
+        }
+    }
+}
+
+/// Prints what was asked for; a reader that went away ends nothing.
+fn print(text: &str) {
+    anstream::stdout().write_all(text.as_bytes()).ok();
 }
