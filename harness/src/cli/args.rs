@@ -58,6 +58,12 @@ pub(crate) enum Command {
     Clean(CleanOptions),
     /// Say what each option of a command is, and where that comes from
     Config(ConfigOptions),
+    /// Print the XML that libvirt would be given for the machines of a network, and build their images
+    Xml(Box<XmlOptions>),
+    /// Print what makes a shell complete the commands and options
+    Completions(CompletionsOptions),
+    /// Write a page for man of each command
+    Man(ManOptions),
 }
 
 #[derive(Debug, Args)]
@@ -210,14 +216,41 @@ pub(crate) struct CleanOptions {
     /// Where the directories of runs lie [default: a directory of the user's among temporary files]
     #[arg(long, value_name = "DIR", env = "NETPROP_RUNTIME_DIR")]
     pub(crate) run_directory: Option<PathBuf>,
+    /// Remove all snapshots too that are kept between runs and not in use; machines boot until they are
+    /// made anew
+    #[arg(long)]
+    pub(crate) snapshots: bool,
     #[command(flatten)]
     pub(crate) output: OutputOptions,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct XmlOptions {
+    /// The network as JSON, such as nixgen/examples/network.json; - reads standard input
+    pub(crate) network: PathBuf,
+    #[command(flatten)]
+    pub(crate) lab: LabOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsOptions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManOptions {
+    /// Where the pages go; it is made where it is not there
+    pub(crate) directory: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ConfigOptions {
     /// The command
-    #[arg(default_value = "run", value_parser = ["run", "replay", "shrink", "doctor", "clean"])]
+    #[arg(default_value = "run", value_parser = ["run", "replay", "shrink", "doctor", "clean", "xml"])]
     pub(crate) command: String,
 }
 

@@ -104,6 +104,13 @@ pub(crate) fn clean(options: &CleanOptions) -> Result<Exit, Fatal> {
             "removed {removed} directories of dead runs, ended {ended} of their processes, left {live} live runs alone"
         );
     }
+    let cache = hypervisor::TemplateCache::of_user(0).filter(|_| options.snapshots);
+    if let Some((removed, bytes)) = cache.map(|cache| cache.clear())
+        && !options.output.is_quiet()
+    {
+        let mebibytes = bytes >> 20;
+        anstream::println!("removed {removed} snapshots of {mebibytes} MiB that were kept between runs");
+    }
     if !report.failed.is_empty() {
         return Ok(Exit::Inconclusive);
     }

@@ -9,6 +9,7 @@ mod lab;
 mod logging;
 mod nixos;
 mod offered;
+mod pages;
 mod parameters;
 mod progress;
 mod replay;
@@ -17,6 +18,7 @@ mod run;
 mod screen;
 mod settings;
 mod shrink;
+mod xml;
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -121,6 +123,9 @@ fn answer(Asked { cli, command, settings }: Asked) -> Result<Exit, Fatal> {
         args::Command::Check(options) => check::check(&options),
         args::Command::Doctor(options) => doctor::doctor(&options),
         args::Command::Clean(options) => doctor::clean(&options),
+        args::Command::Xml(options) => xml::xml(&options),
+        args::Command::Completions(options) => pages::completions(args::Cli::command(), &options),
+        args::Command::Man(options) => pages::man(args::Cli::command(), &options),
         args::Command::Config(options) => {
             let text = settings::show(&command, &options.command, settings.as_ref());
             print(&text.map_err(|error| Fatal::usage(&error))?);
