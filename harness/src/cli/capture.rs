@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::offered::Offered;
+use model::Model;
+
 use crate::execute::Verdict;
 use crate::machines::{Lab, SwitchChoice};
 use crate::replay::Replay;
@@ -16,7 +17,7 @@ fn beside(file: &Path) -> PathBuf {
 
 /// Runs a failure that is kept once more, and keeps what went through its network beside it; says in a
 /// line where that is. Nothing is said where the switch takes down nothing, or nothing is kept.
-pub(crate) fn of_failure<M: Offered, S: System<M>>(
+pub(crate) fn of_failure<M: Model, S: System<M>>(
     lab: &Lab,
     specification: &M,
     runner: &Runner<'_, M, S>,

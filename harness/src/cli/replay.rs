@@ -3,18 +3,19 @@
 use std::fs::OpenOptions;
 use std::path::Path;
 
+use model::Model;
+
 use super::args::{ReplayOptions, SystemKind};
-use super::lab::{self, Tested};
-use super::offered::{Offered, SpecificationKind, With};
+use super::lab;
+use super::offered::{SpecificationKind, Specified, With};
 use super::run::Session;
 use super::{Fatal, wrong};
 use super::{nixos, parameters};
-use crate::as_test::{Call, Expressions, TestText};
+use crate::as_test::TestText;
 use crate::config::Config;
 use crate::execute::{Exclusion, Verdict};
 use crate::exit::Exit;
 use crate::machines::MachineSystem;
-use crate::machines::simulated::SimulatedSystem;
 use crate::observe::Event;
 use crate::replay::{self, Replay, ReplayError};
 use crate::runner::{Failure, Runner};
@@ -32,33 +33,44 @@ struct Again<'a>(&'a ReplayOptions);
 impl With for Again<'_> {
     type Output = Result<Exit, Fatal>;
 
-    fn with<M: Offered>(self) -> Result<Exit, Fatal>
-    where
-        SimulatedSystem: System<M>,
-    {
-        again::<M>(self.0)
+    fn with<T: Specified>(self, specified: &T) -> Result<Exit, Fatal> {
+        of_machines(specified, self.0)
     }
 }
 
-fn again<M: Offered>(options: &ReplayOptions) -> Result<Exit, Fatal>
-where
-    SimulatedSystem: System<M>,
-{
+/// Replays a case of a system in memory.
+pub(crate) fn in_memory<M: Model, S: System<M>>(
+    model: &M,
+    system: &S,
+    options: &ReplayOptions,
+) -> Result<Exit, Fatal> {
+    let replay = Replay::read(model, &options.file).map_err(|error| Fatal::usage(&error))?;
+    if options.as_test {
+        let about = format!("{}.", replay.failure);
+        let test = TestText::by_types::<M, S>(&replay.specification, &replay.seed, about);
+        super::print(&test.of(model, &replay.case));
+        return Ok(Exit::Holds);
+    }
+    run(model, system, replay, options, &Session::start(&options.output)?)
+}
+
+/// Replays a case of machines.
+pub(crate) fn of_machines<T: Specified>(specified: &T, options: &ReplayOptions) -> Result<Exit, Fatal> {
     let usage = |error: &dyn std::error::Error| Fatal::usage(error);
     // What machines vary in is in the file; how many there are was decided already.
     let settings = replay::settings(&options.file).map_err(|error| usage(&error))?;
     let bounds = parameters::bounds(&settings)?;
-    let specification = M::within(bounds).map_err(|error| usage(&error))?;
+    let specification = specified.within(bounds)?;
     let replay = Replay::read(&specification, &options.file).map_err(|error| usage(&error))?;
     if options.as_test {
-        anstream::print!("{}", as_test(&specification, &replay));
+        super::print(&as_test(specified, &specification, &replay));
         return Ok(Exit::Holds);
     }
     check_capture(options)?;
     let session = Session::start(&options.output)?;
     match lab::open(&nixos::recall(&options.lab, &settings), &session)? {
-        Tested::Simulated(system) => run(&specification, &system, replay, options, &session),
-        Tested::Machines(lab) => {
+        None => run(&specification, &specified.simulation()?, replay, options, &session),
+        Some(lab) => {
             lab.capture_into(options.capture.as_deref());
             for text in nixos::differences(&settings, &lab.pins()?) {
                 session.observer.event(&Event::Warning { text: &text });
@@ -83,26 +95,13 @@ fn check_capture(options: &ReplayOptions) -> Result<(), Fatal> {
     })
 }
 
-/// The case as a test for machines of any kind that `Lab::for_test` finds.
-fn as_test<M: Offered>(specification: &M, replay: &Replay<M>) -> String {
-    let expressions = Expressions {
-        before: vec![
-            "let Some(lab) = harness::machines::Lab::for_test()? else { return Ok(()) };".to_owned(),
-            format!("let specification = harness::model::{}::new(lab.bounds()?)?;", M::TYPE),
-        ],
-        model: "&specification".to_owned(),
-        system: "&harness::machines::MachineSystem::of(&lab)".to_owned(),
-    };
-    let test = TestText {
-        name: TestText::name_of(&replay.specification, &replay.seed),
-        about: format!("{}.", replay.failure),
-        expressions,
-        call: Call::Function,
-    };
-    test.of(specification, &replay.case)
+/// The case as a test.
+fn as_test<T: Specified>(specified: &T, model: &T::Model, replay: &Replay<T::Model>) -> String {
+    let about = format!("{}.", replay.failure);
+    specified.as_test(&replay.specification, &replay.seed, about).of(model, &replay.case)
 }
 
-fn run<M: Offered, S: System<M>>(
+fn run<M: Model, S: System<M>>(
     specification: &M,
     system: &S,
     mut replay: Replay<M>,
@@ -154,7 +153,7 @@ fn run<M: Offered, S: System<M>>(
 }
 
 /// Finds out more of what matters, and keeps it in the file as it is found.
-fn probe<M: Offered, S: System<M>>(
+fn probe<M: Model, S: System<M>>(
     runner: &Runner<'_, M, S>,
     replay: &mut Replay<M>,
     file: &Path,
@@ -181,6 +180,7 @@ mod tests {
 
     use super::*;
     use crate::cli::args::{Cli, Command as Asked};
+    use crate::cli::offered::BuiltIn;
     use crate::execute::Evidence;
     use crate::machines::simulated::SimulatedNetwork;
     use crate::observe::Silent;
@@ -249,7 +249,7 @@ mod tests {
         let bounds = parameters::bounds(&replay::settings(&file).unwrap()).unwrap();
         let specification = MachineSpec::new(bounds).unwrap();
         let replay = Replay::read(&specification, &file).unwrap();
-        let text = as_test(&specification, &replay);
+        let text = as_test(&BuiltIn::MACHINES, &specification, &replay);
         assert_eq!(text.replace("#[test]\n", ""), PRINTED, "the file is not what is printed now");
         let mut json = text.split("r#\"").skip(1).map(|rest| rest.split_once("\"#").unwrap().0);
         let network: Network = crate::from_json(json.next().unwrap());

@@ -7,14 +7,13 @@ use model::Model;
 use super::Fatal;
 use super::args::{ShrinkLimits, ShrinkOptions};
 use super::capture;
-use super::lab::{self, Tested};
-use super::offered::{Offered, SpecificationKind, With};
+use super::lab;
+use super::offered::{SpecificationKind, Specified, With};
 use super::run::Session;
 use super::{nixos, parameters};
 use crate::config::Config;
 use crate::execute::{Exclusion, Verdict};
 use crate::exit::Exit;
-use crate::machines::simulated::SimulatedSystem;
 use crate::machines::{Lab, MachineSystem};
 use crate::observe::Event;
 use crate::replay::{self, Replay};
@@ -33,27 +32,32 @@ struct Smaller<'a>(&'a ShrinkOptions);
 impl With for Smaller<'_> {
     type Output = Result<Exit, Fatal>;
 
-    fn with<M: Offered>(self) -> Result<Exit, Fatal>
-    where
-        SimulatedSystem: System<M>,
-    {
-        smaller::<M>(self.0)
+    fn with<T: Specified>(self, specified: &T) -> Result<Exit, Fatal> {
+        of_machines(specified, self.0)
     }
 }
 
-fn smaller<M: Offered>(options: &ShrinkOptions) -> Result<Exit, Fatal>
+/// Makes a case of a system in memory smaller.
+pub(crate) fn in_memory<M, S>(model: &M, system: &S, options: &ShrinkOptions) -> Result<Exit, Fatal>
 where
-    SimulatedSystem: System<M>,
+    M: Model<State: Send, Command: Send, Response: Send> + Sync,
+    S: System<M> + Sync,
 {
+    Replay::read(model, &options.file).map_err(|error| Fatal::usage(&error))?;
+    go_on(model, system, None, options, &Session::start(&options.output)?)
+}
+
+/// Makes a case of machines smaller.
+pub(crate) fn of_machines<T: Specified>(specified: &T, options: &ShrinkOptions) -> Result<Exit, Fatal> {
     let usage = |error: &dyn std::error::Error| Fatal::usage(error);
     let settings = replay::settings(&options.file).map_err(|error| usage(&error))?;
-    let specification = M::within(parameters::bounds(&settings)?).map_err(|error| usage(&error))?;
+    let specification = specified.within(parameters::bounds(&settings)?)?;
     // What is wrong with the file is said before anything is prepared.
     Replay::read(&specification, &options.file).map_err(|error| usage(&error))?;
     let session = Session::start(&options.output)?;
     match lab::open(&nixos::recall(&options.lab, &settings), &session)? {
-        Tested::Simulated(system) => go_on(&specification, &system, None, options, &session),
-        Tested::Machines(lab) => {
+        None => go_on(&specification, &specified.simulation()?, None, options, &session),
+        Some(lab) => {
             for text in nixos::differences(&settings, &lab.pins()?) {
                 session.observer.event(&Event::Warning { text: &text });
             }
@@ -62,13 +66,17 @@ where
     }
 }
 
-fn go_on<M: Offered, S: System<M> + Sync>(
+fn go_on<M, S>(
     specification: &M,
     system: &S,
     lab: Option<&Lab>,
     options: &ShrinkOptions,
     session: &Session,
-) -> Result<Exit, Fatal> {
+) -> Result<Exit, Fatal>
+where
+    M: Model<State: Send, Command: Send, Response: Send> + Sync,
+    S: System<M> + Sync,
+{
     let defaults = Config::default();
     let probes = Budget { runs: options.probes, ..defaults.probes };
     // The run that found the failure has kept its seed.
@@ -111,14 +119,14 @@ pub(crate) fn limited(limits: &ShrinkLimits, config: Config) -> Config {
 /// What can be done with a failure that is kept.
 pub(crate) fn next<M: Model>(failure: &Failure<M>) -> String {
     let Some(file) = failure.file.as_ref().map(|file| file.display()) else { return String::new() };
-    let mut text = String::new();
+    let (mut text, program) = (String::new(), super::called());
     if !failure.smallest {
-        writeln!(text, "make it smaller still: netprop shrink {file}").ok();
+        writeln!(text, "make it smaller still: {program} shrink {file}").ok();
     }
     if failure.causes.as_ref().is_some_and(|causes| !causes.complete) {
-        writeln!(text, "find out more of what matters: netprop replay --probe {file}").ok();
+        writeln!(text, "find out more of what matters: {program} replay --probe {file}").ok();
     }
-    writeln!(text, "run it again: netprop replay {file}").ok();
+    writeln!(text, "run it again: {program} replay {file}").ok();
     text
 }
 

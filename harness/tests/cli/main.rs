@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod output;
+mod own;
 mod pages;
 mod refusals;
 mod results;
