@@ -36,7 +36,7 @@ fn a_person_goes_through_a_case_and_beside_it() {
     let commands = vec![ping(a, b), Command::Shutdown(a.clone()), ping(b, a), Command::Boot(a.clone())];
     let (case, system) = (Case::sequential(network.clone(), commands), MachineSystem::new(&lab));
     let mut live = system.new_sut_for(&case.initial, Purpose::Rerun).unwrap();
-    let mut stepping = Stepping::new(&model, &system, &mut live, &case, None);
+    let mut stepping = Stepping::new(&model, &system, &mut live, |live| Some(live), &case, None);
     let mut gone = Vec::new();
     stepping.go_to(3, |text| gone.push(text.to_owned())).unwrap();
     assert_eq!(gone.len(), 2);

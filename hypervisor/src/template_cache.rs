@@ -101,6 +101,24 @@ impl TemplateCache {
         Self { directory: directory.into(), bound }
     }
 
+    /// The one of this user, `snapshots` in [`crate::cache_directory`]; none where there is no such place.
+    #[must_use]
+    pub fn of_user(bound: u64) -> Option<Self> {
+        Some(Self::new(crate::cache_directory()?.join("snapshots"), bound))
+    }
+
+    /// Removes all that is not in use, and says how many templates are gone, and how many bytes with them.
+    pub fn clear(&self) -> (usize, u64) {
+        let held = || {
+            let whole = self.entries().into_iter().filter(|entry| entry.manifest().is_file());
+            whole.fold((0_usize, 0_u64), |(count, bytes), entry| (count + 1, bytes + entry.size()))
+        };
+        let (count, bytes) = held();
+        Self::new(&self.directory, 0).evict(None);
+        let (left, bytes_left) = held();
+        (count.saturating_sub(left), bytes.saturating_sub(bytes_left))
+    }
+
     /// The template of this kind. Its checksums are looked at; where there is none, or none that can
     /// be trusted, of which `warn` is told, `make` has to make one in the empty directory that it is
     /// given, of about `size` bytes.
@@ -546,6 +564,18 @@ mod tests {
         let error = full.unwrap_err().to_string();
         assert!(error.contains("has no room for a snapshot of 1099511627776 MiB"), "{error}");
         place.entry("a");
+    }
+
+    #[test]
+    fn what_is_not_in_use_can_be_removed() {
+        let place = Place::new();
+        let (held, free) = (place.get("a"), place.entry("b"));
+        let (removed, bytes) = TemplateCache::new(place.path(), BOUND).clear();
+        assert!(removed == 1 && bytes > 1 << 20, "{removed} of {bytes} bytes");
+        assert!(held.directory().exists() && !free.exists());
+        drop(held);
+        assert_eq!(TemplateCache::new(place.path(), BOUND).clear().0, 1);
+        assert_eq!(TemplateCache::new(place.path(), BOUND).clear(), (0, 0));
     }
 
     #[test]

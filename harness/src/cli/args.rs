@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use model::Subnet;
 
 use super::offered::SpecificationKind;
@@ -22,12 +22,21 @@ const PROBES: u32 = 100;
 /// How often a failure is run again at most, unless something else is asked for.
 const RERUNS: u32 = 10;
 
+/// What the help of the whole command ends with.
+const AFTER_HELP: &str = concat!(
+    "Options can be kept in netprop.toml, in the current directory or one that it lies in, under their \
+names (jobs = 2), for one command in a table named after it ([run]). Options win over the environment, \
+the environment over the file, the file over defaults; netprop config says what holds.\n\n",
+    "Exit status: 0 the property holds, 1 it is falsified, 2 wrong use, \
+3 inconclusive (the infrastructure failed), 4 a component is missing, 130 stopped."
+);
+
 /// How `error:` looks.
 pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
 
 /// Tests whole networks of machines by property.
 #[derive(Debug, Parser)]
-#[command(name = "netprop", version, after_help = exit::HELP, styles = Styles::styled())]
+#[command(name = "netprop", version, after_help = AFTER_HELP, styles = Styles::styled())]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -55,6 +64,14 @@ pub(crate) enum Command {
     Doctor(DoctorOptions),
     /// End and remove what killed runs have left
     Clean(CleanOptions),
+    /// Say what each option of a command is, and where that comes from
+    Config(ConfigOptions),
+    /// Print the XML that libvirt would be given for the machines of a network, and build their images
+    Xml(Box<XmlOptions>),
+    /// Print what makes a shell complete the commands and options
+    Completions(CompletionsOptions),
+    /// Write a page for man of each command
+    Man(ManOptions),
 }
 
 #[derive(Debug, Args)]
@@ -75,7 +92,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "MIN..MAX", default_value = "1..4", value_parser = range)]
     pub(crate) machines: RangeInclusive<usize>,
     /// How many commands a case has
-    #[arg(long, value_name = "MIN..MAX", default_value = "5..10", value_parser = some)]
+    #[arg(long, value_name = "MIN..MAX", env = "NETPROP_COMMANDS", default_value = "5..10", value_parser = some)]
     pub(crate) commands: RangeInclusive<usize>,
     /// Of how many cases in a hundred lanes run side by side after the first commands; 0 for none
     #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=100))]
@@ -87,11 +104,15 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "MIN..MAX", default_value = "1..4", value_parser = some)]
     pub(crate) lane_commands: RangeInclusive<usize>,
     /// The seed of the first case: a number, or 64 hexadecimal digits
-    #[arg(long)]
+    #[arg(long, env = "PROPTEST_RNG_SEED")]
     pub(crate) seed: Option<Seed>,
     /// The subnet of the data network
     #[arg(long, default_value_t)]
     pub(crate) subnet: Subnet,
+    /// Leave the network of a case that fails standing, and look at it from inside, before anything is made
+    /// smaller
+    #[arg(long)]
+    pub(crate) keep_on_failure: bool,
     /// What the generated cases are to meet: values, pairs of values, or whatever comes
     #[arg(long, default_value = "pairs")]
     pub(crate) coverage: CoverageKind,
@@ -99,7 +120,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "N", default_value_t = PROBES)]
     pub(crate) probes: u32,
     /// Where failing cases are kept, and run from first
-    #[arg(long, value_name = "DIR", default_value = "netprop-failures")]
+    #[arg(long, value_name = "DIR", env = "NETPROP_FAILURES", default_value = "netprop-failures")]
     pub(crate) failures: PathBuf,
     #[command(flatten)]
     pub(crate) parameters: ParameterOptions,
@@ -236,8 +257,8 @@ pub(crate) struct ShrinkOptions {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Shrinking")]
 pub(crate) struct ShrinkLimits {
-    /// How many smaller cases may be run [default: PROPTEST_MAX_SHRINK_ITERS, or 1000]
-    #[arg(long, value_name = "N")]
+    /// How many smaller cases may be run [default: 1000]
+    #[arg(long, value_name = "N", env = "PROPTEST_MAX_SHRINK_ITERS")]
     pub(crate) shrink_runs: Option<u32>,
     /// How long that may take, in seconds [default: PROPTEST_MAX_SHRINK_TIME, or no limit]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -262,8 +283,42 @@ pub(crate) struct CleanOptions {
     /// Where the directories of runs lie [default: a directory of the user's among temporary files]
     #[arg(long, value_name = "DIR", env = "NETPROP_RUNTIME_DIR")]
     pub(crate) run_directory: Option<PathBuf>,
+    /// Remove all snapshots too that are kept between runs and not in use; machines boot until they are
+    /// made anew
+    #[arg(long)]
+    pub(crate) snapshots: bool,
     #[command(flatten)]
     pub(crate) output: OutputOptions,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct XmlOptions {
+    /// The network as JSON, such as nixgen/examples/network.json; - reads standard input
+    pub(crate) network: PathBuf,
+    #[command(flatten)]
+    pub(crate) lab: LabOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsOptions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManOptions {
+    /// Where the pages go; it is made where it is not there
+    pub(crate) directory: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigOptions {
+    /// The command
+    #[arg(default_value = "run", value_parser = ["run", "replay", "shrink", "doctor", "clean", "xml"])]
+    pub(crate) command: String,
 }
 
 /// What machines are made of and run by.
@@ -284,7 +339,7 @@ pub(crate) struct LabOptions {
     pub(crate) accel: AccelKind,
     /// What machines are plugged into: a switch inside this process for each network (fabric), a
     /// vde_switch for each (vde), or an existing VDE switch, by the path of its control directory
-    #[arg(long, value_name = "fabric|vde|PATH", default_value = "fabric")]
+    #[arg(long, value_name = "fabric|vde|PATH", default_value = "fabric", value_hint = ValueHint::Other)]
     pub(crate) switch: PathBuf,
     /// How SSH reaches machines: forwarded from loopback, or at their address over the switch
     #[arg(long, default_value = "forwarded")]
@@ -346,6 +401,13 @@ pub(crate) struct OutputOptions {
     /// on standard error
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(crate) message_format: MessageFormat,
+}
+
+impl OutputOptions {
+    /// Whether only failures are told: a file may ask for it, and an option for more.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet && self.verbose == 0
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

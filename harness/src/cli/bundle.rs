@@ -3,71 +3,62 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::args::{BundleOptions, SystemKind};
-use super::lab::{self, Tested};
-use super::offered::{Offered, SpecificationKind, With};
+use model::Model;
+
+use super::args::BundleOptions;
+use super::kept::{AboutKept, Kept};
+use super::offered::Specified;
 use super::run::Session;
-use super::{Fatal, doctor, nixos, parameters, wrong};
+use super::{Fatal, doctor, wrong};
 use crate::bundle::Bundle;
 use crate::exit::Exit;
-use crate::machines::Lab;
-use crate::machines::simulated::SimulatedSystem;
+use crate::machines::{Lab, OnMachines as _};
 use crate::record;
-use crate::replay::{self, Replay};
-use crate::system::System;
+use crate::replay::Replay;
 use crate::whole;
 
-pub(crate) fn bundle(options: &BundleOptions) -> Result<Exit, Fatal> {
-    if options.unpack {
-        return unpack(options);
+impl AboutKept for BundleOptions {
+    fn file(&self) -> &Path {
+        &self.file
     }
-    let name = replay::specification(&options.file).map_err(|error| Fatal::usage(&error))?;
-    SpecificationKind::of_file(&name, &options.file)?.with(Pack(options))
+
+    fn of_machines<T: Specified>(&self, specified: &T) -> Result<Exit, Fatal> {
+        check_unchanged(&self.file)?;
+        let kept = Kept::read(specified, &self.file)?;
+        let session = Session::start(&self.output)?;
+        let (mut environment_here, mut expressions) = (BTreeMap::new(), BTreeMap::new());
+        if let Some(lab) = kept.lab(&self.lab, &session)? {
+            let network = T::Model::network(&kept.replay.case.initial);
+            environment_here = environment(&lab, network)?;
+            expressions.insert("images".to_owned(), lab.expression(network)?);
+        }
+        // What was done for it is done.
+        session.observer.text("");
+        pack(self, environment_here, expressions)
+    }
 }
 
-struct Pack<'a>(&'a BundleOptions);
-
-impl With for Pack<'_> {
-    type Output = Result<Exit, Fatal>;
-
-    fn with<M: Offered>(self) -> Result<Exit, Fatal>
-    where
-        SimulatedSystem: System<M>,
-    {
-        pack::<M>(self.0)
-    }
-}
-
-fn pack<M: Offered>(options: &BundleOptions) -> Result<Exit, Fatal> {
-    let usage = |error: &dyn std::error::Error| Fatal::usage(error);
-    if Bundle::is_one(&options.file) {
-        return Err(wrong(format!("{} is a bundle already: give a replay file", options.file.display())));
-    }
-    let settings = replay::settings(&options.file).map_err(|error| usage(&error))?;
-    let specification = M::within(parameters::bounds(&settings)?).map_err(|error| usage(&error))?;
+/// Makes a bundle of a case of a system in memory.
+pub(crate) fn in_memory<M: Model>(model: &M, options: &BundleOptions) -> Result<Exit, Fatal> {
+    check_unchanged(&options.file)?;
     // A file that cannot be replayed is not passed on.
-    let replay = Replay::read(&specification, &options.file).map_err(|error| usage(&error))?;
+    Replay::read(model, &options.file).map_err(|error| Fatal::usage(&error))?;
+    let netprop = ("netprop".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    pack(options, [netprop].into(), BTreeMap::new())
+}
+
+fn pack(
+    options: &BundleOptions,
+    environment: BTreeMap<String, String>,
+    expressions: BTreeMap<String, String>,
+) -> Result<Exit, Fatal> {
     let record = record::beside(&options.file);
     let record = if record.exists() { Some(text(&record)?) } else { None };
-    let network = M::network(&replay.case.initial);
-    let (environment, expressions) = match options.lab.system {
-        SystemKind::Simulated => (BTreeMap::new(), BTreeMap::new()),
-        SystemKind::Libvirt => {
-            let session = Session::start(&options.output)?;
-            match lab::open(&nixos::recall(&options.lab, &settings), &session)? {
-                Tested::Simulated(_) => (BTreeMap::new(), BTreeMap::new()),
-                Tested::Machines(lab) => {
-                    let expression = lab.expression(network)?;
-                    (environment(&lab, network)?, [("images".to_owned(), expression)].into())
-                }
-            }
-        }
-    };
     let bundle = Bundle::new(text(&options.file)?, record, environment, expressions);
-    let bundle = bundle.map_err(|error| usage(&error))?;
+    let bundle = bundle.map_err(|error| Fatal::usage(&error))?;
     let output = options.to.clone().unwrap_or_else(|| options.file.with_extension("bundle.json"));
-    bundle.write(&output).map_err(|error| usage(&error))?;
-    anstream::println!("{}", output.display());
+    bundle.write(&output).map_err(|error| Fatal::usage(&error))?;
+    super::print(&format!("{}\n", output.display()));
     Ok(Exit::Holds)
 }
 
@@ -96,7 +87,7 @@ fn stored(path: &Path) -> String {
 }
 
 /// Writes the files that a bundle was made of.
-fn unpack(options: &BundleOptions) -> Result<Exit, Fatal> {
+pub(crate) fn unpack(options: &BundleOptions) -> Result<Exit, Fatal> {
     let bundle = Bundle::read(&options.file).map_err(|error| Fatal::usage(&error))?;
     let output = options.to.clone().unwrap_or_else(|| unpacked(&options.file));
     let record = bundle.record().map(|record| (record::beside(&output), record));
@@ -111,7 +102,7 @@ fn unpack(options: &BundleOptions) -> Result<Exit, Fatal> {
             let path = path.display();
             wrong(format!("cannot write {path}: {error}: choose another place with --output"))
         })?;
-        anstream::println!("{}", path.display());
+        super::print(&format!("{}\n", path.display()));
     }
     Ok(Exit::Holds)
 }

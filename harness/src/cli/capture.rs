@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::offered::Offered;
+use model::Model;
+
 use crate::execute::Execution;
 use crate::machines::{Lab, SwitchChoice};
 use crate::record::{Packets, Record};
@@ -18,7 +19,7 @@ fn beside(file: &Path) -> PathBuf {
 /// Runs a failure that is kept once more, and keeps what went through its network beside it; says in a
 /// line where that is. Nothing is said where the switch takes down nothing, or nothing is kept. Where it
 /// fails as it did, this run is what its record shows, with the packets.
-pub(crate) fn of_failure<M: Offered, S: System<M>>(
+pub(crate) fn of_failure<M: Model, S: System<M>>(
     lab: &Lab,
     specification: &M,
     runner: &Runner<'_, M, S>,
@@ -47,7 +48,7 @@ pub(crate) fn of_failure<M: Offered, S: System<M>>(
 }
 
 /// Has the record show this run of a failure, with what went through its network.
-fn record<M: Offered, S: System<M>>(
+fn record<M: Model, S: System<M>>(
     specification: &M,
     runner: &Runner<'_, M, S>,
     failure: &mut Failure<M>,

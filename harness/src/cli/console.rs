@@ -5,22 +5,24 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
+use super::run::Session;
 use super::{Fatal, wrong};
 use crate::exit::Exit;
 use crate::inside::{Console, Inside, Said};
-use crate::stop::Stop;
 
 /// Takes lines until the person leaves, there are no more, or the run is to stop.
-pub(crate) fn converse<'lab>(inside: &mut dyn Inside<'lab>, stop: &Stop) -> Result<Exit, Fatal> {
+pub(crate) fn converse<'lab>(inside: &mut dyn Inside<'lab>, session: &Session) -> Result<Exit, Fatal> {
+    session.screen.finish();
+    let stop = &session.stop;
     let mut console = Console::new(inside);
-    anstream::print!("{}", console.greeting());
+    super::print(&console.greeting());
     let mut lines = Lines::open()?;
     while let Some(line) = lines.next()? {
         if stop.requested() {
             return Ok(Exit::Stopped);
         }
         match console.line(&line)? {
-            Said::Text(text) => anstream::print!("{text}"),
+            Said::Text(text) => super::print(&text),
             Said::Leave => break,
         }
     }

@@ -25,7 +25,7 @@ struct Finding<'a> {
 pub(crate) fn doctor(options: &DoctorOptions) -> Result<Exit, Fatal> {
     let session = Session::start(&options.output)?;
     let json = options.output.message_format == MessageFormat::Json;
-    let quiet = options.output.quiet;
+    let quiet = options.output.is_quiet();
     let show = |finding: &Finding<'_>| {
         if !(quiet && finding.found) {
             anstream::print!("{}", shown(finding, json));
@@ -105,11 +105,18 @@ pub(crate) fn clean(options: &CleanOptions) -> Result<Exit, Fatal> {
     let report = hypervisor::clean(options.run_directory.as_deref())
         .map_err(|error| Fatal::from(crate::system::SystemError::from(error)))?;
     report.failed.iter().for_each(|error| anstream::eprintln!("error: {error}"));
-    if !options.output.quiet {
+    if !options.output.is_quiet() {
         let (removed, ended, live) = (report.removed.len(), report.ended, report.live.len());
         anstream::println!(
             "removed {removed} directories of dead runs, ended {ended} of their processes, left {live} live runs alone"
         );
+    }
+    let cache = hypervisor::TemplateCache::of_user(0).filter(|_| options.snapshots);
+    if let Some((removed, bytes)) = cache.map(|cache| cache.clear())
+        && !options.output.is_quiet()
+    {
+        let mebibytes = bytes >> 20;
+        anstream::println!("removed {removed} snapshots of {mebibytes} MiB that were kept between runs");
     }
     if !report.failed.is_empty() {
         return Ok(Exit::Inconclusive);

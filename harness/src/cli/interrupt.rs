@@ -46,7 +46,7 @@ fn leave(best: &BestSoFar) -> ! {
     let saved = best.lock().unwrap_or_else(PoisonError::into_inner);
     let last = saved.as_deref().map_or_else(
         || "stopped: nothing was falsified so far".to_owned(),
-        |file| format!("stopped: the best case so far is kept; try: netprop replay {file}"),
+        |file| format!("stopped: the best case so far is kept; try: {} replay {file}", super::called()),
     );
     // Whoever shows the bars may be stuck: they are left where they are.
     writeln!(std::io::stderr(), "\n{last}").ok();

@@ -9,25 +9,15 @@ use nixgen::BaseChoice;
 use super::Fatal;
 use super::args::{self, AccelKind, BaseKind, BootKind, ReachKind, SystemKind};
 use super::run::Session;
-use crate::machines::simulated::SimulatedSystem;
 use crate::machines::{Boots, Lab, LabOptions, Reach, SwitchChoice};
 
-/// What cases are run on.
-pub(crate) enum Tested {
-    /// Machines in memory.
-    Simulated(SimulatedSystem),
-    /// Real ones.
-    Machines(Box<Lab>),
-}
-
-/// Prepares what the options ask for.
-pub(crate) fn open(options: &args::LabOptions, session: &Session) -> Result<Tested, Fatal> {
+/// Prepares what real machines need, where the options ask for these and not for a simulation.
+pub(crate) fn open(options: &args::LabOptions, session: &Session) -> Result<Option<Lab>, Fatal> {
     match options.system {
-        SystemKind::Simulated => Ok(Tested::Simulated(SimulatedSystem)),
+        SystemKind::Simulated => Ok(None),
         SystemKind::Libvirt => {
             let options = lab_options(options)?;
-            let lab = Lab::open(options, Arc::clone(&session.observer), session.stop.clone())?;
-            Ok(Tested::Machines(Box::new(lab)))
+            Ok(Some(Lab::open(options, Arc::clone(&session.observer), session.stop.clone())?))
         }
     }
 }

@@ -1,36 +1,72 @@
-//! The specifications that the command knows by name.
+//! Specifications of machines, as commands know them: those that `netprop` has by name, and one's own.
 
 use clap::ValueEnum;
 use model::{BoundsError, FaultSpec, MachineSpec, NetworkParameters};
 
 use super::Fatal;
+use crate::as_test::{Call, Expressions, TestText};
 use crate::machines::OnMachines;
 use crate::machines::simulated::SimulatedSystem;
 use crate::replay::ReplayError;
 use crate::system::System;
 
-/// A specification of machines within bounds, which the command runs, replays and shrinks.
-pub(crate) trait Offered: OnMachines<State: Send> + Sized {
+/// A specification of machines within bounds, which commands run, replay and shrink.
+pub(crate) trait Specified {
+    /// The model.
+    type Model: OnMachines<State: Send>;
+    /// Its machines in memory, where it has some.
+    type Simulation: System<Self::Model> + Sync;
+
+    /// The model of networks within these bounds.
+    fn within(&self, bounds: NetworkParameters) -> Result<Self::Model, Fatal>;
+
+    /// Machines in memory, or why there are none.
+    fn simulation(&self) -> Result<Self::Simulation, Fatal>;
+
+    /// A test for one of its cases, on machines of any kind that `Lab::for_test` finds.
+    fn as_test(&self, name: &str, seed: &str, about: String) -> TestText;
+}
+
+/// A specification that the command knows by name.
+pub(crate) struct BuiltIn<M> {
     /// What it is called in Rust.
-    const TYPE: &'static str;
-
-    /// Of networks within these bounds.
-    fn within(bounds: NetworkParameters) -> Result<Self, BoundsError>;
+    name: &'static str,
+    new: fn(NetworkParameters) -> Result<M, BoundsError>,
 }
 
-impl Offered for MachineSpec {
-    const TYPE: &'static str = "MachineSpec";
+impl BuiltIn<MachineSpec> {
+    pub(crate) const MACHINES: Self = Self { name: "MachineSpec", new: MachineSpec::new };
+}
 
-    fn within(bounds: NetworkParameters) -> Result<Self, BoundsError> {
-        Self::new(bounds)
+impl BuiltIn<FaultSpec> {
+    pub(crate) const FAULTS: Self = Self { name: "FaultSpec", new: FaultSpec::new };
+}
+
+impl<M: OnMachines<State: Send>> Specified for BuiltIn<M>
+where
+    SimulatedSystem: System<M>,
+{
+    type Model = M;
+    type Simulation = SimulatedSystem;
+
+    fn within(&self, bounds: NetworkParameters) -> Result<M, Fatal> {
+        (self.new)(bounds).map_err(|error| Fatal::usage(&error))
     }
-}
 
-impl Offered for FaultSpec {
-    const TYPE: &'static str = "FaultSpec";
+    fn simulation(&self) -> Result<SimulatedSystem, Fatal> {
+        Ok(SimulatedSystem)
+    }
 
-    fn within(bounds: NetworkParameters) -> Result<Self, BoundsError> {
-        Self::new(bounds)
+    fn as_test(&self, name: &str, seed: &str, about: String) -> TestText {
+        let expressions = Expressions {
+            before: vec![
+                "let Some(lab) = harness::machines::Lab::for_test()? else { return Ok(()) };".to_owned(),
+                format!("let specification = harness::model::{}::new(lab.bounds()?)?;", self.name),
+            ],
+            model: "&specification".to_owned(),
+            system: "&harness::machines::MachineSystem::of(&lab)".to_owned(),
+        };
+        TestText { name: TestText::name_of(name, seed), about, expressions, call: Call::Function }
     }
 }
 
@@ -47,9 +83,7 @@ pub(crate) trait With {
     type Output;
 
     /// Does it with this one.
-    fn with<M: Offered>(self) -> Self::Output
-    where
-        SimulatedSystem: System<M>;
+    fn with<T: Specified>(self, specified: &T) -> Self::Output;
 }
 
 impl SpecificationKind {
@@ -69,8 +103,8 @@ impl SpecificationKind {
 
     pub(crate) fn with<W: With>(self, what: W) -> W::Output {
         match self {
-            Self::Machines => what.with::<MachineSpec>(),
-            Self::Faults => what.with::<FaultSpec>(),
+            Self::Machines => what.with(&BuiltIn::MACHINES),
+            Self::Faults => what.with(&BuiltIn::FAULTS),
         }
     }
 }

@@ -18,9 +18,12 @@ use crate::config::range;
 /// Names of settings and their values, as replay files keep them.
 type Settings = BTreeMap<String, String>;
 
+/// What these options stand under.
+pub(crate) const HEADING: &str = "What machines vary in (lists from plain to suspect)";
+
 /// What machines vary in. Lists go from plain to suspect.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "What machines vary in (lists from plain to suspect)")]
+#[command(next_help_heading = HEADING)]
 pub(crate) struct ParameterOptions {
     /// The kernels to choose from [default: all that the base offers]
     #[arg(long, value_name = "VERSION", value_delimiter = ',')]

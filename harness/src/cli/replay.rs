@@ -3,84 +3,71 @@
 use std::fs::OpenOptions;
 use std::path::Path;
 
+use model::Model;
+
 use super::args::{ReplayOptions, SystemKind};
-use super::bundle::{check_unchanged, environment};
-use super::lab::{self, Tested};
-use super::offered::{Offered, SpecificationKind, With};
+use super::bundle::check_unchanged;
+use super::kept::{AboutKept, Kept};
+use super::offered::Specified;
 use super::run::Session;
+use super::shrink;
 use super::{Fatal, wrong};
-use super::{nixos, parameters, shrink};
-use crate::as_test::{Call, Expressions, TestText};
-use crate::bundle::Bundle;
+use crate::as_test::TestText;
 use crate::config::Config;
 use crate::execute::{Exclusion, Verdict};
 use crate::exit::Exit;
 use crate::machines::MachineSystem;
-use crate::machines::simulated::SimulatedSystem;
-use crate::observe::Event;
-use crate::replay::{self, Replay, ReplayError};
+use crate::replay::{Replay, ReplayError};
 use crate::runner::{Failure, Runner};
 use crate::shrink::{Budget, Trail};
 use crate::system::System;
 use crate::{regressions, report};
 
-pub(crate) fn replay(options: &ReplayOptions) -> Result<Exit, Fatal> {
-    if options.probe {
-        check_unchanged(&options.file)?;
+impl AboutKept for ReplayOptions {
+    fn file(&self) -> &Path {
+        &self.file
     }
-    let name = replay::specification(&options.file).map_err(|error| Fatal::usage(&error))?;
-    SpecificationKind::of_file(&name, &options.file)?.with(Again(options))
-}
 
-struct Again<'a>(&'a ReplayOptions);
-
-impl With for Again<'_> {
-    type Output = Result<Exit, Fatal>;
-
-    fn with<M: Offered>(self) -> Result<Exit, Fatal>
-    where
-        SimulatedSystem: System<M>,
-    {
-        again::<M>(self.0)
-    }
-}
-
-fn again<M: Offered>(options: &ReplayOptions) -> Result<Exit, Fatal>
-where
-    SimulatedSystem: System<M>,
-{
-    let usage = |error: &dyn std::error::Error| Fatal::usage(error);
-    // What machines vary in is in the file; how many there are was decided already.
-    let settings = replay::settings(&options.file).map_err(|error| usage(&error))?;
-    let bounds = parameters::bounds(&settings)?;
-    let specification = M::within(bounds).map_err(|error| usage(&error))?;
-    let replay = Replay::read(&specification, &options.file).map_err(|error| usage(&error))?;
-    if options.as_test {
-        anstream::print!("{}", as_test(&specification, &replay));
-        return Ok(Exit::Holds);
-    }
-    check_capture(options)?;
-    let session = Session::start(&options.output)?;
-    match lab::open(&nixos::recall(&options.lab, &settings), &session)? {
-        Tested::Simulated(system) => run(&specification, &system, replay, options, &session),
-        Tested::Machines(lab) => {
-            lab.capture_into(options.capture.as_deref());
-            let mut differences = nixos::differences(&settings, &lab.pins()?);
-            if Bundle::is_one(&options.file) {
-                let bundle = Bundle::read(&options.file).map_err(|error| usage(&error))?;
-                let here = environment(&lab, M::network(&replay.case.initial))?;
-                differences.extend(bundle.differences(&here));
+    fn of_machines<T: Specified>(&self, specified: &T) -> Result<Exit, Fatal> {
+        let kept = Kept::read(specified, &self.file)?;
+        if self.as_test {
+            super::print(&as_test(specified, &kept.model, &kept.replay));
+            return Ok(Exit::Holds);
+        }
+        check(self)?;
+        let session = Session::start(&self.output)?;
+        match kept.lab(&self.lab, &session)? {
+            None => run(&kept.model, &specified.simulation()?, kept.replay, self, &session),
+            Some(lab) => {
+                lab.capture_into(self.capture.as_deref());
+                run(&kept.model, &MachineSystem::of(&lab), kept.replay, self, &session)
             }
-            for text in differences {
-                session.observer.event(&Event::Warning { text: &text });
-            }
-            run(&specification, &MachineSystem::of(&lab), replay, options, &session)
         }
     }
 }
 
-/// Refuses a capture that would not be written, before anything runs.
-fn check_capture(options: &ReplayOptions) -> Result<(), Fatal> {
+/// Replays a case of a system in memory.
+pub(crate) fn in_memory<M: Model, S: System<M>>(
+    model: &M,
+    system: &S,
+    options: &ReplayOptions,
+) -> Result<Exit, Fatal> {
+    let replay = Replay::read(model, &options.file).map_err(|error| Fatal::usage(&error))?;
+    if options.as_test {
+        let about = format!("{}.", replay.failure);
+        let test = TestText::by_types::<M, S>(&replay.specification, &replay.seed, about);
+        super::print(&test.of(model, &replay.case));
+        return Ok(Exit::Holds);
+    }
+    check(options)?;
+    run(model, system, replay, options, &Session::start(&options.output)?)
+}
+
+/// Refuses what could not be written, before anything runs.
+fn check(options: &ReplayOptions) -> Result<(), Fatal> {
+    if options.probe {
+        check_unchanged(&options.file)?;
+    }
     let Some(file) = &options.capture else { return Ok(()) };
     let is_fabric = options.lab.switch.to_str() == Some("fabric");
     if options.lab.system == SystemKind::Simulated || !is_fabric {
@@ -94,26 +81,13 @@ fn check_capture(options: &ReplayOptions) -> Result<(), Fatal> {
     })
 }
 
-/// The case as a test for machines of any kind that `Lab::for_test` finds.
-fn as_test<M: Offered>(specification: &M, replay: &Replay<M>) -> String {
-    let expressions = Expressions {
-        before: vec![
-            "let Some(lab) = harness::machines::Lab::for_test()? else { return Ok(()) };".to_owned(),
-            format!("let specification = harness::model::{}::new(lab.bounds()?)?;", M::TYPE),
-        ],
-        model: "&specification".to_owned(),
-        system: "&harness::machines::MachineSystem::of(&lab)".to_owned(),
-    };
-    let test = TestText {
-        name: TestText::name_of(&replay.specification, &replay.seed),
-        about: format!("{}.", replay.failure),
-        expressions,
-        call: Call::Function,
-    };
-    test.of(specification, &replay.case)
+/// The case as a test.
+fn as_test<T: Specified>(specified: &T, model: &T::Model, replay: &Replay<T::Model>) -> String {
+    let about = format!("{}.", replay.failure);
+    specified.as_test(&replay.specification, &replay.seed, about).of(model, &replay.case)
 }
 
-fn run<M: Offered, S: System<M>>(
+fn run<M: Model, S: System<M>>(
     specification: &M,
     system: &S,
     mut replay: Replay<M>,
@@ -170,7 +144,7 @@ fn run<M: Offered, S: System<M>>(
 }
 
 /// Finds out more of what matters, and keeps it in the file as it is found.
-fn probe<M: Offered, S: System<M>>(
+fn probe<M: Model, S: System<M>>(
     runner: &Runner<'_, M, S>,
     replay: &mut Replay<M>,
     file: &Path,
@@ -197,6 +171,7 @@ mod tests {
 
     use super::*;
     use crate::cli::args::{Cli, Command as Asked};
+    use crate::cli::offered::BuiltIn;
     use crate::execute::Evidence;
     use crate::machines::simulated::SimulatedNetwork;
     use crate::observe::Silent;
@@ -266,7 +241,7 @@ mod tests {
         let bounds = parameters::bounds(&replay::settings(&file).unwrap()).unwrap();
         let specification = MachineSpec::new(bounds).unwrap();
         let replay = Replay::read(&specification, &file).unwrap();
-        let text = as_test(&specification, &replay);
+        let text = as_test(&BuiltIn::MACHINES, &specification, &replay);
         assert_eq!(text.replace("#[test]\n", ""), PRINTED, "the file is not what is printed now");
         let mut json = text.split("r#\"").skip(1).map(|rest| rest.split_once("\"#").unwrap().0);
         let network: Network = crate::from_json(json.next().unwrap());

@@ -1,26 +1,27 @@
 //! `netprop run`: generated networks against a model of what machines do.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{KernelVersion, LaneShape, Mebibytes, Model, NetworkParameters, Shape};
 
 use super::Fatal;
-use super::args::{CoverageKind, OutputOptions, RunOptions, SystemKind};
+use super::args::{CoverageKind, OutputOptions, RunOptions};
 use super::capture;
 use super::interrupt::{self, Remembering};
-use super::lab::{self, Tested};
+use super::lab;
 use super::nixos;
-use super::offered::{Offered, SpecificationKind, With};
+use super::offered::{SpecificationKind, Specified, With};
 use super::results::{Recording, Results};
 use super::screen::Screen;
-use super::{logging, parameters, progress, shrink};
+use super::{logging, parameters, progress, resume, shrink};
 use crate::config::Config;
 use crate::coverage::Coverage;
+use crate::execute::Standing;
 use crate::exit::Exit;
-use crate::machines::simulated::SimulatedSystem;
+use crate::inside::Live;
 use crate::machines::{Lab, MachineSystem};
-use crate::observe::Observer;
+use crate::observe::{Event, Observer};
 use crate::regressions::Seed;
 use crate::report;
 use crate::results::Recorder;
@@ -32,12 +33,17 @@ use crate::system::System;
 /// The kernels that the simulation pretends to have.
 const SIMULATED_KERNELS: [&str; 2] = ["6.1", "6.12"];
 
+/// What is written into replay files of how systems were made.
+type Settings = BTreeMap<String, String>;
+
 /// What every command that runs cases needs: an observer, and a way to be stopped.
 pub(crate) struct Session {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) stop: Stop,
     /// Who is told what a run has come to, where somebody asks.
     pub(crate) recorder: Option<Arc<Recorder>>,
+    /// What the observer shows things on.
+    pub(crate) screen: Screen,
 }
 
 impl Session {
@@ -61,10 +67,11 @@ impl Session {
             Some(recorder) => Box::new(Recording { inner, recorder: Arc::clone(recorder) }),
             None => inner,
         };
-        Ok(Self { observer: Arc::new(Remembering { inner, best }), stop, recorder })
+        Ok(Self { observer: Arc::new(Remembering { inner, best }), stop, recorder, screen })
     }
 }
 
+/// Runs a specification that the command knows by name.
 pub(crate) fn run(options: &RunOptions) -> Result<Exit, Fatal> {
     let is_fabric = options.lab.switch.to_str() == Some("fabric");
     if options.specification == SpecificationKind::Faults && !is_fabric {
@@ -82,78 +89,115 @@ struct Run<'a>(&'a RunOptions, &'a Results);
 impl With for Run<'_> {
     type Output = Result<Exit, Fatal>;
 
-    fn with<M: Offered>(self) -> Result<Exit, Fatal>
-    where
-        SimulatedSystem: System<M>,
-    {
-        prepare::<M>(self.0, self.1)
+    fn with<T: Specified>(self, specified: &T) -> Result<Exit, Fatal> {
+        prepare(specified, self.0, self.1)
     }
 }
 
-fn prepare<M: Offered>(options: &RunOptions, results: &Results) -> Result<Exit, Fatal>
+/// Runs a specification of machines.
+pub(crate) fn of_machines<T: Specified>(specified: &T, options: &RunOptions) -> Result<Exit, Fatal> {
+    let results = Results::begin(&options.results)?;
+    results.end(prepare(specified, options, &results))
+}
+
+/// Runs a specification of a system in memory.
+pub(crate) fn in_memory<M, S>(model: &M, system: &S, options: &RunOptions) -> Result<Exit, Fatal>
 where
-    SimulatedSystem: System<M>,
+    M: Model<State: Send, Command: Send, Response: Send> + Sync,
+    S: System<M> + Sync,
 {
+    let results = Results::begin(&options.results)?;
+    let test = || {
+        let session = Session::recorded(&options.output, &results)?;
+        test(options, &session, model, system, |_| None, None, BTreeMap::new())
+    };
+    results.end(test())
+}
+
+fn prepare<T: Specified>(specified: &T, options: &RunOptions, results: &Results) -> Result<Exit, Fatal> {
     let session = Session::recorded(&options.output, results)?;
+    let named = |mut settings: Settings, name: &str| {
+        settings.insert("system".to_owned(), name.to_owned());
+        settings
+    };
     match lab::open(&options.lab, &session)? {
-        Tested::Simulated(system) => {
+        None => {
+            let system = specified.simulation()?;
             let kernels = SIMULATED_KERNELS.map(|kernel| kernel.parse());
             let kernels = kernels.into_iter().collect::<Result<Vec<KernelVersion>, _>>();
             let kernels = kernels.map_err(|error| Fatal::usage(&error))?;
             let settings = options.parameters.settings(&kernels, &(Mebibytes::MIN..=Mebibytes::new(256)?))?;
-            test::<M, _>(options, &session, &system, None, settings)
+            let model = specified.within(bounds(options, &settings)?)?;
+            test(options, &session, &model, &system, |_| None, None, named(settings, "simulated"))
         }
-        Tested::Machines(lab) => {
+        Some(lab) => {
             let offer = lab.offer()?;
             let mut settings = options.parameters.settings(&offer.kernels, &offer.memory)?;
             lab.check(&bounds(options, &settings)?)?;
             settings.extend(nixos::settings(&options.lab, &lab.pins()?));
-            test::<M, _>(options, &session, &MachineSystem::of(&lab), Some(&lab), settings)
+            let (model, system) = (specified.within(bounds(options, &settings)?)?, MachineSystem::of(&lab));
+            test(
+                options,
+                &session,
+                &model,
+                &system,
+                |live| Some(live),
+                Some(&lab),
+                named(settings, "libvirt"),
+            )
         }
     }
 }
 
 /// What networks are generated in.
-fn bounds(options: &RunOptions, settings: &BTreeMap<String, String>) -> Result<NetworkParameters, Fatal> {
+fn bounds(options: &RunOptions, settings: &Settings) -> Result<NetworkParameters, Fatal> {
     let mut bounds = parameters::bounds(settings)?.with_machines(options.machines.clone());
     bounds.subnet = options.subnet;
     bounds.check().map_err(|error| Fatal::usage(&error))?;
     Ok(bounds)
 }
 
-fn test<M: Offered, S: System<M> + Sync>(
+fn test<M, S>(
     options: &RunOptions,
     session: &Session,
+    model: &M,
     system: &S,
+    live: Live<'_, S::Sut>,
     lab: Option<&Lab>,
-    settings: BTreeMap<String, String>,
-) -> Result<Exit, Fatal> {
-    let bounds = bounds(options, &settings)?;
-    let specification = M::within(bounds).map_err(|error| Fatal::usage(&error))?;
+    settings: Settings,
+) -> Result<Exit, Fatal>
+where
+    M: Model<State: Send, Command: Send, Response: Send> + Sync,
+    S: System<M> + Sync,
+{
     let mut config = config(options, settings);
     let seed = *config.seed.get_or_insert_with(Seed::random);
-    let runner = Runner::new(&specification, system, &config, session.observer.as_ref(), &session.stop);
+    let runner = Runner::new(model, system, &config, session.observer.as_ref(), &session.stop);
+    // One person looks at one thing at a time.
+    let one = Mutex::new(());
+    let look = |sut: &mut S::Sut, standing: &Standing<'_, M>| {
+        let _one = one.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(Fatal { message, .. }) = resume::standing(model, system, sut, live, standing, session) {
+            session.observer.event(&Event::Warning { text: &message });
+        }
+    };
+    let runner = if options.keep_on_failure { runner.looking(&look) } else { runner };
     let mut summary = runner.run_side_by_side()?;
     if let Some(recorder) = &session.recorder {
         let failures = summary.failure.iter().chain(&summary.once);
-        failures.for_each(|failure| recorder.failure(&specification, failure));
+        failures.for_each(|failure| recorder.failure(model, failure));
     }
     let captured = match (lab, &mut summary.failure) {
         (Some(lab), Some(failure)) if !session.stop.requested() => {
-            capture::of_failure(lab, &specification, &runner, failure)
+            capture::of_failure(lab, model, &runner, failure)
         }
         _ => None,
     };
-    Ok(conclude(&specification, &summary, seed, captured.as_deref(), session.observer.as_ref()))
+    Ok(conclude(model, &summary, seed, captured.as_deref(), session.observer.as_ref()))
 }
 
-fn config(options: &RunOptions, mut settings: BTreeMap<String, String>) -> Config {
+fn config(options: &RunOptions, settings: Settings) -> Config {
     let defaults = Config::default();
-    let system = match options.lab.system {
-        SystemKind::Libvirt => "libvirt",
-        SystemKind::Simulated => "simulated",
-    };
-    settings.insert("system".to_owned(), system.to_owned());
     let defaults = options.lab.limited(shrink::limited(&options.limits, defaults));
     Config {
         cases: options.cases,

@@ -7,9 +7,9 @@ use model::Network;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 
-use super::args::{ShellOptions, SystemKind};
+use super::args::ShellOptions;
 use super::console::converse;
-use super::lab::{self, Tested};
+use super::lab;
 use super::run::Session;
 use super::{Fatal, wrong};
 use crate::exit::Exit;
@@ -17,17 +17,14 @@ use crate::inside::Machines;
 use crate::machines::{Lab, LiveNetwork};
 
 pub(crate) fn shell(options: &ShellOptions) -> Result<Exit, Fatal> {
-    if options.lab.system == SystemKind::Simulated {
-        return Err(wrong("there is nothing to see inside a simulated network: leave out --system"));
-    }
     let given = options.network.as_deref().map(read).transpose()?;
     let session = Session::start(&options.output)?;
-    let Tested::Machines(lab) = lab::open(&options.lab, &session)? else {
-        return Err(wrong("there are no machines"));
+    let Some(lab) = lab::open(&options.lab, &session)? else {
+        return Err(wrong("there is nothing to see inside a simulated network: leave out --system"));
     };
     let network = given.map_or_else(|| generated(&lab, options.machines), Ok)?;
     let live = LiveNetwork::create(&lab, &network)?;
-    converse(&mut Machines(&live), &session.stop)
+    converse(&mut Machines(&live), &session)
 }
 
 /// A network from a file.

@@ -1,6 +1,7 @@
 //! `netprop shrink`: a failing case is made smaller, from where an earlier run ended.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use model::Model;
 
@@ -8,69 +9,57 @@ use super::Fatal;
 use super::args::{ShrinkLimits, ShrinkOptions};
 use super::bundle::check_unchanged;
 use super::capture;
-use super::lab::{self, Tested};
-use super::offered::{Offered, SpecificationKind, With};
+use super::kept::{AboutKept, Kept};
+use super::offered::Specified;
 use super::run::Session;
-use super::{nixos, parameters};
 use crate::config::Config;
 use crate::execute::{Exclusion, Verdict};
 use crate::exit::Exit;
-use crate::machines::simulated::SimulatedSystem;
 use crate::machines::{Lab, MachineSystem};
-use crate::observe::Event;
-use crate::replay::{self, Replay};
+use crate::replay::Replay;
 use crate::report;
 use crate::runner::{Continued, Failure, Runner};
 use crate::shrink::Budget;
 use crate::system::System;
 
-pub(crate) fn shrink(options: &ShrinkOptions) -> Result<Exit, Fatal> {
-    check_unchanged(&options.file)?;
-    let name = replay::specification(&options.file).map_err(|error| Fatal::usage(&error))?;
-    SpecificationKind::of_file(&name, &options.file)?.with(Smaller(options))
-}
-
-struct Smaller<'a>(&'a ShrinkOptions);
-
-impl With for Smaller<'_> {
-    type Output = Result<Exit, Fatal>;
-
-    fn with<M: Offered>(self) -> Result<Exit, Fatal>
-    where
-        SimulatedSystem: System<M>,
-    {
-        smaller::<M>(self.0)
+impl AboutKept for ShrinkOptions {
+    fn file(&self) -> &Path {
+        &self.file
     }
-}
 
-fn smaller<M: Offered>(options: &ShrinkOptions) -> Result<Exit, Fatal>
-where
-    SimulatedSystem: System<M>,
-{
-    let usage = |error: &dyn std::error::Error| Fatal::usage(error);
-    let settings = replay::settings(&options.file).map_err(|error| usage(&error))?;
-    let specification = M::within(parameters::bounds(&settings)?).map_err(|error| usage(&error))?;
-    // What is wrong with the file is said before anything is prepared.
-    Replay::read(&specification, &options.file).map_err(|error| usage(&error))?;
-    let session = Session::start(&options.output)?;
-    match lab::open(&nixos::recall(&options.lab, &settings), &session)? {
-        Tested::Simulated(system) => go_on(&specification, &system, None, options, &session),
-        Tested::Machines(lab) => {
-            for text in nixos::differences(&settings, &lab.pins()?) {
-                session.observer.event(&Event::Warning { text: &text });
-            }
-            go_on(&specification, &MachineSystem::of(&lab), Some(&lab), options, &session)
+    fn of_machines<T: Specified>(&self, specified: &T) -> Result<Exit, Fatal> {
+        check_unchanged(&self.file)?;
+        let kept = Kept::read(specified, &self.file)?;
+        let session = Session::start(&self.output)?;
+        match kept.lab(&self.lab, &session)? {
+            None => go_on(&kept.model, &specified.simulation()?, None, self, &session),
+            Some(lab) => go_on(&kept.model, &MachineSystem::of(&lab), Some(&lab), self, &session),
         }
     }
 }
 
-fn go_on<M: Offered, S: System<M> + Sync>(
+/// Makes a case of a system in memory smaller.
+pub(crate) fn in_memory<M, S>(model: &M, system: &S, options: &ShrinkOptions) -> Result<Exit, Fatal>
+where
+    M: Model<State: Send, Command: Send, Response: Send> + Sync,
+    S: System<M> + Sync,
+{
+    check_unchanged(&options.file)?;
+    Replay::read(model, &options.file).map_err(|error| Fatal::usage(&error))?;
+    go_on(model, system, None, options, &Session::start(&options.output)?)
+}
+
+fn go_on<M, S>(
     specification: &M,
     system: &S,
     lab: Option<&Lab>,
     options: &ShrinkOptions,
     session: &Session,
-) -> Result<Exit, Fatal> {
+) -> Result<Exit, Fatal>
+where
+    M: Model<State: Send, Command: Send, Response: Send> + Sync,
+    S: System<M> + Sync,
+{
     let defaults = Config::default();
     let probes = Budget { runs: options.probes, ..defaults.probes };
     // The run that found the failure has kept its seed.
@@ -113,21 +102,22 @@ pub(crate) fn limited(limits: &ShrinkLimits, config: Config) -> Config {
 /// What can be done with a failure that is kept.
 pub(crate) fn next<M: Model>(failure: &Failure<M>) -> String {
     let Some(file) = failure.file.as_ref().map(|file| file.display()) else { return String::new() };
-    let mut text = String::new();
+    let (mut text, program) = (String::new(), super::called());
     if !failure.smallest {
-        writeln!(text, "make it smaller still: netprop shrink {file}").ok();
+        writeln!(text, "make it smaller still: {program} shrink {file}").ok();
     }
     if failure.causes.as_ref().is_some_and(|causes| !causes.complete) {
-        writeln!(text, "find out more of what matters: netprop replay --probe {file}").ok();
+        writeln!(text, "find out more of what matters: {program} replay --probe {file}").ok();
     }
-    writeln!(text, "run it again: netprop replay {file}").ok();
+    writeln!(text, "run it again: {program} replay {file}").ok();
     text + &page(failure)
 }
 
 /// How to see a failure that is kept as a page.
 pub(crate) fn page<M: Model>(failure: &Failure<M>) -> String {
-    let file = failure.file.as_ref().filter(|_| failure.unkept.is_none());
-    file.map(|file| format!("see it as a page: netprop report {}\n", file.display())).unwrap_or_default()
+    let (file, program) = (failure.file.as_ref().filter(|_| failure.unkept.is_none()), super::called());
+    let line = |file: &std::path::PathBuf| format!("see it as a page: {program} report {}\n", file.display());
+    file.map(line).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -8,8 +8,6 @@
 use std::fmt::Write as _;
 
 use crate::machines::LiveNetwork;
-use crate::machines::simulated::SimulatedNetwork;
-use crate::machines::simulated_faults::SimulatedWorld;
 use crate::system::SystemError;
 
 mod hands;
@@ -43,23 +41,8 @@ pub trait Inside<'lab> {
     fn give(&mut self, json: &str) -> Result<String, SystemError>;
 }
 
-/// What a system has of machines that a person can reach: none by default, as one in memory.
-pub trait Machinery<'lab> {
-    /// Its machines.
-    fn live(&self) -> Option<&LiveNetwork<'lab>> {
-        None
-    }
-}
-
-impl<'lab> Machinery<'lab> for LiveNetwork<'lab> {
-    fn live(&self) -> Option<&LiveNetwork<'lab>> {
-        Some(self)
-    }
-}
-
-impl Machinery<'_> for SimulatedNetwork {}
-
-impl Machinery<'_> for SimulatedWorld {}
+/// The machines of a system that has real ones.
+pub type Live<'lab, Sut> = fn(&Sut) -> Option<&LiveNetwork<'lab>>;
 
 /// Machines to play with, without a case and without a model.
 pub struct Machines<'a, 'lab>(pub &'a LiveNetwork<'lab>);

@@ -6,7 +6,7 @@ use std::fmt;
 use model::panics::caught;
 use model::{Case, Judgement, Model, Outcome, Place, Possible, Symbol};
 
-use super::{Inside, Machinery, wrong};
+use super::{Inside, Live, wrong};
 use crate::execute::{Evidence, Recorded, failed, show_command, show_outcome};
 use crate::lanes;
 use crate::machines::LiveNetwork;
@@ -16,10 +16,11 @@ use crate::system::{System, SystemError};
 ///
 /// Commands of lanes come one after another here, in the order in which they were given when the case
 /// failed, or lane by lane where that is not known.
-pub struct Stepping<'a, M: Model, S: System<M>> {
+pub struct Stepping<'a, 'lab, M: Model, S: System<M>> {
     model: &'a M,
     system: &'a S,
     sut: &'a mut S::Sut,
+    live: Live<'lab, S::Sut>,
     /// What the system may be, given all that came; none once that was wrong.
     known: Option<Possible<M>>,
     results: BTreeMap<Symbol, M::Response>,
@@ -27,18 +28,19 @@ pub struct Stepping<'a, M: Model, S: System<M>> {
     coming: VecDeque<(usize, Place, M::Command)>,
 }
 
-impl<'a, M: Model, S: System<M>> Stepping<'a, M, S> {
+impl<'a, 'lab, M: Model, S: System<M>> Stepping<'a, 'lab, M, S> {
     /// A system as it was made for a case, which is known to have failed so where there is evidence.
     pub fn new(
         model: &'a M,
         system: &'a S,
         sut: &'a mut S::Sut,
+        live: Live<'lab, S::Sut>,
         case: &Case<M>,
         evidence: Option<&Evidence>,
     ) -> Self {
         let known = Some(Possible::new(case.initial.clone()));
         let coming = in_order(case, evidence).into();
-        Self { model, system, sut, known, results: BTreeMap::new(), coming }
+        Self { model, system, sut, live, known, results: BTreeMap::new(), coming }
     }
 
     /// Takes for given what was given already, in this order.
@@ -114,13 +116,9 @@ impl<'a, M: Model, S: System<M>> Stepping<'a, M, S> {
     }
 }
 
-impl<'lab, M, S> Inside<'lab> for Stepping<'_, M, S>
-where
-    M: Model,
-    S: System<M, Sut: Machinery<'lab>>,
-{
+impl<'lab, M: Model, S: System<M>> Inside<'lab> for Stepping<'_, 'lab, M, S> {
     fn live(&self) -> Option<&LiveNetwork<'lab>> {
-        self.sut.live()
+        (self.live)(self.sut)
     }
 
     fn known(&self) -> Vec<String> {
@@ -150,7 +148,7 @@ where
     }
 }
 
-impl<M: Model, S: System<M>> fmt::Debug for Stepping<'_, M, S> {
+impl<M: Model, S: System<M>> fmt::Debug for Stepping<'_, '_, M, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stepping").field("coming", &self.coming).finish_non_exhaustive()
     }
@@ -212,7 +210,7 @@ mod tests {
     fn a_person_goes_through_a_case_and_beside_it() {
         let (model, case) = (model(), case());
         let mut sut = System::<MachineSpec>::new_sut(&SimulatedSystem, &case.initial).unwrap();
-        let mut stepping = Stepping::new(&model, &SimulatedSystem, &mut sut, &case, None);
+        let mut stepping = Stepping::new(&model, &SimulatedSystem, &mut sut, |_| None, &case, None);
         let mut gone = Vec::new();
         stepping.go_to(3, |text| gone.push(text.to_owned())).unwrap();
         assert_eq!(gone.len(), 2);
@@ -241,7 +239,7 @@ mod tests {
     fn what_was_given_before_is_known() {
         let (model, case) = (model(), case());
         let mut sut = System::<MachineSpec>::new_sut(&SimulatedSystem, &case.initial).unwrap();
-        let stepping = Stepping::new(&model, &SimulatedSystem, &mut sut, &case, None);
+        let stepping = Stepping::new(&model, &SimulatedSystem, &mut sut, |_| None, &case, None);
         let operation = Operation {
             lane: 0,
             command: case.commands[0].clone(),

@@ -33,7 +33,9 @@ pub mod system;
 mod templates;
 mod unfit;
 mod warm;
+mod xml;
 
 pub use lab::{Boots, Lab, LabOptions, Reach, SwitchChoice};
 pub use live::{Boot, LiveNetwork};
 pub use system::{MachineSystem, OnMachines};
+pub(crate) use xml::xml;

@@ -44,9 +44,10 @@ pub(crate) struct Templates {
 
 impl Templates {
     pub(super) fn new(options: &LabOptions) -> Self {
-        let directory = options.snapshots.clone().or_else(default_directory);
+        let bound = options.snapshots_bound;
+        let chosen = options.snapshots.clone().map(|directory| TemplateCache::new(directory, bound));
         Self {
-            cache: directory.map(|directory| TemplateCache::new(directory, options.snapshots_bound)),
+            cache: chosen.or_else(|| TemplateCache::of_user(bound)),
             kinds: Mutex::default(),
             booted: Mutex::default(),
             host: OnceLock::new(),
@@ -64,10 +65,6 @@ impl Templates {
         let host = hypervisor::accelerator::describe_host(&qemu)?;
         Ok(self.host.get_or_init(|| host))
     }
-}
-
-fn default_directory() -> Option<PathBuf> {
-    Some(hypervisor::cache_directory()?.join("snapshots"))
 }
 
 impl Lab {

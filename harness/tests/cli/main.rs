@@ -4,8 +4,11 @@
 
 mod bundles;
 mod output;
+mod own;
+mod pages;
 mod refusals;
 mod results;
+mod settings;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +36,7 @@ impl Place {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_netprop"));
         command.args(arguments).current_dir(self.path()).env("NETPROP_RUNTIME_DIR", self.path().join("run"));
-        for name in ["PROPTEST_CASES", "PROPTEST_RNG_SEED", "NETPROP_LOG"] {
+        for name in ["PROPTEST_CASES", "PROPTEST_RNG_SEED", "NETPROP_LOG", "NETPROP_CONFIG"] {
             command.env_remove(name);
         }
         command

@@ -17,7 +17,7 @@ use human::{Human, Texts};
 /// The observer that these options ask for.
 pub(crate) fn observer(options: &OutputOptions, screen: &Screen) -> Box<dyn Observer> {
     let human = |texts| Human::new(options.verbose, texts, screen.clone());
-    match (options.message_format, options.quiet) {
+    match (options.message_format, options.is_quiet()) {
         (MessageFormat::Json, true) => Box::new(Json { screen: screen.clone(), human: None }),
         // As with cargo, people read the one stream and programs the other.
         (MessageFormat::Json, false) => {
