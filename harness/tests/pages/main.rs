@@ -9,6 +9,7 @@ mod deaf;
 mod lanes;
 
 mod browser;
+mod captured;
 mod escaped;
 mod failing;
 mod large;
