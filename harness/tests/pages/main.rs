@@ -10,6 +10,7 @@ mod lanes;
 
 mod browser;
 mod captured;
+mod driven;
 mod escaped;
 mod failing;
 mod large;
