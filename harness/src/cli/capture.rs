@@ -6,7 +6,7 @@ use model::Model;
 
 use crate::execute::Execution;
 use crate::machines::{Lab, SwitchChoice};
-use crate::record::{Packets, Record};
+use crate::record::{self, Packets, Record};
 use crate::replay::Replay;
 use crate::runner::{Failure, Runner};
 use crate::system::{System, SystemError};
@@ -37,7 +37,7 @@ pub(crate) fn of_failure<M: Model, S: System<M>>(
     let shown = packets.display();
     match again() {
         Ok(execution) if execution.evidence().is_some() => {
-            let recorded = record(specification, runner, failure, execution, &packets);
+            let recorded = record(specification, failure, execution, &file);
             let why = recorded.err().map(|why| format!("its report is without that: {why}\n"));
             Some(format!("what went through its network: {shown}\n{}", why.unwrap_or_default()))
         }
@@ -47,13 +47,13 @@ pub(crate) fn of_failure<M: Model, S: System<M>>(
     }
 }
 
-/// Has the record show this run of a failure, with what went through its network.
-fn record<M: Model, S: System<M>>(
+/// Has the record of the failure in this replay file show this run of it, with what went through its
+/// network.
+fn record<M: Model>(
     specification: &M,
-    runner: &Runner<'_, M, S>,
     failure: &mut Failure<M>,
     execution: Execution<M>,
-    packets: &Path,
+    file: &Path,
 ) -> Result<(), String> {
     let Some(evidence) = execution.evidence().filter(|evidence| evidence.number == failure.evidence.number)
     else {
@@ -61,7 +61,9 @@ fn record<M: Model, S: System<M>>(
     };
     failure.evidence = evidence.clone();
     (failure.history, failure.consoles) = (execution.history, execution.consoles);
-    let mut record = Record::of(specification, failure, None);
-    record.capture = Some(Packets::read(packets, record.began.unwrap_or_default())?);
-    runner.write_record(failure, record).map_err(|error| error.to_string())
+    let mut run = Record::of(specification, failure, None);
+    run.capture = Some(Packets::read(&beside(file), run.began.unwrap_or_default())?);
+    let path = record::beside(file);
+    let shown = Record::read(&path).map(|record| record.showing(run));
+    shown.and_then(|record| record.write(&path)).map_err(|error| error.to_string())
 }

@@ -24,10 +24,7 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
 
     /// Writes a failure's record, if it has a replay file that it can lie beside. What an earlier one of
     /// the same failure knows and this one does not stays.
-    ///
-    /// # Errors
-    /// [`RecordError::Write`].
-    pub(crate) fn write_record(&self, failure: &Failure<M>, record: Record) -> Result<(), RecordError> {
+    fn write_record(&self, failure: &Failure<M>, record: Record) -> Result<(), RecordError> {
         let Some(file) = failure.file.as_deref().filter(|_| failure.unkept.is_none()) else { return Ok(()) };
         let path = beside(file);
         let record = match Record::read(&path) {

@@ -76,21 +76,31 @@ impl Record {
         }
     }
 
-    /// Takes over from an earlier record of the same failure what this one does not know.
+    /// Takes over from an earlier record of the same failure what this one does not know: what the run
+    /// was like that found it, and what earlier searches have tried.
     #[must_use]
     pub fn after(mut self, earlier: Self) -> Self {
         if (&self.specification, &self.seed) != (&earlier.specification, &earlier.seed) {
             return self;
         }
         self.statistics = self.statistics.or(earlier.statistics);
-        self.commands_at_first = self.commands_at_first.max(earlier.commands_at_first);
-        if self.shrinking.candidates.is_empty() {
-            (self.shrinking, self.shrink_runs) = (earlier.shrinking, earlier.shrink_runs);
+        let goes_on = self.commands_at_first == earlier.commands;
+        if self.shrinking.candidates.is_empty() || goes_on {
+            self.commands_at_first = earlier.commands_at_first;
+            self.shrink_runs += earlier.shrink_runs;
+            self.shrinking = earlier.shrinking.then(self.shrinking);
         }
         if self.others.is_empty() {
             self.others = earlier.others;
         }
         self
+    }
+
+    /// With another run of the same case in the place of the one that it shows.
+    #[must_use]
+    pub fn showing(self, run: Self) -> Self {
+        let Self { machines, states, operations, evidence, began, consoles, capture, .. } = run;
+        Self { machines, states, operations, evidence, began, consoles, capture, ..self }
     }
 }
 
@@ -133,7 +143,7 @@ fn operation<M: Model>(
         command: bounded(model.show_command(command)),
         kind: model.kind(command).into_owned(),
         role: model.role(command),
-        machines: model.concerns(command),
+        machines: concerned(model, command),
         ending,
         came: bounded(came),
         called: operation.called,
@@ -144,6 +154,17 @@ fn operation<M: Model>(
         before: step.before,
         after: step.after,
     }
+}
+
+/// The machines that a command concerns, each once.
+fn concerned<M: Model>(model: &M, command: &M::Command) -> Vec<String> {
+    let mut machines = Vec::new();
+    for machine in model.concerns(command) {
+        if !machines.contains(&machine) {
+            machines.push(machine);
+        }
+    }
+    machines
 }
 
 fn said(console: &Console, began: Option<SystemTime>) -> Said {

@@ -96,40 +96,41 @@ fn summary(frame: &[u8]) -> String {
         Ok(sliced) => sliced,
         Err(_) => return format!("{} bytes that are no packet", frame.len()),
     };
-    let ends: Option<(IpAddr, IpAddr)> = match &sliced.net {
+    let (from, to): (IpAddr, IpAddr) = match &sliced.net {
         Some(NetSlice::Arp(arp)) => return address_resolution(arp),
-        Some(NetSlice::Ipv4(ip)) => {
-            Some((ip.header().source_addr().into(), ip.header().destination_addr().into()))
-        }
-        Some(NetSlice::Ipv6(ip)) => {
-            Some((ip.header().source_addr().into(), ip.header().destination_addr().into()))
-        }
-        None => None,
+        Some(NetSlice::Ipv4(ip)) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
+        Some(NetSlice::Ipv6(ip)) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
+        None => return format!("frame of {} bytes", frame.len()),
     };
-    let Some((from, to)) = ends else { return format!("frame of {} bytes", frame.len()) };
-    match sliced.transport {
-        Some(TransportSlice::Udp(udp)) => {
+    match &sliced.transport {
+        Some(transport) => carried(transport, from, to),
+        None => format!("IP {from} → {to}, {} bytes", frame.len()),
+    }
+}
+
+/// What an IP packet carries.
+fn carried(transport: &TransportSlice<'_>, from: IpAddr, to: IpAddr) -> String {
+    let ping = |number: u16| format!("ping {from} → {to}, number {number}");
+    match transport {
+        TransportSlice::Udp(udp) => {
             format!("UDP {from}:{} → {to}:{}", udp.source_port(), udp.destination_port())
         }
-        Some(TransportSlice::Tcp(tcp)) => format!(
-            "TCP {from}:{} → {to}:{} {}, {} bytes",
-            tcp.source_port(),
-            tcp.destination_port(),
-            flags(&tcp),
-            tcp.payload().len()
-        ),
-        Some(TransportSlice::Icmpv4(icmp)) => match icmp.icmp_type() {
-            Icmpv4Type::EchoRequest(echo) => format!("ping {from} → {to}, number {}", echo.seq),
-            Icmpv4Type::EchoReply(echo) => format!("answer to a ping {from} → {to}, number {}", echo.seq),
+        TransportSlice::Tcp(tcp) => {
+            let (ports, bytes) = ((tcp.source_port(), tcp.destination_port()), tcp.payload().len());
+            format!("TCP {from}:{} → {to}:{} {}, {bytes} bytes", ports.0, ports.1, flags(tcp))
+        }
+        TransportSlice::Icmpv4(icmp) => match icmp.icmp_type() {
+            Icmpv4Type::EchoRequest(echo) => ping(echo.seq),
+            Icmpv4Type::EchoReply(echo) => format!("answer to a {}", ping(echo.seq)),
             Icmpv4Type::DestinationUnreachable(_) => format!("ICMP {from} → {to}, unreachable"),
             _ => format!("ICMP {from} → {to}"),
         },
-        Some(TransportSlice::Icmpv6(icmp)) => match icmp.icmp_type() {
-            Icmpv6Type::EchoRequest(echo) => format!("ping {from} → {to}, number {}", echo.seq),
-            Icmpv6Type::EchoReply(echo) => format!("answer to a ping {from} → {to}, number {}", echo.seq),
+        TransportSlice::Icmpv6(icmp) => match icmp.icmp_type() {
+            Icmpv6Type::EchoRequest(echo) => ping(echo.seq),
+            Icmpv6Type::EchoReply(echo) => format!("answer to a {}", ping(echo.seq)),
             _ => format!("ICMPv6 {from} → {to}"),
         },
-        _ => format!("IP {from} → {to}, {} bytes", frame.len()),
+        TransportSlice::Igmp(_) => format!("IGMP {from} → {to}"),
     }
 }
 

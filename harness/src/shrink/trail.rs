@@ -32,7 +32,8 @@ pub struct Candidate {
     /// The one that it was made from, by its place in [`Trail::candidates`]; none where that is the
     /// first failing case.
     pub from: Option<usize>,
-    /// What was changed, in a few words. Commands have their numbers in the first failing case.
+    /// What was changed, in a few words. Commands have their numbers in the case that the search began
+    /// with.
     pub change: String,
     /// How many commands it has.
     pub commands: usize,
@@ -75,9 +76,23 @@ impl Fate {
 impl Trail {
     /// Takes in what another search has tried that began with the first case again.
     pub(crate) fn append(&mut self, other: Self) {
+        self.extend(other, None);
+    }
+
+    /// With what another search has tried that went on from the best case of this one.
+    #[must_use]
+    pub(crate) fn then(mut self, other: Self) -> Self {
+        let best = self.candidates.iter().rposition(|candidate| candidate.fate == Fate::Kept);
+        self.extend(other, best);
+        self
+    }
+
+    fn extend(&mut self, other: Self, first: Option<usize>) {
         let offset = self.candidates.len();
-        let moved =
-            |candidate: Candidate| Candidate { from: candidate.from.map(|from| from + offset), ..candidate };
+        let moved = |candidate: Candidate| {
+            let from = candidate.from.map(|from| from + offset).or(first);
+            Candidate { from, ..candidate }
+        };
         self.candidates.extend(other.candidates.into_iter().map(moved));
         self.left_out += other.left_out;
     }

@@ -82,4 +82,6 @@ fn one_steps_into_machines_alone() {
     refused(&place, &["resume", "nowhere.json"], 2, "cannot read replay file nowhere.json");
     refused(&place, &["shell", "nowhere.json"], 2, "could not read the network nowhere.json");
     refused(&place, &["shell", file], 2, "is no network");
+    let simulated = ["shell", "--system", "simulated"];
+    refused(&place, &simulated, 2, "nothing to see inside a simulated network");
 }

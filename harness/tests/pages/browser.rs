@@ -1,11 +1,12 @@
 //! Pages in a browser: they open at once, show what they should, and run nothing but their own script.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use harness::record::Record;
 use harness::report::page;
 
+use crate::driven::Driven;
 use crate::{escaped, failing, large};
 
 /// A page of ten thousand operations has to be there by then, in milliseconds since it was asked for.
@@ -19,16 +20,19 @@ fn opened(record: &Record) -> Option<String> {
     dump(&path, directory.path())
 }
 
-fn dump(page: &Path, profile: &Path) -> Option<String> {
-    let Ok(browser) = which::which("chromium") else {
-        assert!(
-            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-            "chromium is not there: scripts/setup installs it"
-        );
+/// The browser, where there is one; that there is none is told.
+fn browser() -> Option<PathBuf> {
+    let browser = which::which("chromium").ok();
+    if browser.is_none() {
+        let is_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+        assert!(!is_ci, "chromium is not there: scripts/setup installs it");
         println!("SKIPPED: pages were opened in no browser, since chromium is not there");
-        return None;
-    };
-    let mut command = Command::new(browser);
+    }
+    browser
+}
+
+fn dump(page: &Path, profile: &Path) -> Option<String> {
+    let mut command = Command::new(browser()?);
     command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--dump-dom"]);
     command.arg(format!("--user-data-dir={}", profile.join("profile").display()));
     let output = command.arg(format!("file://{}", page.display())).output().unwrap();
@@ -115,4 +119,39 @@ fn a_page_of_ten_thousand_operations_opens_at_once() {
         println!("a page of {} operations is there after {least:.0} ms", large::OPERATIONS);
         assert!(least < LIMIT, "{least} ms");
     }
+}
+
+/// The keys that are pressed, with the numbers that browsers know them by.
+const KEYS: [(&str, u32); 4] = [("ArrowUp", 38), ("ArrowDown", 40), ("Home", 36), ("End", 35)];
+
+#[test]
+fn keys_go_from_one_operation_to_the_next() {
+    let Some(program) = browser() else { return };
+    let mut page = Driven::open(&program, &large::in_sequence());
+    let chosen = "document.querySelector('[aria-selected=true] .number').textContent";
+    let heading = "document.querySelector('#moment h3 span').textContent.split(',')[0]";
+    page.focus("[role=listbox]");
+    let [up, down, home, end] = KEYS;
+    for (key, number) in [(up, 9999), (down, 10000), (down, 10000), (home, 1), (down, 2), (end, 10000)] {
+        page.press(key.0, key.1);
+        page.becomes(chosen, &number.to_string());
+        page.becomes(heading, &format!("Operation {number}"));
+    }
+    let active = "document.querySelector('[role=listbox]').getAttribute('aria-activedescendant')";
+    page.becomes(active, "operation-10000");
+}
+
+#[test]
+fn a_text_that_is_typed_leaves_the_operations_that_have_it() {
+    let Some(program) = browser() else { return };
+    let record = large::in_sequence();
+    let gets = record.operations.iter().filter(|operation| operation.command == "Get").count();
+    let mut page = Driven::open(&program, &record);
+    page.focus("input[type=search]");
+    page.types("get");
+    let shown = format!("{gets} of {} shown", record.operations.len());
+    page.becomes("document.querySelector('.tools output').value", &shown);
+    let all =
+        "[...document.querySelectorAll('[role=option] code')].every((code) => code.textContent === 'Get')";
+    assert_eq!(page.evaluate(all), true);
 }

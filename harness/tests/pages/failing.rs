@@ -1,6 +1,6 @@
 //! Planted failures with the records that their runs keep.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU32;
 
 use harness::machines::simulated_faults::SimulatedWorld;
@@ -13,10 +13,24 @@ use model::{FaultSpec, MachineSpec, NetworkParameters};
 use crate::deaf::DeafAfterSecondBoot;
 use crate::lanes::{Counter, LosesUpdates};
 
+/// How many runs go into a failure that was found.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) shrink: u32,
+    pub(crate) probes: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { shrink: 1000, probes: 40 }
+    }
+}
+
 /// The record of the failure that a run finds.
 pub(crate) fn found<M: Model, S: System<M>>(model: &M, system: &S, shape: Shape) -> Record {
     let directory = tempfile::tempdir().unwrap();
-    Record::read(&beside(&kept(model, system, shape, directory.path()))).unwrap()
+    let file = kept(model, system, shape, Limits::default(), directory.path());
+    Record::read(&beside(&file)).unwrap()
 }
 
 /// The replay file of the failure that a run finds and keeps there.
@@ -24,21 +38,28 @@ pub(crate) fn kept<M: Model, S: System<M>>(
     model: &M,
     system: &S,
     shape: Shape,
+    limits: Limits,
     directory: &Path,
-) -> std::path::PathBuf {
-    let config = Config {
+) -> PathBuf {
+    let config = config(shape, limits, directory);
+    let summary = Runner::new(model, system, &config, &Silent, &Stop::default()).run().unwrap();
+    let failure = summary.failure.unwrap();
+    assert_eq!(failure.warnings, Vec::<String>::new());
+    failure.file.unwrap()
+}
+
+pub(crate) fn config(shape: Shape, limits: Limits, directory: &Path) -> Config {
+    let budget = |runs| Budget { runs, time: None };
+    Config {
         cases: 200,
         shape,
         seed: Some(1.into()),
         failures: Some(directory.to_owned()),
         regressions: None,
-        probes: Budget { runs: 40, time: None },
+        shrink: budget(limits.shrink),
+        probes: budget(limits.probes),
         ..Config::default()
-    };
-    let summary = Runner::new(model, system, &config, &Silent, &Stop::default()).run().unwrap();
-    let failure = summary.failure.unwrap();
-    assert_eq!(failure.warnings, Vec::<String>::new());
-    failure.file.unwrap()
+    }
 }
 
 fn bounds() -> NetworkParameters {
@@ -76,9 +97,19 @@ impl System<FaultSpec> for ForgetsCuts {
     }
 }
 
+/// Machines under faults.
+pub(crate) fn faults() -> FaultSpec {
+    FaultSpec::new(bounds()).unwrap()
+}
+
+/// Cases that are long enough for a plot.
+pub(crate) fn long() -> Shape {
+    Shape::sequential(30..=60)
+}
+
 /// A ping that is answered through a cut.
 pub(crate) fn forgotten_cut() -> Record {
-    found(&FaultSpec::new(bounds()).unwrap(), &ForgetsCuts, Shape::sequential(30..=60))
+    found(&faults(), &ForgetsCuts, long())
 }
 
 /// The same with what its machines said and what went between them, as on real machines: the times are

@@ -9,6 +9,8 @@ mod deaf;
 mod lanes;
 
 mod browser;
+mod captured;
+mod driven;
 mod escaped;
 mod failing;
 mod large;

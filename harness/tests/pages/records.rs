@@ -2,6 +2,7 @@
 
 use harness::record::{Ending, Part, Record};
 use harness::shrink::Fate;
+use harness::{Runner, Silent, Stop};
 use model::scene::{Power, Role};
 
 use crate::failing;
@@ -57,14 +58,41 @@ fn a_case_of_faults_has_what_is_cut_at_each_moment() {
 #[test]
 fn what_was_tried_is_a_tree_that_leads_to_the_smallest_case() {
     let record = failing::forgotten_cut();
+    is_a_tree(&record);
     let candidates = &record.shrinking.candidates;
-    let kept: Vec<_> = (0..candidates.len()).filter(|index| candidates[*index].fate == Fate::Kept).collect();
-    assert_eq!(candidates[*kept.last().unwrap()].commands, record.commands);
-    for pair in kept.windows(2) {
-        assert_eq!(candidates[pair[1]].from, Some(pair[0]));
-    }
     assert!(candidates.iter().any(|candidate| candidate.fate == Fate::Holds));
     assert!(candidates.iter().all(|candidate| candidate.runs > 0));
     let runs: u32 = candidates.iter().map(|candidate| candidate.runs).sum();
     assert!(runs <= record.shrink_runs && record.shrinking.left_out == 0);
+}
+
+#[test]
+fn a_search_that_goes_on_adds_to_the_same_tree() {
+    let directory = tempfile::tempdir().unwrap();
+    let (model, system) = (failing::faults(), failing::ForgetsCuts);
+    let few = failing::Limits { shrink: 3, ..failing::Limits::default() };
+    let file = failing::kept(&model, &system, failing::long(), few, directory.path());
+    let begun = Record::open(&file).unwrap().0;
+    assert!(!begun.smallest && begun.statistics.is_some());
+    let config = failing::config(failing::long(), failing::Limits::default(), directory.path());
+    let stop = Stop::default();
+    Runner::new(&model, &system, &config, &Silent, &stop).shrink_file(&file).unwrap();
+    let ended = Record::open(&file).unwrap().0;
+    assert!(ended.smallest);
+    assert_eq!(ended.statistics, begun.statistics, "what the run was like is still known");
+    assert_eq!(ended.commands_at_first, begun.commands_at_first);
+    let before = begun.shrinking.candidates;
+    assert_eq!(ended.shrinking.candidates[..before.len()], before);
+    is_a_tree(&ended);
+}
+
+/// What was kept follows on what was kept before, from the first case to the smallest.
+fn is_a_tree(record: &Record) {
+    let candidates = &record.shrinking.candidates;
+    let kept: Vec<_> = (0..candidates.len()).filter(|index| candidates[*index].fate == Fate::Kept).collect();
+    assert_eq!(candidates[*kept.last().unwrap()].commands, record.commands);
+    assert_eq!(candidates[kept[0]].from, None);
+    for pair in kept.windows(2) {
+        assert_eq!(candidates[pair[1]].from, Some(pair[0]));
+    }
 }

@@ -39,7 +39,7 @@ function inWords(state) {
 function drawMap(state, operation) {
   const places = ring(record.machines.length);
   const names = record.machines.map((machine) => machine.name);
-  const picture = drawn("svg", { class: "map", viewBox: "0 0 320 246", role: "img" });
+  const picture = drawn("svg", { class: "map", viewBox: places.length > 1 ? "0 0 320 246" : "0 82 320 80", role: "img" });
   picture.append(drawn("title", {}, `The network: ${inWords(state)}`));
   const arrow = drawn("marker", { id: "tip", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" });
   arrow.append(drawn("path", { d: "M0 0L8 4L0 8z", fill: "context-stroke" }));

@@ -30,7 +30,7 @@ pub(super) fn lede(record: &Record) -> String {
     }
     if record.shrink_runs > 0 {
         let runs = count(record.shrink_runs as usize, "run");
-        text.push_str(&format!("; {runs} led to it from one of {}", record.commands_at_first));
+        text.push_str(&format!("; {runs} led to it from one of {} commands", record.commands_at_first));
     }
     text.push('.');
     if let Some(rate) = record.rate.filter(|rate| !rate.is_always()) {
