@@ -24,9 +24,9 @@ pub enum Event<'a> {
     Preparing {
         /// What it is, as a short phrase.
         what: &'a str,
-        /// How far it is, where that can be told.
+        /// How many bytes are there, where that can be told.
         done: Option<u64>,
-        /// How much there is, where that can be told.
+        /// How many there will be.
         total: Option<u64>,
     },
     /// A case begins. Where cases run side by side, one that a failure of an earlier case has ended

@@ -30,13 +30,14 @@ pub(crate) fn watch(stop: &Stop, best: &BestSoFar, screen: &Screen) -> std::io::
             if stop.requested() {
                 leave(&best);
             }
-            stop.request();
-            screen.line("stopping (again to stop at once)");
             let best = Arc::clone(&best);
             thread::spawn(move || {
                 thread::sleep(PATIENCE);
                 leave(&best);
             });
+            // Not before, since whoever reads this may be stuck; not after, since the run may end first.
+            screen.line("stopping (again to stop at once)");
+            stop.request();
         }
     })?;
     Ok(())

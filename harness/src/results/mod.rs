@@ -163,13 +163,7 @@ impl RunVerdict {
     /// It as the command and the JSON have it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Holds => "holds",
-            Self::Falsified => "falsified",
-            Self::Inconclusive => "inconclusive",
-            Self::Stopped => "stopped",
-            Self::Error => "error",
-        }
+        name(&self)
     }
 }
 
@@ -177,12 +171,12 @@ impl CaseVerdict {
     /// It as the command and the JSON have it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Holds => "holds",
-            Self::Falsified => "falsified",
-            Self::Inconclusive => "inconclusive",
-            Self::Excluded => "excluded",
-            Self::Stopped => "stopped",
-        }
+        name(&self)
     }
+}
+
+/// The name that a verdict has as JSON.
+fn name(verdict: &impl Serialize) -> &'static str {
+    // Variants without fields always have one.
+    serde_variant::to_variant_name(verdict).unwrap_or_default()
 }

@@ -60,7 +60,8 @@ fn one_steps_into_a_case_and_into_what_has_just_failed() {
     let (place, program) = (Place::new(), example("own_commands"));
     let run = ["run", "--seed", "7", "--keep-on-failure", "--failures", "kept"];
     let said = typed(&place, &program, &run, "state\nnext\nssh a\nleave\n");
-    let stands = "it failed, and stands as it failed: expected what the post-condition allows; came 2\n";
+    let stands =
+        "it failed, and stands as it failed: expected an answer that the post-condition allows; came 2\n";
     assert!(said.contains(stands), "{said}");
     assert!(said.contains("the model: it knows nothing any more"), "{said}");
     assert!(said.contains("there are no machines here"), "{said}");
