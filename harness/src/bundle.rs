@@ -216,8 +216,6 @@ impl Bundle {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use super::*;
 
     const REPLAY: &str = "{\n  \"format\": \"netprop-replay\",\n  \"seed\": 18446744073709551615\n}";

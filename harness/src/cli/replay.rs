@@ -172,11 +172,12 @@ mod tests {
     use super::*;
     use crate::cli::args::{Cli, Command as Asked};
     use crate::cli::offered::BuiltIn;
+    use crate::cli::parameters;
     use crate::execute::Evidence;
     use crate::machines::simulated::SimulatedNetwork;
     use crate::observe::Silent;
     use crate::record::Record;
-    use crate::stop::Stop;
+    use crate::replay;
     use crate::system::SystemError;
 
     /// Machines with kernel 6.12 do not boot.
@@ -225,7 +226,7 @@ mod tests {
         let bounds = parameters::bounds(&replay::settings(file).unwrap()).unwrap();
         let specification = MachineSpec::new(bounds).unwrap();
         let read = || Replay::read(&specification, file).unwrap();
-        let session = Session { observer: Arc::new(Silent), stop: Stop::default(), recorder: None };
+        let session = Session::quiet(Arc::new(Silent));
         let exit = run(&specification, &NeedsOldKernel, read(), &options, &session).unwrap();
         assert_eq!(exit, Exit::Falsified);
         read()
@@ -280,7 +281,7 @@ mod tests {
         let Asked::Replay(options) = Cli::parse_from(arguments).command else {
             unreachable!("it says replay")
         };
-        let session = Session { observer: Arc::new(Silent), stop: Stop::default(), recorder: None };
+        let session = Session::quiet(Arc::new(Silent));
         let exit = run(&specification, &NeedsOldKernel, replay, &options, &session).unwrap();
         assert_eq!(exit, Exit::Falsified);
     }

@@ -82,7 +82,7 @@ fn inside<'lab, M: Model, S: System<M>>(
 ) -> Result<Exit, Fatal> {
     let mut sut = system.new_sut_for(&replay.case.initial, Purpose::Rerun)?;
     let mut stepping = Stepping::new(model, system, &mut sut, live, &replay.case, Some(&replay.failure));
-    stepping.go_to(at, |text| super::print(text))?;
+    stepping.go_to(at, super::print)?;
     let exit = converse(&mut stepping, session);
     system.destroy_sut(sut)?;
     exit

@@ -47,6 +47,12 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// One of a test, which listens to no signals and has no terminal.
+    #[cfg(test)]
+    pub(crate) fn quiet(observer: Arc<dyn Observer>) -> Self {
+        Self { observer, stop: Stop::default(), recorder: None, screen: Screen::of_process() }
+    }
+
     /// Listens to signals from now on.
     pub(crate) fn start(options: &OutputOptions) -> Result<Self, Fatal> {
         Self::told(options, None)

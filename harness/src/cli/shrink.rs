@@ -132,8 +132,7 @@ mod tests {
     use crate::cli::args::{Cli, Command as Asked};
     use crate::execute::Evidence;
     use crate::machines::simulated::SimulatedNetwork;
-    use crate::observe::Observer;
-    use crate::stop::Stop;
+    use crate::observe::{Event, Observer};
     use crate::system::SystemError;
 
     /// Boots fail.
@@ -188,7 +187,7 @@ mod tests {
                 unreachable!("it says shrink")
             };
             let texts = Arc::new(Texts::default());
-            let session = Session { observer: texts.clone(), stop: Stop::default(), recorder: None };
+            let session = Session::quiet(texts.clone());
             assert_eq!(
                 go_on(&specification, &NeverBoots, None, &options, &session).unwrap(),
                 Exit::Falsified

@@ -119,8 +119,6 @@ impl Typed {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use clap::CommandFactory as _;
 
     use super::*;

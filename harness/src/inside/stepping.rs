@@ -173,8 +173,6 @@ fn in_order<M: Model>(case: &Case<M>, evidence: Option<&Evidence>) -> Vec<(usize
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use model::history::Operation;
     use model::machines::{Command, Response};
     use model::{KernelVersion, Machine, MachineSpec, Network, NetworkParameters, Subnet};
