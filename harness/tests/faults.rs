@@ -294,13 +294,15 @@ fn lanes_write_the_same_file() {
     assert_eq!(runner.run_case(&case, "two writers").unwrap().verdict, Verdict::Holds);
 }
 
-/// Prints what a run warns of and what it is about.
+/// Prints what a run warns of, and what kept it from a verdict.
 struct Loud;
 
 impl Observer for Loud {
     fn event(&self, event: &Event<'_>) {
-        if let Event::Warning { text } = event {
-            eprintln!("{text}");
+        match event {
+            Event::Warning { text } => eprintln!("{text}"),
+            Event::Inconclusive { attempt, reason, .. } => eprintln!("attempt {attempt}: {reason}"),
+            _ => {}
         }
     }
 }

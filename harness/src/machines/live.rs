@@ -206,6 +206,10 @@ impl<'lab> LiveNetwork<'lab> {
             Err(error) if is_cut => {
                 Ok(Outcome::Refused(format!("{id} was cut off before the command was sent: {error}")))
             }
+            // Who stands still answers nobody, for as long as one waits.
+            Err(error) if begun.sees_pause_until(ended) => {
+                Ok(Outcome::Refused(format!("{id} was paused before the command was sent: {error}")))
+            }
             Err(error) => Err(SystemError::infrastructure(error)),
             Ok(_) if begun.sees_change_until(ended) => {
                 Ok(Outcome::Unknown(format!("{id} was given other software under the command")))

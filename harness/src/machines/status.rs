@@ -42,12 +42,19 @@ pub(super) struct Moment {
     pub(super) epoch: u64,
     /// How often that was for other software.
     changes: u64,
+    /// How often it began to stand still.
+    pauses: u64,
 }
 
 impl Moment {
     /// Whether the machine was given other software at any time from this moment to a later one.
     pub(super) fn sees_change_until(self, later: Self) -> bool {
         self.power == Power::Changing || self.changes != later.changes
+    }
+
+    /// Whether the machine stood still at any time from this moment to a later one.
+    pub(super) fn sees_pause_until(self, later: Self) -> bool {
+        self.power == Power::Paused || self.pauses != later.pauses
     }
 }
 
@@ -66,7 +73,7 @@ struct Known {
 impl Status {
     /// A machine that is off and will be reached at this address.
     pub(super) fn new(address: SocketAddr) -> Self {
-        let moment = Moment { power: Power::Off, epoch: 0, changes: 0 };
+        let moment = Moment { power: Power::Off, epoch: 0, changes: 0, pauses: 0 };
         Self(Mutex::new(Known { moment, address, idle: Vec::new() }))
     }
 
@@ -85,7 +92,9 @@ impl Status {
 
     /// Takes note of what has come of that.
     pub(super) fn settle(&self, power: Power) {
-        self.known().moment.power = power;
+        let mut known = self.known();
+        known.moment.pauses += u64::from(power == Power::Paused);
+        known.moment.power = power;
     }
 
     pub(super) fn move_to(&self, address: SocketAddr) {
@@ -114,5 +123,25 @@ impl Status {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_between_two_moments_is_seen_from_both() {
+        let status = Status::new(([127, 0, 0, 1], 22).into());
+        status.settle(Power::On);
+        let on = status.now();
+        assert!(!on.sees_pause_until(status.now()));
+        status.settle(Power::Paused);
+        let paused = status.now();
+        status.settle(Power::On);
+        let again = status.now();
+        assert!(on.sees_pause_until(paused) && on.sees_pause_until(again) && paused.sees_pause_until(again));
+        assert!(!again.sees_pause_until(status.now()));
+        assert!(!on.sees_change_until(again));
     }
 }
