@@ -132,9 +132,9 @@ fn option<'a>(command: &'a Command, key: &str) -> Option<&'a clap::Arg> {
 
 /// The nearest of these names, where one is near.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = known.map(|known| (strsim::jaro_winkler(name, known), known));
+    let near = known.map(|known| (strsim::normalized_damerau_levenshtein(name, known), known));
     let best = near.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
-    (best.0 > 0.7).then_some(best.1)
+    (best.0 > 0.5).then_some(best.1)
 }
 
 /// A path as it is meant from the directory of the file.
