@@ -294,7 +294,7 @@ fn lanes_write_the_same_file() {
     assert_eq!(runner.run_case(&case, "two writers").unwrap().verdict, Verdict::Holds);
 }
 
-/// Prints what a run warns of, and what kept it from a verdict.
+/// Prints what a run warns of, what kept it from a verdict, and a failure at once.
 struct Loud;
 
 impl Observer for Loud {
@@ -302,6 +302,10 @@ impl Observer for Loud {
         match event {
             Event::Warning { text } => eprintln!("{text}"),
             Event::Inconclusive { attempt, reason, .. } => eprintln!("attempt {attempt}: {reason}"),
+            // Making it smaller takes a while, and may be cut off.
+            Event::Falsified { number, expected, came } => {
+                eprintln!("command {number}: expected {expected}, came {came}");
+            }
             _ => {}
         }
     }
