@@ -43,7 +43,9 @@ impl Driven {
         // Keys go to the page that is in front.
         driven.ask("Page.bringToFront", &json!({}));
         driven.ask("Emulation.setFocusEmulationEnabled", &json!({ "enabled": true }));
-        while driven.evaluate("document.documentElement.dataset.ready ?? ''") == "" {
+        // A document that has only begun says nothing, or that it has no root.
+        let is_ready = |said: Value| said.as_str().is_some_and(|ready| !ready.is_empty());
+        while !is_ready(driven.evaluate("document.documentElement.dataset.ready")) {
             std::thread::sleep(Duration::from_millis(20));
         }
         driven
@@ -81,7 +83,8 @@ impl Driven {
         let focused = format!("document.querySelector(\"{selector}\").focus(), {drawn}");
         for expression in [drawn, &focused] {
             let asked = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
-            assert_eq!(self.ask("Runtime.evaluate", &asked)["result"]["value"], "drawn");
+            let answer = self.ask("Runtime.evaluate", &asked);
+            assert_eq!(answer["result"]["value"], "drawn", "{answer}");
         }
     }
 
