@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::memory::Finding;
@@ -10,7 +11,7 @@ pub use crate::memory::Finding;
 mod text;
 
 /// What probing a case has come to, so far or in the end.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Causes {
     /// Each choice of the initial state that has other values.
@@ -29,7 +30,7 @@ pub struct Causes {
 }
 
 /// A value at one place of a state.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
     /// Where, such as `machine a`.
@@ -41,7 +42,7 @@ pub struct Place {
 }
 
 /// One choice of the failing case, and what came of other values in its place.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Probed {
     /// The choice itself.
@@ -55,7 +56,7 @@ pub struct Probed {
 }
 
 /// A value, and what came of it.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trial {
     /// The value.
@@ -65,7 +66,7 @@ pub struct Trial {
 }
 
 /// A case with several choices changed, and what came of it.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Joint {
     /// What was changed, and to which values.

@@ -5,12 +5,13 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use model::{Case, Model, fingerprint};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::execute::Verdict;
 
 /// What came of a case, without the evidence.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Finding {
     /// It fails.

@@ -1,13 +1,15 @@
 //! What a run tells while it goes on, for terminals, logs and other programs.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::causes::{Causes, Finding};
 use crate::coverage::CoverageReport;
 use crate::statistics::Statistics;
 
-/// Something that happened in a run. As JSON each has its name in `event`.
-#[derive(Clone, Debug, Serialize)]
+/// Something that happened in a run. As JSON each has its name in `event`; `docs/schema/event.json` is
+/// the schema.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Event<'a> {

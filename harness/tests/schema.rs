@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::{env, fs};
 
+use harness::Event;
 use harness::results::RunResult;
+use schemars::Schema;
 
-#[test]
-fn the_schema_of_results_is_that_of_the_type() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schema/result.json");
-    let schema = serde_json::to_string_pretty(&schemars::schema_for!(RunResult)).unwrap() + "\n";
+/// The published schema in this file is this one; `NETPROP_TEST_WRITE` has it written.
+fn is_published(file: &str, schema: &Schema) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schema").join(file);
+    let schema = serde_json::to_string_pretty(schema).unwrap() + "\n";
     if env::var_os("NETPROP_TEST_WRITE").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, &schema).unwrap();
@@ -16,6 +18,16 @@ fn the_schema_of_results_is_that_of_the_type() {
     let published = fs::read_to_string(&path).unwrap();
     assert!(
         published == schema,
-        "docs/schema/result.json is not what the type says: NETPROP_TEST_WRITE=1 writes it"
+        "docs/schema/{file} is not what the type says: NETPROP_TEST_WRITE=1 writes it"
     );
+}
+
+#[test]
+fn the_schema_of_results_is_that_of_the_type() {
+    is_published("result.json", &schemars::schema_for!(RunResult));
+}
+
+#[test]
+fn the_schema_of_events_is_that_of_the_type() {
+    is_published("event.json", &schemars::schema_for!(Event<'_>));
 }

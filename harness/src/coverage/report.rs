@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Covered, Goal, Item, classes};
 
 /// How many goals of one kind are covered.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Tally {
     /// How many are covered.
     pub covered: usize,
@@ -19,7 +20,7 @@ pub struct Tally {
 }
 
 /// How much of what states are varied in was met by cases that had a verdict.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct CoverageReport {
     /// What the states vary at, such as `machine`.
     pub site: String,

@@ -1,5 +1,6 @@
 //! Whether enough cases are of a class, judged only where chance is no explanation.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How sure a run has to be of what it says about the shares of cases, after QuickCheck's
@@ -21,7 +22,7 @@ impl Default for Confidence {
 }
 
 /// What a number of cases says of a required share.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sufficiency {
     /// The strategies make enough of them.
