@@ -124,6 +124,28 @@ fn services_that_do_not_become_ready_stay_told() {
     }
 }
 
+/// What a service has said, and how it ended, is taken down.
+const TAKEN: &str = r#"
+. "$1"
+SERVICES=$2
+exec 3>&1
+printf 'one\n  two \\ %%s\nno end\001netprop-ended 7\nof a child\n' | netprop_take_down web
+cat "$2/web.log" "$2/web.ended"
+"#;
+
+#[test]
+fn what_a_service_says_is_told_and_kept() {
+    for shell in SHELLS {
+        let directory = tempfile::tempdir().unwrap();
+        let mut taker = Command::new(shell[0]);
+        taker.args(&shell[1..]).args(["-c", TAKEN, "taker", SCRIPT]).arg(directory.path());
+        let told = String::from_utf8(taker.output().unwrap().stdout).unwrap();
+        let lines = ["one", "  two \\ %s", "no end", "of a child"];
+        let expected = lines.map(|line| format!("log web {line}\n")).concat() + &lines.join("\n") + "\n7\n";
+        assert_eq!(told, expected, "{shell:?}");
+    }
+}
+
 #[test]
 fn a_file_that_cannot_be_written_is_named() {
     for shell in SHELLS {

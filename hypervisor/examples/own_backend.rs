@@ -13,7 +13,8 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use hypervisor::{
-    Access, Definition, Error, Event, GuestPorts, Hypervisor, Machine, RunDirectory, State, Transition, boot,
+    Access, ConsoleLine, Definition, Error, Event, GuestPorts, Hypervisor, Machine, RunDirectory, State,
+    Transition, boot,
 };
 use roxmltree::Document;
 
@@ -191,6 +192,10 @@ impl Machine for Process {
 
     fn console(&self) -> String {
         self.life.as_ref().map(|life| life.ports.console()).unwrap_or_default()
+    }
+
+    fn journal_lines(&self) -> Vec<ConsoleLine> {
+        self.life.as_ref().map(|life| life.ports.journal_lines()).unwrap_or_default()
     }
 
     fn send(&mut self, line: &str) -> Result<(), Error> {

@@ -40,7 +40,7 @@
 mod disk_faults;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::boot::{BootError, Booted, boot, boot_from, make_template, resume};
 use crate::machine::{Definition, Event, Hypervisor, Machine, State, Transition};
@@ -411,6 +411,10 @@ pub fn a_machine_lives_and_lives_again(subject: &Subject<'_>) {
     subject.ask(&mut *machine, "say hello there", "hello there");
     subject.ask(&mut *machine, "print a word for the log", "printed");
     expect_console(&*machine, "a word for the log");
+    let before = SystemTime::now();
+    machine.send("say log web it is up").expect("a ready guest takes lines");
+    subject.ask(&mut *machine, "say no event came of it", "no event came of it");
+    expect_journal(&*machine, before);
     subject.ask(&mut *machine, "remember the milk", "remembered");
 
     machine.power_cut().expect("the power of a running machine can be cut");
@@ -418,9 +422,11 @@ pub fn a_machine_lives_and_lives_again(subject: &Subject<'_>) {
     assert_eq!(machine.next_event(Instant::now()), Event::Ended, "a power cut ends the life at once");
     assert_eq!(machine.next_event(Instant::now()), Event::Ended, "and it stays ended");
     expect_console(&*machine, "a word for the log");
+    expect_journal(&*machine, before);
 
     subject.boot(&mut *machine);
     assert!(!machine.console().contains("a word for the log"), "a new life begins with a fresh console");
+    assert_eq!(machine.journal_lines(), [], "a new life begins with a fresh journal");
     subject.ask(&mut *machine, "recall", "the milk");
     machine.shut_down(subject.limit).expect("the guest obeys its power button");
     expect_state(&mut *machine, State::Off);
@@ -659,6 +665,15 @@ fn expect_refusal(machine: &mut dyn Machine, transition: Transition, expected: S
         }
         other => panic!("a machine that is {expected} refuses to {transition}, and not so: {other:?}"),
     }
+}
+
+/// Checks that the journal has what a service has just said, with the time since `before`.
+fn expect_journal(machine: &dyn Machine, before: SystemTime) {
+    let lines = machine.journal_lines();
+    let [line] = &lines[..] else { panic!("one line is in the journal: {lines:?}") };
+    assert_eq!(line.text, "web it is up", "a service's line is in the journal");
+    let at = line.at.expect("a line of the journal has a time");
+    assert!(before <= at && at <= SystemTime::now(), "it came when it was said: {at:?}");
 }
 
 /// Checks that the console has said `text`. The guest's two ports are two streams, so that a word

@@ -26,6 +26,7 @@ mod draws;
 mod error;
 pub mod fabric;
 pub mod guest_ports;
+mod journal;
 pub mod libvirt;
 pub mod loopback;
 pub mod machine;

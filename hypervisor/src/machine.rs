@@ -139,6 +139,12 @@ pub trait Machine: Send {
         self.console().lines().map(line).collect()
     }
 
+    /// The end of what the guest's services said in this life, or in the last one where the machine is
+    /// off, up to 256 KiB: what the guest told of it in lines `log NAME TEXT` on the control port, as
+    /// `NAME TEXT`, with when each came. Such lines are no [events](Machine::next_event), and nobody has to
+    /// take them.
+    fn journal_lines(&self) -> Vec<ConsoleLine>;
+
     /// Writes one line to the control port; the line's end is added. A suspended machine gets
     /// it when it resumes.
     ///

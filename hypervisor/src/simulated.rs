@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::journal::{self, Journal};
 use crate::machine::{Definition, Event, Hypervisor, Machine, State, Transition};
-use crate::{DiskFault, Error, Lost, Snapshot};
+use crate::{ConsoleLine, DiskFault, Error, Lost, Snapshot};
 use disk::Disk;
 
 /// How much of a console is kept, in bytes.
@@ -79,6 +80,7 @@ impl Hypervisor for Simulated {
             saved: Vec::new(),
             state: State::Off,
             console: String::new(),
+            journal: Journal::default(),
             said: VecDeque::new(),
             held: VecDeque::new(),
             never: Never::default(),
@@ -98,6 +100,7 @@ struct SimulatedMachine {
     saved: Vec<(Snapshot, Guest, bool)>,
     state: State,
     console: String,
+    journal: Journal,
     /// What the guest did and nobody has taken yet.
     said: VecDeque<Event>,
     /// What was sent while the machine was suspended.
@@ -133,7 +136,11 @@ impl Never {
 
 impl SimulatedMachine {
     fn say(&mut self, line: impl Into<String>) {
-        self.said.push_back(Event::Control(line.into()));
+        let line = line.into();
+        match line.strip_prefix(journal::MARK) {
+            Some(said) => self.journal.push(said),
+            None => self.said.push_back(Event::Control(line)),
+        }
     }
 
     fn print(&mut self, line: &str) {
@@ -234,6 +241,7 @@ impl Machine for SimulatedMachine {
         }
         self.state = State::Running;
         self.console.clear();
+        self.journal = Journal::default();
         self.said.clear();
         self.held.clear();
         self.guest.disk.heal();
@@ -295,6 +303,10 @@ impl Machine for SimulatedMachine {
         self.console.clone()
     }
 
+    fn journal_lines(&self) -> Vec<ConsoleLine> {
+        self.journal.lines()
+    }
+
     fn send(&mut self, line: &str) -> Result<(), Error> {
         Transition::Send.check(&self.name, self.state)?;
         for line in line.lines() {
@@ -331,6 +343,7 @@ impl Machine for SimulatedMachine {
         (self.guest, self.state) = (guest.clone(), if *was_off { State::Off } else { State::Suspended });
         self.guest.disk.heal();
         self.console.clear();
+        self.journal = Journal::default();
         self.said.clear();
         self.held.clear();
         Ok(())
@@ -369,6 +382,7 @@ impl Machine for SimulatedMachine {
         self.guest = Guest { disk: self.guest.disk.clone(), ..template };
         self.guest.disk.heal();
         self.console.clear();
+        self.journal = Journal::default();
         self.said.clear();
         self.held.clear();
         self.state = State::Suspended;

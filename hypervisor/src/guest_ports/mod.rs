@@ -19,6 +19,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use crate::Error;
 use crate::console::{Console, ConsoleLine};
+use crate::journal::Journal;
 use crate::machine::{Endpoints, Event};
 use reader::Reader;
 
@@ -50,6 +51,7 @@ struct Shared {
 struct Inbox {
     lines: VecDeque<String>,
     console: Console,
+    journal: Journal,
     panic: Option<String>,
     console_connected: bool,
     /// The process at the other end of the console, held such that it cannot be mistaken.
@@ -76,6 +78,7 @@ impl GuestPorts {
             inbox: Mutex::new(Inbox {
                 lines: VecDeque::new(),
                 console,
+                journal: Journal::default(),
                 panic: None,
                 console_connected: false,
                 process: None,
@@ -150,6 +153,12 @@ impl GuestPorts {
     #[must_use]
     pub fn console_lines(&self) -> Vec<ConsoleLine> {
         self.shared.lock().console.lines()
+    }
+
+    /// What [`Machine::journal_lines`](crate::Machine::journal_lines) returns.
+    #[must_use]
+    pub fn journal_lines(&self) -> Vec<ConsoleLine> {
+        self.shared.lock().journal.lines()
     }
 
     /// What [`Machine::next_event`](crate::Machine::next_event) returns.
@@ -310,6 +319,24 @@ mod tests {
         assert_eq!(life.next(), Event::Ended);
         assert_eq!(life.next(), Event::Ended);
         assert!(life.ports.send("late").is_err());
+    }
+
+    #[test]
+    fn what_services_say_is_no_event() {
+        let life = Life::begin();
+        let (_console, mut control) = life.connect();
+        control.write_all(b"one\nlog web it is up\r\nlog\nlog web \n").unwrap();
+        (0..=LINES).for_each(|line| writeln!(control, "log web {line}").unwrap());
+        control.write_all(b"two\n").unwrap();
+        for line in ["one", "log", "two"] {
+            assert_eq!(life.next(), Event::Control(line.to_owned()));
+        }
+        let lines = life.ports.journal_lines();
+        let texts: Vec<_> = lines.iter().map(|line| line.text.as_str()).take(3).collect();
+        assert_eq!(texts, ["web it is up", "web ", "web 0"]);
+        assert_eq!(lines.len(), LINES + 3);
+        assert!(life.ports.begin_anew());
+        assert_eq!(life.ports.journal_lines(), []);
     }
 
     #[test]

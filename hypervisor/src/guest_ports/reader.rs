@@ -14,6 +14,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::{LINES, Shared};
 use crate::Error;
+use crate::journal::{self, Journal};
 use crate::machine::Endpoints;
 
 /// How long a line of the control port is at most, in bytes; the rest of a longer one is lost.
@@ -162,7 +163,11 @@ impl Reader {
             match byte {
                 b'\n' => {
                     let line = String::from_utf8_lossy(&self.line);
-                    inbox.lines.push_back(line.trim_end_matches('\r').to_owned());
+                    let line = line.trim_end_matches('\r');
+                    match line.strip_prefix(journal::MARK) {
+                        Some(said) => inbox.journal.push(said),
+                        None => inbox.lines.push_back(line.to_owned()),
+                    }
                     self.line.clear();
                 }
                 _ if self.line.len() < LINE => self.line.push(byte),
@@ -192,6 +197,7 @@ impl Reader {
         inbox.lines.clear();
         inbox.panic = None;
         inbox.console.begin_anew();
+        inbox.journal = Journal::default();
         inbox.forgetting = false;
         self.shared.changed.notify_all();
         Ok(true)

@@ -337,6 +337,10 @@ impl Machine for LibvirtMachine {
         self.life.as_ref().map(|life| life.ports.console_lines()).unwrap_or_default()
     }
 
+    fn journal_lines(&self) -> Vec<ConsoleLine> {
+        self.life.as_ref().map(|life| life.ports.journal_lines()).unwrap_or_default()
+    }
+
     fn send(&mut self, line: &str) -> Result<(), Error> {
         self.life(Transition::Send)?.ports.send(line)
     }
