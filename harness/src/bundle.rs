@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
+use crate::header::{Header, Unreadable};
 use crate::whole;
 
 /// What is written into `format`, so that other JSON files are not taken for bundles.
@@ -90,15 +91,6 @@ pub struct Bundle {
     checksum: String,
 }
 
-/// The part that every version of the layout has.
-#[derive(Deserialize)]
-struct Header {
-    #[serde(default)]
-    format: String,
-    #[serde(default)]
-    version: u32,
-}
-
 impl Bundle {
     /// Puts the texts of a replay file and of its record together with what the case was found with.
     ///
@@ -161,12 +153,13 @@ impl Bundle {
     /// Understands the text of a file.
     pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<Self, BundleError> {
         let shape = |source| BundleError::Shape { path: path.to_owned(), source };
-        let header: Header = serde_json::from_slice(text).map_err(shape)?;
-        match header.version {
-            _ if header.format != FORMAT => return Err(BundleError::Foreign { path: path.to_owned() }),
-            1..=VERSION => {}
-            version => return Err(BundleError::Future { path: path.to_owned(), version }),
-        }
+        Header::of(text).map_err(shape)?.check(FORMAT, VERSION).map_err(|why| {
+            let path = path.to_owned();
+            match why {
+                Unreadable::Foreign => BundleError::Foreign { path },
+                Unreadable::Future(version) => BundleError::Future { path, version },
+            }
+        })?;
         let bundle: Self = serde_json::from_slice(text).map_err(shape)?;
         if bundle.sum() != bundle.checksum {
             return Err(BundleError::Damaged { path: path.to_owned() });

@@ -30,6 +30,7 @@ pub mod coverage;
 pub mod execute;
 pub mod exit;
 mod falsified;
+mod header;
 pub mod inside;
 pub mod lanes;
 pub mod machines;
@@ -71,7 +72,7 @@ pub use runner::{Continued, Failure, Other, RunError, Runner, Summary};
 pub use shrink::Rate;
 pub use statistics::{Confidence, Statistics};
 pub use stop::Stop;
-pub use system::{Purpose, System, SystemError};
+pub use system::{Console, Purpose, System, SystemError, Voice};
 
 // A user's crate needs no other than this one.
 pub use {hypervisor, model, nixgen, proptest, remote};

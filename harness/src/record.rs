@@ -11,8 +11,10 @@ use crate::causes::Causes;
 use crate::execute::Obstacle;
 use crate::shrink::{Rate, Trail};
 use crate::statistics::Statistics;
+use crate::system::Voice;
 
 mod build;
+mod contradiction;
 mod file;
 mod packets;
 mod states;
@@ -73,7 +75,7 @@ pub struct Record {
     /// When the first command was given, in seconds since 1970, which all times count from; none where
     /// that was not measured.
     pub began: Option<f64>,
-    /// The end of what machines said on their consoles.
+    /// The end of what machines said on their consoles, and their services.
     pub consoles: Vec<Said>,
     /// The packets of the run, where they were captured.
     pub capture: Option<Packets>,
@@ -168,12 +170,15 @@ pub enum Ending {
     Unknown,
 }
 
-/// The end of what a machine said on its console.
+/// The end of what a machine said on its console, or its services.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Said {
     /// Its name.
     pub machine: String,
+    /// What it spoke by.
+    #[serde(default)]
+    pub voice: Voice,
     /// Whether it said more before that.
     pub is_cut: bool,
     /// The lines.
@@ -235,4 +240,24 @@ pub struct Reason {
     pub state: String,
     /// Everything that could come next then, and why it cannot.
     pub obstacles: Vec<Obstacle>,
+    /// The fewest of the answers that contradict one another; none where the case was judged in sequence,
+    /// or the time for it ran out.
+    #[serde(default)]
+    pub contradiction: Option<Contradiction>,
+}
+
+/// Answers that no order explains, whatever else was given: a minimal sub-history that is not
+/// linearizable, as [`Counterexample`](model::linearizability::Counterexample) says. Operations are named
+/// by their numbers.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contradiction {
+    /// Those whose answers contradict one another, in the order of their calls.
+    pub operations: Vec<usize>,
+    /// The one whose answer came last: all that was answered before it has an order.
+    pub last: Option<usize>,
+    /// Those that may take effect at any moment after their call, or never: it does not help.
+    pub bystanders: Vec<usize>,
+    /// Whether it is known that no fewer contradict one another.
+    pub is_minimal: bool,
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::bundle::{self, Bundle, BundleError};
 use crate::causes::Causes;
 use crate::execute::Evidence;
+use crate::header::{Header, Unreadable};
 use crate::regressions;
 use crate::shrink::Rate;
 use crate::whole;
@@ -143,28 +144,15 @@ pub struct Replay<M: Model> {
     pub causes: Option<Causes>,
 }
 
-/// The part that every version of the layout has.
-#[derive(Deserialize)]
-struct Header {
-    #[serde(default)]
-    format: String,
-    #[serde(default)]
-    version: u32,
-    #[serde(default)]
-    specification: String,
-    #[serde(default)]
-    settings: BTreeMap<String, String>,
-}
-
 /// Reads a file, or the one in a bundle, as far as every version of the layout agrees, and gives the whole text.
 fn open(path: &Path) -> Result<(Header, Vec<u8>), ReplayError> {
     let failed = |source| ReplayError::File { action: "read", path: path.to_owned(), source };
     let text = fs::read(path).map_err(failed)?;
     let shape = |source| ReplayError::Shape { path: path.to_owned(), source };
-    let header: Header = serde_json::from_slice(&text).map_err(shape)?;
+    let header = Header::of(&text).map_err(shape)?;
     if header.format == bundle::FORMAT {
         let text = Bundle::parse(path, &text)?.replay().as_bytes().to_vec();
-        let header: Header = serde_json::from_slice(&text).map_err(shape)?;
+        let header = Header::of(&text).map_err(shape)?;
         return checked(path, header, text);
     }
     checked(path, header, text)
@@ -173,13 +161,11 @@ fn open(path: &Path) -> Result<(Header, Vec<u8>), ReplayError> {
 /// Says what is wrong with a file that is no replay file, or of another version.
 fn checked(path: &Path, header: Header, text: Vec<u8>) -> Result<(Header, Vec<u8>), ReplayError> {
     let path = path.to_owned();
-    if header.format != FORMAT {
-        return Err(ReplayError::Foreign { path });
+    match header.check(FORMAT, VERSION) {
+        Ok(()) => Ok((header, text)),
+        Err(Unreadable::Foreign) => Err(ReplayError::Foreign { path }),
+        Err(Unreadable::Future(version)) => Err(ReplayError::Future { path, version }),
     }
-    if header.version > VERSION {
-        return Err(ReplayError::Future { path, version: header.version });
-    }
-    Ok((header, text))
 }
 
 /// How the systems were made that a file's case failed on: for a model that is made from it.

@@ -5,6 +5,7 @@ use std::error::Error;
 use hypervisor::ConsoleLine;
 use model::panics::BrokenModel;
 use model::{Model, Outcome};
+use serde::{Deserialize, Serialize};
 
 use crate::lanes::Lanes;
 use crate::moments::Moments;
@@ -104,7 +105,7 @@ pub trait System<M: Model> {
     }
 
     /// The end of what the parts of the system have said by themselves, such as the consoles of
-    /// machines: for the report of a case that has just failed. By default they say nothing.
+    /// machines and what their services said: for the report of a case that has just failed. By default they say nothing.
     fn consoles(&self, _sut: &Self::Sut) -> Vec<Console> {
         Vec::new()
     }
@@ -119,11 +120,24 @@ pub trait System<M: Model> {
     }
 }
 
+/// What a part of a system speaks by.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Voice {
+    /// A console, such as a machine's kernel has.
+    #[default]
+    Console,
+    /// What keeps account of services: each line has a service's name first.
+    Journal,
+}
+
 /// The end of what a part of a system has said.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Console {
     /// The part, such as the name of a machine.
     pub name: String,
+    /// What it spoke by.
+    pub voice: Voice,
     /// What it said last.
     pub lines: Vec<ConsoleLine>,
     /// Whether it said more before that.
@@ -136,7 +150,7 @@ impl Console {
 
     /// The last lines of what a part has said.
     #[must_use]
-    pub fn end_of(name: impl Into<String>, mut lines: Vec<ConsoleLine>) -> Self {
+    pub fn end_of(name: impl Into<String>, voice: Voice, mut lines: Vec<ConsoleLine>) -> Self {
         let mut room = Self::MOST;
         let fits = lines.iter().rev().take_while(|line| {
             let size = line.text.len() + 1;
@@ -146,7 +160,7 @@ impl Console {
         });
         let cut = lines.len() - fits.count();
         lines.drain(..cut);
-        Self { name: name.into(), lines, is_cut: cut > 0 }
+        Self { name: name.into(), voice, lines, is_cut: cut > 0 }
     }
 }
 

@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command as Program;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use harness::machines::{Boot, Lab, LiveNetwork, give};
 use harness::nixgen::{BuildOptions, Builder};
@@ -173,6 +175,41 @@ fn what_a_guest_cannot_do_is_said_in_its_words() {
     let error = failure(&lab, odd);
     assert!(error.contains("cannot be mounted as ext4 with the options rw,no-such-option"), "{error}");
     assert!(error.contains("Unknown parameter 'no-such-option'"), "the kernel's own words: {error}");
+}
+
+#[test]
+fn what_a_machine_and_its_services_say_is_heard_in_each_life() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let mut talking = machine(&lab, "talking", 0);
+    let id = talking.id.clone();
+    let command = "echo up; echo 'it is  \\slow' >&2; exec sleep 1000".to_owned();
+    talking.services.insert(ServiceName::new("web").unwrap(), Service { command, ready: None });
+    talking.running = true;
+    let before = SystemTime::now();
+    let live = LiveNetwork::create(&lab, &network(vec![talking])).unwrap();
+    let heard = |lives: usize| {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let [_, journal] = live.said(&id).unwrap();
+            let texts: Vec<_> = journal.lines.iter().map(|line| line.text.as_str()).collect();
+            if texts == ["web up", "web it is  \\slow"].repeat(lives) {
+                return journal.lines.iter().map(|line| line.at.unwrap()).collect::<Vec<_>>();
+            }
+            assert!(Instant::now() < deadline, "{texts:?}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    };
+    heard(1);
+    let word = remote::Command::new("echo a word for the console >/dev/ttyS0");
+    assert!(live.run(&id, &word).unwrap().ending.is_success());
+    live.power_cut(&id).unwrap();
+    let cut = SystemTime::now();
+    assert!(matches!(live.boot(&id).unwrap(), Boot::Ready(_)));
+    let times = heard(2);
+    assert!(before < times[0] && times[1] < cut && cut < times[2] && times[3] < SystemTime::now());
+    let [console, _] = live.said(&id).unwrap();
+    let words = console.lines.iter().filter(|line| line.text == "a word for the console");
+    assert_eq!(words.map(|line| line.at.is_some_and(|at| at < cut)).collect::<Vec<_>>(), [true]);
 }
 
 /// A package of our own with a user, directories and what it takes to tell them.

@@ -9,11 +9,15 @@
 
 mod replicated;
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use harness::machines::{Lab, MachineSystem};
+use harness::record::{Reason, Record, Said};
+use harness::report::page;
 use harness::shrink::Budget;
-use harness::{Config, Event, Observer, Runner, Shape, Silent, Stop, Summary, System};
+use harness::{Config, Event, Observer, Runner, Shape, Silent, Stop, Summary, System, Voice};
 use model::machine::Scratch;
 use model::{Mebibytes, NetworkParameters, PackageName, Parameter};
 use replicated::{Bug, Fault, Register, Replicas, SimulatedRegister, shape};
@@ -198,12 +202,41 @@ fn is_found_on_machines(bug: Bug) {
     let several = first.filter(|failure| failure.commands_at_first >= fewest + 2);
     let seed = several.min_by_key(|failure| failure.commands_at_first).unwrap().seed;
 
-    let config = Config { seed: Some(seed), ..config(1, 0) };
+    let kept = tempfile::tempdir().unwrap();
+    let failures = Some(kept.path().to_owned());
+    let config = Config { seed: Some(seed), failures, ..config(1, 0) };
     let summary = run_on_machines(&lab, &on_machines(&lab, bug, own), &config);
     let failure = summary.failure.expect("the planted bug is found");
     let shape = shape(&failure.case);
     println!("{bug}: {} commands, {} runs: {shape}", failure.commands_at_first, failure.shrink_runs);
     assert!(failure.smallest && smallest.contains(&shape.as_str()), "{shape}");
+    assert_eq!(failure.warnings, Vec::<String>::new());
+    is_shown(bug, &failure.file.unwrap());
+}
+
+/// What machines and their replicas said is in the record of the failure, at its time, and the page has
+/// what went wrong. `NETPROP_TEST_PAGES` names a directory for pages that somebody wants to see.
+fn is_shown(bug: Bug, file: &Path) {
+    let record = Record::open(file).unwrap().0;
+    let ended = record.operations.iter().filter_map(|given| Some(given.started? + given.seconds?));
+    let ended = ended.fold(0.0, f64::max);
+    for machine in &record.machines {
+        let said = |voice| {
+            let is_it = |said: &&Said| said.machine == machine.name && said.voice == voice;
+            record.consoles.iter().find(is_it).map_or(&[][..], |said| &said.lines)
+        };
+        let says = |text| said(Voice::Journal).iter().any(|line| line.text.contains(text));
+        assert!(says("register begins with 0"), "{bug}: {:?}", record.consoles);
+        let mut times = said(Voice::Journal).iter().map(|line| line.at.unwrap());
+        assert!(times.all(|at| at <= ended + 1.0), "{bug}: {ended}, {:?}", record.consoles);
+    }
+    let html = page::html(&record).unwrap();
+    let Reason { expected, came, .. } = &record.evidence;
+    assert!(html.contains(expected.as_str()) && html.contains(came.as_str()), "{bug}: {expected}, {came}");
+    if let Some(directory) = std::env::var_os("NETPROP_TEST_PAGES").map(PathBuf::from) {
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join(format!("register-{bug}.html")), html).unwrap();
+    }
 }
 
 #[test]

@@ -23,7 +23,8 @@ pub(crate) struct Journal {
 impl Journal {
     /// Adds what a service has just said, its name before it.
     pub(crate) fn push(&mut self, text: &str) {
-        let text = text[..text.floor_char_boundary(LINE)].to_owned();
+        let end = (0..=text.len().min(LINE)).rev().find(|end| text.is_char_boundary(*end));
+        let text = text[..end.unwrap_or(0)].to_owned();
         self.size += text.len() + 1;
         self.lines.push_back(ConsoleLine { at: Some(SystemTime::now()), text });
         while self.size > KEPT

@@ -203,6 +203,7 @@ pub trait Model {
     }
 
     /// The state on a map of its network, for the report of a failure; none where it has no machines.
+    /// [`Scene::of`] is that of a network, to which what is wrong can be added.
     fn scene(&self, _state: &Self::State) -> Option<Scene> {
         None
     }

@@ -75,6 +75,7 @@ impl Held<'_> {
 
     pub(super) fn boot(&mut self) -> Result<Boot, SystemError> {
         self.shared.check_switch()?;
+        self.keep_what_was_said();
         let machine = self.described()?;
         self.during(Power::Booting, |held| {
             let boot = held.shared.boot_or_put_back(&machine, &mut held.hardware);
@@ -121,6 +122,7 @@ impl Held<'_> {
 
     /// Puts another machine in the place of this one, which is off, and forgets this one.
     pub(super) fn replace(&mut self, other: Hardware) -> Result<(), SystemError> {
+        self.keep_what_was_said();
         let old = std::mem::replace(&mut *self.hardware, other);
         Ok(old.machine.undefine()?)
     }

@@ -14,6 +14,7 @@ use remote::{Command, ConnectError, Ending, Output, RunError, Session, Target};
 use crate::machines::hold::Hardware;
 use crate::machines::lab::Lab;
 use crate::machines::room::Permit;
+use crate::machines::said::Said;
 use crate::machines::shared::Shared;
 use crate::machines::status::{Power, Status};
 use crate::machines::warm::Begin;
@@ -52,6 +53,7 @@ pub struct LiveNetwork<'lab> {
 pub(super) struct LiveMachine {
     pub(super) status: Status,
     pub(super) hardware: Mutex<Hardware>,
+    pub(super) said: Said,
 }
 
 impl<'lab> LiveNetwork<'lab> {
@@ -91,6 +93,7 @@ impl<'lab> LiveNetwork<'lab> {
         let live = |hardware: Hardware| LiveMachine {
             status: Status::new(hardware.address),
             hardware: Mutex::new(hardware),
+            said: Said::default(),
         };
         let machines = network.ids().into_iter().zip(prepared.into_iter().map(live)).collect();
         Ok(Self { machines, capture: None, shared, permit: None })

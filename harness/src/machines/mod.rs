@@ -24,6 +24,7 @@ pub mod lab;
 pub mod live;
 mod ping;
 mod room;
+mod said;
 mod scratch;
 mod shared;
 pub mod simulated;

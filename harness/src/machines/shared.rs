@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::SystemTime;
 
 use hypervisor::{
     BootError, Booted, Definition, Endpoints, Fabric, State, Switch, boot_as, boot_from, free_loopback_port,
@@ -42,6 +43,8 @@ pub(super) struct Shared<'lab> {
     pub(super) worsening: Mutex<()>,
     /// What it can be put back to in the middle of a case.
     pub(super) moments: Mutex<Moments>,
+    /// When the case began that it is used by.
+    since: Mutex<SystemTime>,
 }
 
 /// What came of having a machine begin from a snapshot.
@@ -74,6 +77,7 @@ impl<'lab> Shared<'lab> {
             changes,
             worsening,
             moments,
+            since: Mutex::new(SystemTime::now()),
         })
     }
 
@@ -81,9 +85,15 @@ impl<'lab> Shared<'lab> {
         Arc::clone(&self.network.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes note that the next case begins with other machines on.
-    pub(super) fn set_network(&self, network: &Network) {
+    /// Takes note that a case begins, which may be with other machines on.
+    pub(super) fn begin_case(&self, network: &Network) {
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
         *self.network.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(network.clone());
+    }
+
+    /// When the case began that it is used by.
+    pub(super) fn since(&self) -> SystemTime {
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes note that a machine has other software.

@@ -244,10 +244,8 @@ impl<'lab, M: OnMachines> System<M> for MachineSystem<'lab, M> {
 
     fn consoles(&self, live: &LiveNetwork<'lab>) -> Vec<Console> {
         let network = live.network();
-        let of = |machine: &model::Machine| {
-            Some(Console::end_of(machine.id.as_str(), live.console_lines(&machine.id).ok()?))
-        };
-        network.machines().iter().filter_map(of).collect()
+        let said = network.machines().iter().filter_map(|machine| live.said(&machine.id).ok()).flatten();
+        said.filter(|console| !console.lines.is_empty()).collect()
     }
 
     fn prepare(&self, states: &mut dyn Iterator<Item = M::State>) {

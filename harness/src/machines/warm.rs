@@ -292,7 +292,9 @@ impl<'lab> LiveNetwork<'lab> {
 
     /// Closes the sessions and has the machines stand still: the case is over.
     pub(super) fn rest(&self) -> Result<(), SystemError> {
-        each(&mut self.hold_all(Power::Ending)?, |hardware| match hardware.machine.state() {
+        let mut held = self.hold_all(Power::Ending)?;
+        held.iter().for_each(Held::forget_what_was_said);
+        each(&mut held, |hardware| match hardware.machine.state() {
             State::Running => hardware.machine.suspend(),
             _ => Ok(()),
         })
@@ -304,7 +306,7 @@ impl<'lab> LiveNetwork<'lab> {
     /// [`SystemError`] where a machine cannot be put back; the network is of no use then.
     pub(super) fn put_back(&self, network: &Network) -> Result<(), SystemError> {
         self.shared.is_reused.store(true, Ordering::Relaxed);
-        self.shared.set_network(network);
+        self.shared.begin_case(network);
         let mut held = self.hold_all(Power::Booting)?;
         let (mut on, mut off): (Vec<_>, Vec<_>) = held
             .drain(..)

@@ -8,16 +8,17 @@ use hypervisor::ConsoleLine;
 use model::step::{predict, step};
 use model::{Model, Outcome, Place};
 
+use super::contradiction;
 use super::file::{FORMAT, VERSION};
 use super::states::{States, bounded};
 use super::{Ending, Line, Operation, Part, Reason, Record, Said};
-use crate::execute::{Evidence, Recorded};
+use crate::execute::Recorded;
 use crate::runner::Failure;
 use crate::statistics::Statistics;
 use crate::system::Console;
 
 /// A command of the history with its number.
-type Numbered<'a, M> = (usize, &'a Recorded<M>);
+pub(super) type Numbered<'a, M> = (usize, &'a Recorded<M>);
 
 /// An operation's place in the order that was followed, and the states before and after it, by their
 /// places.
@@ -32,7 +33,7 @@ impl Record {
     /// That of a failure, with what the cases of its run were like.
     #[must_use]
     pub fn of<M: Model>(model: &M, failure: &Failure<M>, statistics: Option<Statistics>) -> Self {
-        let Failure { case, evidence, .. } = failure;
+        let Failure { case, .. } = failure;
         let numbers: HashMap<Place, usize> = case.places().map(|(place, _)| place).zip(1..).collect();
         let numbered = failure.history.iter().map(|recorded| (numbers.get(&recorded.place), recorded));
         let history: Vec<Numbered<'_, M>> =
@@ -59,7 +60,7 @@ impl Record {
             states: states.all,
             lanes: case.lanes.len(),
             commands: case.len(),
-            evidence: reason(evidence),
+            evidence: reason(model, failure, &history),
             causes: failure.causes.clone().filter(|causes| !causes.is_empty()),
             commands_at_first: failure.commands_at_first,
             shrink_runs: failure.shrink_runs,
@@ -104,7 +105,8 @@ impl Record {
     }
 }
 
-fn reason(evidence: &Evidence) -> Reason {
+fn reason<M: Model>(model: &M, failure: &Failure<M>, history: &[Numbered<'_, M>]) -> Reason {
+    let Failure { case, evidence, .. } = failure;
     let course = evidence.course.as_deref().cloned().unwrap_or_default();
     Reason {
         number: evidence.number,
@@ -113,6 +115,9 @@ fn reason(evidence: &Evidence) -> Reason {
         is_panic: evidence.is_panic(),
         order: course.order,
         state: bounded(course.state),
+        contradiction: (!course.obstacles.is_empty())
+            .then(|| contradiction::of(model, &case.initial, history))
+            .flatten(),
         obstacles: course.obstacles,
     }
 }
@@ -175,6 +180,7 @@ fn said(console: &Console, began: Option<SystemTime>) -> Said {
     };
     Said {
         machine: console.name.clone(),
+        voice: console.voice,
         is_cut: console.is_cut,
         lines: console.lines.iter().map(line).collect(),
     }

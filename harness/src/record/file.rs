@@ -4,16 +4,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use super::Record;
 use crate::bundle::{self, Bundle, BundleError};
+use crate::header::{Header, Unreadable};
 use crate::whole;
 
 /// What is written into `format`, so that other JSON files are not taken for records.
 pub(super) const FORMAT: &str = "netprop-record";
 /// The version of the layout that this build writes and reads.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Why a record could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -84,15 +83,6 @@ pub enum RecordError {
     },
 }
 
-/// The part that every version of the layout has, and replay files too.
-#[derive(Deserialize)]
-struct Header {
-    #[serde(default)]
-    format: String,
-    #[serde(default)]
-    version: u32,
-}
-
 /// The file of the record that belongs to a replay file.
 #[must_use]
 pub fn beside(replay: &Path) -> PathBuf {
@@ -159,10 +149,10 @@ impl Record {
 
     fn parse(path: &Path, header: &Header, text: &[u8]) -> Result<Self, RecordError> {
         let path = path.to_owned();
-        match header.version {
-            _ if header.format != FORMAT => return Err(RecordError::Foreign { path }),
-            1..=VERSION => {}
-            version => return Err(RecordError::Future { path, version }),
+        match header.check(FORMAT, VERSION) {
+            Ok(()) => {}
+            Err(Unreadable::Foreign) => return Err(RecordError::Foreign { path }),
+            Err(Unreadable::Future(version)) => return Err(RecordError::Future { path, version }),
         }
         let record: Self = match serde_json::from_slice(text) {
             Ok(record) => record,
@@ -203,5 +193,5 @@ fn read(path: &Path) -> Result<Vec<u8>, RecordError> {
 }
 
 fn header(path: &Path, text: &[u8]) -> Result<Header, RecordError> {
-    serde_json::from_slice(text).map_err(|source| RecordError::Shape { path: path.to_owned(), source })
+    Header::of(text).map_err(|source| RecordError::Shape { path: path.to_owned(), source })
 }

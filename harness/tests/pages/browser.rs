@@ -35,6 +35,8 @@ fn dump(page: &Path, profile: &Path) -> Option<String> {
     let mut command = Command::new(browser()?);
     command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--dump-dom"]);
     command.arg(format!("--user-data-dir={}", profile.join("profile").display()));
+    // It leaves files of its own in there.
+    command.env("TMPDIR", profile);
     let output = command.arg(format!("file://{}", page.display())).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
@@ -79,7 +81,9 @@ fn consoles_and_packets_stand_between_the_commands_of_their_moment() {
     let entries: Vec<_> = dom.split("class=\"entry ").skip(1).collect();
     let kind = |entry: &&str| entry.split(['"', ' ']).next().unwrap_or_default().to_owned();
     let at = entries.iter().position(|entry| kind(entry) == "command" && entry.contains("chosen")).unwrap();
-    assert!(entries[..at].iter().any(|entry| kind(entry) == "said"));
+    for source in ["console", "journal"] {
+        assert!(entries[..at].iter().any(|entry| kind(entry) == source), "{source}");
+    }
     assert!(entries[at..].iter().any(|entry| kind(entry) == "packet"));
     assert!(entries.len() < 200, "{} are in the document", entries.len());
 }

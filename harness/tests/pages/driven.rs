@@ -31,7 +31,14 @@ impl Driven {
         // It reads the descriptor 3 and writes to 4.
         let mut shell = Command::new("sh");
         let script = r#"exec "$0" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --remote-debugging-pipe --user-data-dir="$1/profile" 3<"$1/to" 4>"$1/from" 2>"$1/said""#;
-        let browser = shell.arg("-c").arg(script).arg(program).arg(place.path()).spawn().unwrap();
+        let browser = shell
+            .arg("-c")
+            .arg(script)
+            .arg(program)
+            .arg(place.path())
+            .env("TMPDIR", place.path())
+            .spawn()
+            .unwrap();
         let to = OpenOptions::new().write(true).open(file("to")).unwrap();
         let from = BufReader::new(File::open(file("from")).unwrap());
         let url = format!("file://{}", file("page.html").display());

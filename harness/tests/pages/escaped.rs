@@ -1,5 +1,6 @@
 //! Whatever a guest or a model says is shown as text.
 
+use harness::Voice;
 use harness::record::{Line, Packet, Packets, Record, Said};
 use harness::report::page;
 use proptest::prelude::*;
@@ -40,7 +41,8 @@ pub(crate) fn saying(record: &Record, text: &str) -> Record {
     }
     said.shrinking.candidates.iter_mut().for_each(|candidate| put(&mut candidate.change));
     let line = Line { at: Some(0.5), text: text.to_owned() };
-    said.consoles = vec![Said { machine: text.to_owned(), lines: vec![line], is_cut: true }];
+    said.consoles =
+        vec![Said { machine: text.to_owned(), voice: Voice::Journal, lines: vec![line], is_cut: true }];
     let packet = Packet { at: 0.7, machine: text.to_owned(), is_sent: true, what: text.to_owned() };
     said.capture = Some(Packets { file: text.to_owned(), packets: vec![packet], left_out: 1 });
     said.replay = Some(text.to_owned());

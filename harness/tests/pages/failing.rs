@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU32;
 use harness::machines::simulated_faults::SimulatedWorld;
 use harness::record::{Line, Packet, Packets, Record, Said, beside};
 use harness::shrink::Budget;
-use harness::{Config, LaneShape, Model, Outcome, Runner, Shape, Silent, Stop, System, SystemError};
+use harness::{Config, LaneShape, Model, Outcome, Runner, Shape, Silent, Stop, System, SystemError, Voice};
 use model::faults::{Command, Response, World};
 use model::{FaultSpec, MachineSpec, NetworkParameters};
 
@@ -78,6 +78,17 @@ pub(crate) fn lost_update() -> Record {
     found(&Counter, &system, Shape { commands: 0..=6, lanes: Some(lanes) })
 }
 
+/// An update that is lost among others, not made smaller.
+pub(crate) fn lost_among_others() -> Record {
+    let lanes = LaneShape { percent: 100, commands: 4..=4, ..LaneShape::default() };
+    let system = LosesUpdates { percent: 100, made: AtomicU32::new(0) };
+    let directory = tempfile::tempdir().unwrap();
+    let limits = Limits { shrink: 0, probes: 0 };
+    let shape = Shape { commands: 3..=6, lanes: Some(lanes) };
+    let file = kept(&Counter, &system, shape, limits, directory.path());
+    Record::read(&beside(&file)).unwrap()
+}
+
 /// Networks that forget what is cut as a machine boots.
 pub(crate) struct ForgetsCuts;
 
@@ -125,9 +136,27 @@ pub(crate) fn with_sources() -> Record {
             at: Some(f64::from(tenth) / 10.0),
             text: format!("[    {}.{:06}] systemd[1]: Started unit {tenth} of {machine}.", tenth / 10, tenth),
         };
-        Said { machine: machine.clone(), is_cut: true, lines: (0..80).map(line).collect() }
+        Said {
+            machine: machine.clone(),
+            voice: Voice::Console,
+            is_cut: true,
+            lines: (0..80).map(line).collect(),
+        }
     };
     record.consoles = names.iter().map(said).collect();
+    let served = |machine: &String| {
+        let line = |second: u8| Line {
+            at: Some(f64::from(second) + 0.35),
+            text: format!("web GET /{second} HTTP/1.1 200"),
+        };
+        Said {
+            machine: machine.clone(),
+            voice: Voice::Journal,
+            is_cut: false,
+            lines: (0..8).map(line).collect(),
+        }
+    };
+    record.consoles.extend(names.iter().map(served));
     let packet = |(index, machine): (usize, &String)| Packet {
         at: 6.1 + index as f64 / 100.0,
         machine: machine.clone(),

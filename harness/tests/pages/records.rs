@@ -46,6 +46,22 @@ fn a_case_with_lanes_has_the_longest_order_and_what_cannot_come_next() {
 }
 
 #[test]
+fn a_case_with_lanes_has_the_fewest_answers_that_contradict_one_another() {
+    let record = failing::lost_among_others();
+    comes_back(&record);
+    let contradiction = record.evidence.contradiction.as_ref().unwrap();
+    assert!(contradiction.is_minimal && !contradiction.operations.is_empty());
+    assert!(contradiction.operations.len() < record.operations.len(), "{contradiction:?}");
+    let ended =
+        |number: &usize| record.operations.iter().find(|given| given.number == *number).unwrap().ended;
+    assert_eq!(
+        contradiction.last,
+        contradiction.operations.iter().copied().max_by_key(|number| ended(number))
+    );
+    assert!(failing::deaf().evidence.contradiction.is_none(), "there is nothing to be found in a sequence");
+}
+
+#[test]
 fn a_case_of_faults_has_what_is_cut_at_each_moment() {
     let record = failing::forgotten_cut();
     comes_back(&record);

@@ -29,7 +29,7 @@ fn refusal(change: impl FnOnce(&mut serde_json::Value)) -> String {
 fn what_is_foreign_damaged_or_of_the_future_is_refused() {
     assert!(
         refusal(|value| value["version"] = 99.into())
-            .contains("has version 99, and this netprop reads up to 1")
+            .contains("has version 99, and this netprop reads up to 2")
     );
     assert!(
         refusal(|value| value["format"] = "other".into()).contains("is neither a record nor a replay file")

@@ -34,6 +34,19 @@ fn lanes_have_the_order_and_the_obstacles() {
     assert!(html.contains(&escaped(&record.evidence.obstacles[0].why)), "{html}");
 }
 
+#[test]
+fn lanes_have_the_fewest_answers_that_contradict_one_another() {
+    let record = failing::lost_among_others();
+    let html = essentials(&record);
+    let (_, told) = html.split_once("These answers contradict one another").unwrap();
+    let list = told.split_once("</ul>").unwrap().0;
+    let contradiction = record.evidence.contradiction.as_ref().unwrap();
+    assert_eq!(list.matches("<li>").count(), contradiction.operations.len());
+    let last = contradiction.last.unwrap();
+    assert!(told.contains(&format!("All that was answered before {last} has an order")), "{told}");
+    assert!(!essentials(&failing::deaf()).contains("contradict one another"));
+}
+
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -55,6 +68,7 @@ fn pages_for_a_look() {
         ("forgotten-cut", failing::forgotten_cut()),
         ("with-sources", failing::with_sources()),
         ("lost-update", failing::lost_update()),
+        ("lost-among-others", failing::lost_among_others()),
         ("large-in-sequence", large::in_sequence()),
         ("large-in-lanes", large::in_lanes()),
     ];

@@ -4,6 +4,7 @@
 mod on_machines;
 mod service;
 mod shape;
+mod shown;
 mod simulated;
 mod specification;
 

@@ -43,6 +43,9 @@ sub uptime {
     return (split ' ', <$file>)[0];
 }
 
+# What a replica has to say for itself.
+sub note { print STDERR "@_\n" }
+
 # What the holder of a lease goes by.
 sub lease_clock { return $bug eq 'wall-clock' ? time : uptime() }
 
@@ -99,6 +102,7 @@ sub put {
     return if $new_stamp <= $stamp;
     keep($STATE, "$new_stamp $new_value\n");
     ($stamp, $value) = ($new_stamp, $new_value);
+    note("has $value under stamp $stamp", $bug eq 'unsynced' ? 'in memory' : 'on the disk');
     # Its own copy may be ahead of a majority from now on.
     $end = 0;
 }
@@ -119,6 +123,7 @@ sub answer {
         return "wait $left" if $left;
         keep($MARK, '') unless -e $MARK;
         ($holder, $until) = ($from, uptime() + $LEASE);
+        note("promises $from to take nothing from others for $LEASE s");
         return "$stamp $value";
     }
     if ($word eq 'hold') {
@@ -126,6 +131,7 @@ sub answer {
         # What came meanwhile is on no majority yet, for all that is known.
         return 'lost' if $held_stamp != $stamp;
         $end = $new_end;
+        note("has a lease until $end; its clock says", lease_clock());
         return 'held';
     }
     return 'what';
@@ -139,6 +145,7 @@ sub serve {
     # It may have made a promise that it has forgotten.
     ($holder, $until) = ('nobody', uptime() + $LEASE) if -e $MARK;
     my $socket = udp($PORT);
+    note("begins with $value under stamp $stamp");
     while (1) {
         my $from = recv $socket, my $request, 1024, 0;
         next unless defined $from;

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use harness::model::scene::{Role, Scene};
 use harness::prelude::*;
 
 use super::service::Replicas;
+use super::shown;
 
 /// What a case knows of the register, its machines and their network.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -90,12 +92,12 @@ impl State {
     }
 
     /// Whether requests of this machine's clients reach a majority whose answers reach them.
-    fn has_majority(&self, at: &MachineId) -> bool {
+    pub(super) fn has_majority(&self, at: &MachineId) -> bool {
         let ids = self.network.ids();
         2 * ids.iter().filter(|id| self.hear_each_other(at, id)).count() > ids.len()
     }
 
-    fn off(&self) -> usize {
+    pub(super) fn off(&self) -> usize {
         self.network.machines().iter().filter(|machine| !machine.running).count()
     }
 
@@ -268,25 +270,37 @@ impl Model for Register {
     }
 
     fn expectation(&self, state: &State, command: &Command) -> String {
-        match command {
-            Command::Read { at } if state.has_majority(at) => format!("{}", state.value),
-            Command::Write { at, .. } | Command::Read { at } | Command::Lease { at } => {
-                let hears = if state.has_majority(at) { "hears" } else { "does not hear" };
-                format!("what is right where {at} {hears} a majority")
-            }
-            _ => "done".to_owned(),
-        }
+        shown::expectation(state, command)
+    }
+
+    fn show_command(&self, command: &Command) -> String {
+        command.to_string()
+    }
+
+    fn show_response(&self, answer: &Answer) -> String {
+        answer.to_string()
     }
 
     fn show_state(&self, state: &State) -> String {
         let machine = |machine: &Machine| format!("\nmachine {}  {}", machine.id, machine.address);
         let machines: String = state.network.machines().iter().map(machine).collect();
-        format!("{}{machines}", self.show_progress(state))
+        format!("{state}{machines}")
     }
 
     fn show_progress(&self, state: &State) -> String {
-        let State { value, cuts, leased, skewed, .. } = state;
-        format!("value {value}, {} off, cuts {cuts:?}, leased {leased:?}, skewed {skewed:?}", state.off())
+        state.to_string()
+    }
+
+    fn scene(&self, state: &State) -> Option<Scene> {
+        Some(shown::scene(state))
+    }
+
+    fn role(&self, command: &Command) -> Role {
+        shown::role(command)
+    }
+
+    fn concerns(&self, command: &Command) -> Vec<String> {
+        shown::concerns(command)
     }
 
     fn choices(&self, state: &State) -> Vec<Choice> {

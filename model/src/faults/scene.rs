@@ -7,12 +7,11 @@ use super::command::Command;
 use super::service::Act;
 use super::world::World;
 use crate::machine::MachineId;
-use crate::machines;
 use crate::scene::{Link, Power, Role, Scene};
 
 /// The world as a map shows it.
 pub(super) fn of(world: &World) -> Scene {
-    let mut scene = machines::scene(&world.network);
+    let mut scene = Scene::of(&world.network);
     for seat in &mut scene.machines {
         let is_it = |id: &&MachineId| id.as_str() == seat.name;
         let is_among = |ids: &BTreeSet<MachineId>| ids.iter().any(|id| is_it(&id));

@@ -103,15 +103,18 @@ fn details(machine: &Machine) -> Vec<String> {
     parts
 }
 
-/// A network on a map, with nothing wrong in it.
-pub(crate) fn scene(network: &Network) -> Scene {
-    let seat = |machine: &Machine| Seat {
-        name: machine.id.to_string(),
-        details: details(machine),
-        power: if machine.running { Power::On } else { Power::Off },
-        notes: Vec::new(),
-    };
-    Scene { machines: network.machines().iter().map(seat).collect(), links: Vec::new() }
+impl Scene {
+    /// A network on a map, with nothing wrong in it.
+    #[must_use]
+    pub fn of(network: &Network) -> Self {
+        let seat = |machine: &Machine| Seat {
+            name: machine.id.to_string(),
+            details: details(machine),
+            power: if machine.running { Power::On } else { Power::Off },
+            notes: Vec::new(),
+        };
+        Self { machines: network.machines().iter().map(seat).collect(), links: Vec::new() }
+    }
 }
 
 /// A network in a line for itself and one for each machine.
@@ -241,7 +244,7 @@ impl Model for MachineSpec {
     }
 
     fn scene(&self, network: &Network) -> Option<Scene> {
-        Some(scene(network))
+        Some(Scene::of(network))
     }
 
     fn role(&self, command: &Command) -> Role {

@@ -201,7 +201,7 @@ impl LiveNetwork<'_> {
         moment: &Moment,
     ) -> Result<(), SystemError> {
         self.shared.is_reused.store(true, Ordering::Relaxed);
-        self.shared.set_network(network);
+        self.shared.begin_case(network);
         let saved = self.shared.moments().kept.take_up(moment).cloned();
         let saved =
             saved.ok_or_else(|| SystemError::infrastructure("it does not keep this moment any more"))?;

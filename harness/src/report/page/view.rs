@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::record::{Ending, Operation, Part, Record, Said};
+use crate::record::{Contradiction, Ending, Operation, Part, Record, Said};
 
 mod statistics;
 mod words;
@@ -29,6 +29,7 @@ pub(super) struct View<'a> {
     order_left_out: usize,
     state: &'a str,
     obstacles: Vec<Named<'a>>,
+    contradiction: Option<Contradicting<'a>>,
     look: Vec<words::Hint>,
     history_note: String,
     operations: Vec<Row<'a>>,
@@ -52,6 +53,22 @@ struct Named<'a> {
     command: &'a str,
     came: String,
     why: &'a str,
+}
+
+/// The fewest answers that contradict one another.
+#[derive(Serialize)]
+struct Contradicting<'a> {
+    operations: Vec<Named<'a>>,
+    told: String,
+    is_minimal: bool,
+}
+
+impl<'a> Contradicting<'a> {
+    fn of(record: &'a Record) -> Option<Self> {
+        let Contradiction { operations, is_minimal, .. } = record.evidence.contradiction.as_ref()?;
+        let operations = operations.iter().filter_map(|number| named(record, *number, "")).collect();
+        Some(Self { operations, told: words::contradiction(record)?, is_minimal: *is_minimal })
+    }
 }
 
 /// An operation in the table.
@@ -102,6 +119,7 @@ impl<'a> View<'a> {
                 .iter()
                 .filter_map(|obstacle| named(record, obstacle.number, &obstacle.why))
                 .collect(),
+            contradiction: Contradicting::of(record),
             look: words::look(record, wrong),
             history_note: words::history(record),
             operations: record.operations.iter().map(|operation| row(record, operation)).collect(),

@@ -118,6 +118,7 @@ class History {
     const blocked = reasons.has(operation.number);
     const marks = [];
     if (wrong) marks.push("✗ wrong answer"); else if (blocked) marks.push("✗ cannot come next");
+    if (contradicting.has(operation.number)) marks.push("◆");
     if (operation.rank != null) marks.push(`● ${operation.rank}. in the order`);
     const tag = ROLES[operation.role];
     const classes = ["operation", operation.role, operation.ending, wrong && "wrong", blocked && "blocked", operation.number === this.chosen && "chosen"];

@@ -12,6 +12,7 @@ function momentOf(number, step) {
   const line = (kind, text) => parts.push(element("p", { class: `verdictline ${kind}` }, text));
   if (reasons.has(number)) line("bad", `✗ Cannot come next: ${reasons.get(number)}`);
   else if (number === record.evidence.number) line("bad", `✗ Expected: ${record.evidence.expected}`);
+  if (contradicting.has(number)) line("bad", "◆ Its answer is one of the fewest that contradict one another.");
   if (operation.rank != null) line("good", `● Takes effect as number ${operation.rank} of the longest order that the model allows.`);
   if (operation.ending === "unknown") line("caution", "? Nobody knows whether it had an effect; both are allowed for.");
   if (operation.ending === "refused") line("caution", "∅ It was refused, and had no effect.");
@@ -67,6 +68,7 @@ function filters(apply) {
 function legend() {
   const marks = [["✗", "wrong answer, or cannot come next"]];
   if (record.evidence.order.length) marks.push(["●", "has its place in the longest order that the model allows"]);
+  if (contradicting.size) marks.push(["◆", "one of the fewest answers that contradict one another"]);
   if (record.machines.length) marks.push(["● ○ ‖", "machine on, off, paused; underlined: something is wrong with it"]);
   if (record.operations.some((operation) => operation.ending === "unknown")) marks.push(["dashed", "outcome unknown"]);
   if (record.operations.some((operation) => operation.ending === "refused")) marks.push(["struck out", "refused"]);

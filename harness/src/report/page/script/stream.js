@@ -1,10 +1,10 @@
-// What machines said on their consoles, the packets, and the commands between them, on one clock.
+// What machines said on their consoles, what their services said, the packets, and the commands between them, on one clock.
 
 class Stream {
   constructor(choose) {
     this.choose = choose;
-    const lines = record.consoles.flatMap(({ machine, lines }) =>
-      lines.map(({ at, text }) => ({ at, machine, source: machine, kind: "said", text })));
+    const lines = record.consoles.flatMap(({ machine, voice, lines }) =>
+      lines.map(({ at, text }) => ({ at, machine, source: machine, kind: voice, text })));
     const packets = (record.capture?.packets ?? []).map(({ at, machine, is_sent: isSent, what }) =>
       ({ at, machine, source: `${machine} ${isSent ? "sends" : "is given"}`, kind: "packet", text: what }));
     const commands = record.operations.map((operation) => ({
@@ -20,7 +20,7 @@ class Stream {
     this.root = element("div", { class: "stream", tabindex: 0, role: "region", "aria-label": "Consoles, packets and commands by time" }, this.rows);
     this.root.addEventListener("scroll", () => this.draw());
     new ResizeObserver(() => this.draw()).observe(this.root);
-    this.kinds = new Set(["said", "packet", "command"]);
+    this.kinds = new Set(["console", "journal", "packet", "command"]);
     this.show();
   }
 
@@ -36,7 +36,7 @@ class Stream {
     const has = (kind) => this.all.some((entry) => entry.kind === kind);
     this.count = element("output", { class: "note" });
     return element("div", { class: "tools" }, element("label", {}, "With the text", search),
-      has("said") ? box("said", "consoles") : null, has("packet") ? box("packet", "packets") : null, box("command", "commands"), this.count);
+      has("console") ? box("console", "consoles") : null, has("journal") ? box("journal", "services") : null, has("packet") ? box("packet", "packets") : null, box("command", "commands"), this.count);
   }
 
   // Machine and time are those of the history's filter.

@@ -33,6 +33,7 @@ function place(operation) {
 }
 
 const byNumber = new Map(record.operations.map((operation) => [operation.number, operation]));
+const contradicting = new Set(record.evidence.contradiction?.operations ?? []);
 const reasons = new Map(record.evidence.obstacles.map((obstacle) => [obstacle.number, obstacle.why]));
 
 // The words of a text, with what lies between them.

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::record::{Operation, Packets, Part, Record};
+use crate::record::{Contradiction, Operation, Packets, Part, Record, Said};
+use crate::system::Voice;
 
 /// A time on the clock of the case.
 pub(super) fn time(seconds: f64) -> String {
@@ -85,6 +86,31 @@ pub(super) fn why(record: &Record, wrong: Option<&Operation>, is_ordered: bool) 
     }
 }
 
+/// What holds for the answers that contradict one another, and for what else was given.
+pub(super) fn contradiction(record: &Record) -> Option<String> {
+    let Contradiction { last, bystanders, is_minimal, .. } = record.evidence.contradiction.as_ref()?;
+    let mut text = String::new();
+    if let (Some(last), true) = (last, is_minimal) {
+        text.push_str(&format!(
+            "All that was answered before {last} has an order; with the answer of {last} there is none. "
+        ));
+    }
+    let numbers: Vec<_> = bystanders.iter().take(MOST_BYSTANDERS).map(ToString::to_string).collect();
+    let more = bystanders.len().saturating_sub(MOST_BYSTANDERS);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    match bystanders.len() {
+        0 => text.push_str("Whatever else was given changes nothing about that."),
+        _ => text.push_str(&format!(
+            "That is so whenever after its call each of {}{more} takes effect, or never.",
+            numbers.join(", ")
+        )),
+    }
+    Some(text)
+}
+
+/// So many operations that do not help are named at most.
+const MOST_BYSTANDERS: usize = 12;
+
 /// Where somebody who looks for the cause begins: a text, and maybe something to type, or a file.
 #[derive(Serialize)]
 pub(super) struct Hint {
@@ -106,9 +132,12 @@ pub(super) fn look(record: &Record, wrong: Option<&Operation>) -> Vec<Hint> {
         let text = format!("The command concerns {machines}: the map shows the network at that moment.");
         hints.push(Hint::new(text, None));
         let said = record.consoles.iter().map(|said| &said.machine);
-        let said: Vec<_> = said.filter(|name| wrong.machines.contains(name)).map(String::as_str).collect();
+        let mut said: Vec<_> =
+            said.filter(|name| wrong.machines.contains(name)).map(String::as_str).collect();
+        said.dedup();
         if !said.is_empty() {
-            let text = format!("What {} said then is under Consoles and packets.", said.join(" and "));
+            let text =
+                format!("What {} said then is under Consoles, services and packets.", said.join(" and "));
             hints.push(Hint::new(text, None));
         }
     }
@@ -146,18 +175,21 @@ pub(super) fn history(record: &Record) -> String {
 /// What there is beside the commands; none where there is nothing.
 pub(super) fn beside(record: &Record) -> Option<String> {
     let mut parts = Vec::new();
-    if !record.consoles.is_empty() {
-        let machines = count(record.consoles.len(), "machine");
-        let is_cut = record.consoles.iter().any(|said| said.is_cut);
-        let end = if is_cut { "the end of what" } else { "what" };
-        parts.push(format!("{end} {machines} said on the console"));
+    for (voice, who, how) in
+        [(Voice::Console, "", " on the console"), (Voice::Journal, "the services of ", "")]
+    {
+        let said: Vec<&Said> = record.consoles.iter().filter(|said| said.voice == voice).collect();
+        if !said.is_empty() {
+            let end = if said.iter().any(|said| said.is_cut) { "the end of what" } else { "what" };
+            parts.push(format!("{end} {who}{} said{how}", count(said.len(), "machine")));
+        }
     }
     if let Some(Packets { file, packets, left_out }) = &record.capture {
         let more = if *left_out > 0 { format!(" ({left_out} more are in {file})") } else { String::new() };
         parts.push(format!("{} at the machines{more}", count(packets.len(), "packet")));
     }
     let clock = "on the clock of the commands, which stand between them; machine and time are chosen above.";
-    (!parts.is_empty()).then(|| format!("Shown are {}, {clock}", parts.join(" and ")))
+    (!parts.is_empty()).then(|| format!("Shown are {}, {clock}", parts.join("; ")))
 }
 
 /// How the case was made smaller; none where nothing was tried.
