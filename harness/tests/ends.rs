@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::machines::Lab;
+use harness::results::{RunResult, RunVerdict};
 
 /// How long something of a killed run may be left.
 const GRACE: Duration = Duration::from_secs(10);
@@ -102,10 +103,14 @@ fn a_killed_run_leaves_nothing() {
     holds_afterwards(place.path());
 }
 
-/// Interrupts a run that goes on there, which then ends soon, says so, and leaves nothing.
-fn ends_at_an_interrupt(place: &Path, mut child: Child) {
+fn interrupt(child: &Child) {
     let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(status.success());
+}
+
+/// Interrupts a run that goes on there, which then ends soon, says so, and leaves nothing.
+fn ends_at_an_interrupt(place: &Path, mut child: Child) {
+    interrupt(&child);
     let asked = Instant::now();
     let mut said = String::new();
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
@@ -143,6 +148,27 @@ fn cases_side_by_side_hold_and_leave_nothing() {
     assert!(at("case 2/4  seed ") < at("  holds  "), "two cases are begun before one has ended: {said}");
     assert_eq!(said.matches("  holds  ").count(), 4, "{said}");
     assert_eq!(left_behind(place.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_second_interrupt_ends_a_run_at_once_and_its_results_are_there() {
+    if Lab::for_test().unwrap().is_none() {
+        return;
+    }
+    let place = place();
+    let files = ["--json", "result.json", "--junit", "result.xml", "--markdown", "result.md"];
+    let mut child =
+        start(place.path(), &[&["--cases", "50", "--machines", "2", "--seed", "3"], &files[..]].concat());
+    wait_for(&mut child, "  1. Boot");
+    interrupt(&child);
+    wait_for(&mut child, "again to stop at once");
+    ends_at_an_interrupt(place.path(), child);
+    let result = fs::read(place.path().join("result.json")).unwrap();
+    let result: RunResult = serde_json::from_slice(&result).unwrap();
+    assert_eq!((result.verdict, result.cases.len()), (RunVerdict::Stopped, 1), "{result:?}");
+    for file in ["result.xml", "result.md"] {
+        assert!(fs::metadata(place.path().join(file)).unwrap().len() > 0, "{file}");
+    }
 }
 
 #[test]

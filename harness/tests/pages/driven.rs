@@ -19,6 +19,8 @@ pub(crate) struct Driven {
     from: BufReader<File>,
     messages: u64,
     session: Option<String>,
+    /// What the browser told by itself.
+    heard: Vec<Value>,
 }
 
 impl Driven {
@@ -42,19 +44,21 @@ impl Driven {
         let to = OpenOptions::new().write(true).open(file("to")).unwrap();
         let from = BufReader::new(File::open(file("from")).unwrap());
         let url = format!("file://{}", file("page.html").display());
-        let mut driven = Self { browser, _place: place, to, from, messages: 0, session: None };
-        let target = driven.ask("Target.createTarget", &json!({ "url": url }))["targetId"].clone();
+        let mut driven =
+            Self { browser, _place: place, to, from, messages: 0, session: None, heard: Vec::new() };
+        let blank = json!({ "url": "about:blank" });
+        let target = driven.ask("Target.createTarget", &blank)["targetId"].clone();
         let attach = json!({ "targetId": target, "flatten": true });
         let session = driven.ask("Target.attachToTarget", &attach)["sessionId"].clone();
         driven.session = Some(session.as_str().unwrap().to_owned());
         // Keys go to the page that is in front.
         driven.ask("Page.bringToFront", &json!({}));
         driven.ask("Emulation.setFocusEmulationEnabled", &json!({ "enabled": true }));
-        // A document that has only begun says nothing, or that it has no root.
-        let is_ready = |said: Value| said.as_str().is_some_and(|ready| !ready.is_empty());
-        while !is_ready(driven.evaluate("document.documentElement.dataset.ready")) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        driven.ask("Page.enable", &json!({}));
+        driven.ask("Page.navigate", &json!({ "url": url }));
+        driven.hear("Page.loadEventFired");
+        let ready = driven.evaluate("document.documentElement.dataset.ready");
+        assert!(ready.is_string(), "the script did not come to its end: {ready}");
         driven
     }
 
@@ -67,15 +71,29 @@ impl Driven {
         }
         self.to.write_all(format!("{message}\0").as_bytes()).unwrap();
         loop {
-            let mut answer = Vec::new();
-            self.from.read_until(0, &mut answer).unwrap();
-            let answer: Value = serde_json::from_slice(answer.strip_suffix(b"\0").unwrap()).unwrap();
-            // What nobody asked for has no number.
+            let answer = self.next();
             if answer["id"] == self.messages {
                 assert!(answer["error"].is_null(), "{method}: {answer}");
                 return answer["result"].clone();
             }
+            // What nobody asked for has no number.
+            self.heard.push(answer);
         }
+    }
+
+    /// Waits for something that the browser tells by itself.
+    fn hear(&mut self, method: &str) {
+        while !self.heard.iter().any(|heard| heard["method"] == method) {
+            let heard = self.next();
+            self.heard.push(heard);
+        }
+    }
+
+    /// The next message.
+    fn next(&mut self) -> Value {
+        let mut message = Vec::new();
+        self.from.read_until(0, &mut message).unwrap();
+        serde_json::from_slice(message.strip_suffix(b"\0").unwrap()).unwrap()
     }
 
     /// The value of an expression in the page.

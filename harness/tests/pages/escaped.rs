@@ -64,7 +64,10 @@ fn hostile() -> impl Strategy<Value = String> {
         Just("]]>\u{2028}\u{0}&lt;".to_owned()),
         any::<String>(),
     ];
-    proptest::collection::vec(parts, 1..4).prop_map(|parts| parts.concat())
+    // Where a text is empty a page leaves out what would be around it.
+    proptest::collection::vec(parts, 1..4)
+        .prop_map(|parts| parts.concat())
+        .prop_filter("no text", |text| !text.is_empty())
 }
 
 #[test]

@@ -189,7 +189,9 @@ pub(super) fn beside(record: &Record) -> Option<String> {
         parts.push(format!("{} at the machines{more}", count(packets.len(), "packet")));
     }
     let clock = "on the clock of the commands, which stand between them; machine and time are chosen above.";
-    (!parts.is_empty()).then(|| format!("Shown are {}, {clock}", parts.join("; ")))
+    let last = parts.pop()?;
+    let all = if parts.is_empty() { last } else { format!("{} and {last}", parts.join(", ")) };
+    Some(format!("Shown are {all}, {clock}"))
 }
 
 /// How the case was made smaller; none where nothing was tried.
