@@ -3,12 +3,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "planted/looked_at.rs"]
+mod looked_at;
+
 use std::collections::BTreeSet;
 
 use harness::causes::{Causes, Finding, Role};
 use harness::machines::give::give;
 use harness::machines::simulated::SimulatedNetwork;
 use harness::machines::{Lab, LiveNetwork, MachineSystem};
+use harness::record::Record;
 use harness::{Config, Failure, Purpose, Runner, Shape, Silent, Stop, System, SystemError, report};
 use model::machine::{Mtu, Processors};
 use model::machines::{Command, Facts, Response};
@@ -166,6 +170,8 @@ fn a_bug_of_three_conditions_is_put_down_to_them() {
     let config = Config { cases: 1, seed: Some(simulated.seed), failures, ..config };
     let found = failure(&model, &OnMachines(MachineSystem::new(&lab), conditions), &config);
     println!("{}", report::failure(&model, &found));
+    let html = looked_at::page("three-conditions", &Record::of(&model, &found, None));
+    assert!(html.contains("What of it matters"));
 
     assert!(found.smallest);
     assert_eq!(found.case.initial.machines().len(), 2);

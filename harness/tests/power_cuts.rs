@@ -3,10 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "planted/looked_at.rs"]
+mod looked_at;
+
 use harness::machines::{Lab, LiveNetwork, MachineSystem, OnMachines};
+use harness::record::Record;
 use harness::shrink::Budget;
 use harness::{Case, Config, Runner, Silent, Stop, SystemError, Verdict};
 use model::faults::{Command, Found, Response, World};
+use model::scene::{Role, Scene};
 use model::{FaultSpec, FileSystem, MachineId, Mebibytes, Model, Network, Outcome};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -121,8 +126,40 @@ impl Model for TakesWritesForSynced {
         self.0.post_condition(world, command, response)
     }
 
+    fn expectation(&self, world: &World, command: &Command) -> String {
+        let expectation = self.0.expectation(world, command);
+        match command {
+            Command::Read { .. } => format!("{expectation}, taken for synced as it was written"),
+            _ => expectation,
+        }
+    }
+
     fn show_command(&self, command: &Command) -> String {
         self.0.show_command(command)
+    }
+
+    fn show_response(&self, response: &Response) -> String {
+        self.0.show_response(response)
+    }
+
+    fn show_state(&self, world: &World) -> String {
+        self.0.show_state(world)
+    }
+
+    fn show_progress(&self, world: &World) -> String {
+        self.0.show_progress(world)
+    }
+
+    fn scene(&self, world: &World) -> Option<Scene> {
+        self.0.scene(world)
+    }
+
+    fn role(&self, command: &Command) -> Role {
+        self.0.role(command)
+    }
+
+    fn concerns(&self, command: &Command) -> Vec<String> {
+        self.0.concerns(command)
     }
 }
 
@@ -150,4 +187,8 @@ fn a_program_that_does_not_sync_is_found_to_lose_data() {
     let failure = summary.failure.expect("data are lost");
     let kinds: Vec<_> = failure.case.commands.iter().map(Command::verb).collect();
     assert_eq!(kinds, ["Write", "PowerCut", "Boot", "Read"], "{:?}", failure.evidence);
+    let record = Record::of(&model, &failure, Some(summary.statistics));
+    let html = looked_at::page("unsynced-data", &record);
+    assert!(record.evidence.expected.contains("synced"), "{}", record.evidence.expected);
+    assert!(html.contains(&record.evidence.expected) && html.contains(&record.evidence.came));
 }

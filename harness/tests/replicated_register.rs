@@ -7,15 +7,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "planted/looked_at.rs"]
+mod looked_at;
 mod replicated;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use harness::machines::{Lab, MachineSystem};
 use harness::record::{Reason, Record, Said};
-use harness::report::page;
 use harness::shrink::Budget;
 use harness::{Config, Event, Observer, Runner, Shape, Silent, Stop, Summary, System, Voice};
 use model::machine::Scratch;
@@ -215,7 +215,7 @@ fn is_found_on_machines(bug: Bug) {
 }
 
 /// What machines and their replicas said is in the record of the failure, at its time, and the page has
-/// what went wrong. `NETPROP_TEST_PAGES` names a directory for pages that somebody wants to see.
+/// what went wrong.
 fn is_shown(bug: Bug, file: &Path) {
     let record = Record::open(file).unwrap().0;
     let ended = record.operations.iter().filter_map(|given| Some(given.started? + given.seconds?));
@@ -230,13 +230,9 @@ fn is_shown(bug: Bug, file: &Path) {
         let mut times = said(Voice::Journal).iter().map(|line| line.at.unwrap());
         assert!(times.all(|at| at <= ended + 1.0), "{bug}: {ended}, {:?}", record.consoles);
     }
-    let html = page::html(&record).unwrap();
+    let html = looked_at::page(&format!("register-{bug}"), &record);
     let Reason { expected, came, .. } = &record.evidence;
     assert!(html.contains(expected.as_str()) && html.contains(came.as_str()), "{bug}: {expected}, {came}");
-    if let Some(directory) = std::env::var_os("NETPROP_TEST_PAGES").map(PathBuf::from) {
-        fs::create_dir_all(&directory).unwrap();
-        fs::write(directory.join(format!("register-{bug}.html")), html).unwrap();
-    }
 }
 
 #[test]

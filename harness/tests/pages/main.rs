@@ -7,6 +7,8 @@ mod deaf;
 #[expect(dead_code, reason = "how its smallest case looks is told elsewhere")]
 #[path = "../planted_bugs/lanes.rs"]
 mod lanes;
+#[path = "../planted/looked_at.rs"]
+mod looked_at;
 
 mod browser;
 mod captured;
