@@ -37,6 +37,7 @@ mod memory;
 pub mod moments;
 pub mod observe;
 mod origin;
+mod plain;
 pub mod prelude;
 mod probe;
 pub mod record;

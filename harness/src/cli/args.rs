@@ -33,6 +33,8 @@ the environment over the file, the file over defaults; netprop config says what 
 
 /// How `error:` looks.
 pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// How `warning:` looks.
+pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
 /// Tests whole networks of machines by property.
 #[derive(Debug, Parser)]
@@ -58,6 +60,8 @@ pub(crate) enum Command {
     Report(ReportOptions),
     /// Put a failing case into one file with all that it was found with, for somebody else
     Bundle(BundleOptions),
+    /// Print a failing case as a test that stands alone, in Rust or for NixOS
+    Export(ExportOptions),
     /// Say whether a recorded history is linearizable
     Check(CheckOptions),
     /// Say whether everything that a run needs is here
@@ -210,6 +214,16 @@ pub(crate) struct BundleOptions {
     pub(crate) lab: LabOptions,
     #[command(flatten)]
     pub(crate) output: OutputOptions,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct ExportOptions {
+    /// The replay file that a failing run has written, or a bundle
+    pub(crate) file: PathBuf,
+    /// As what: a #[test] (rust), or a Nix file with a node for each machine and a script (nixos)
+    #[arg(long = "as", value_name = "FORM", default_value = "rust")]
+    pub(crate) form: ExportKind,
 }
 
 #[derive(Debug, Args)]
@@ -414,6 +428,12 @@ impl OutputOptions {
 pub(crate) enum SystemKind {
     Libvirt,
     Simulated,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum ExportKind {
+    Rust,
+    Nixos,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

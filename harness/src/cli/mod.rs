@@ -6,6 +6,7 @@ mod capture;
 mod check;
 mod console;
 mod doctor;
+mod export;
 mod interrupt;
 mod kept;
 mod lab;
@@ -203,6 +204,7 @@ fn answer(program: &dyn Program, Asked { cli, command, settings }: Asked) -> Res
         args::Command::Resume(options) => program.resume(&options),
         args::Command::Bundle(options) if options.unpack => bundle::unpack(&options),
         args::Command::Bundle(options) => program.bundle(&options),
+        args::Command::Export(options) => program.export(&options),
         args::Command::Report(options) => report::report(&options),
         args::Command::Shell(options) => shell::shell(&options),
         args::Command::Check(options) => check::check(&options),

@@ -11,8 +11,7 @@ use super::kept::{AboutKept, Kept};
 use super::offered::Specified;
 use super::run::Session;
 use super::shrink;
-use super::{Fatal, wrong};
-use crate::as_test::TestText;
+use super::{Fatal, export, wrong};
 use crate::config::Config;
 use crate::execute::{Exclusion, Verdict};
 use crate::exit::Exit;
@@ -31,7 +30,7 @@ impl AboutKept for ReplayOptions {
     fn of_machines<T: Specified>(&self, specified: &T) -> Result<Exit, Fatal> {
         let kept = Kept::read(specified, &self.file)?;
         if self.as_test {
-            super::print(&as_test(specified, &kept.model, &kept.replay));
+            super::print(&export::rust(specified, &kept.model, &kept.replay));
             return Ok(Exit::Holds);
         }
         check(self)?;
@@ -54,9 +53,7 @@ pub(crate) fn in_memory<M: Model, S: System<M>>(
 ) -> Result<Exit, Fatal> {
     let replay = Replay::read(model, &options.file).map_err(|error| Fatal::usage(&error))?;
     if options.as_test {
-        let about = format!("{}.", replay.failure);
-        let test = TestText::by_types::<M, S>(&replay.specification, &replay.seed, about);
-        super::print(&test.of(model, &replay.case));
+        super::print(&export::rust_in_memory::<M, S>(model, &replay));
         return Ok(Exit::Holds);
     }
     check(options)?;
@@ -79,12 +76,6 @@ fn check(options: &ReplayOptions) -> Result<(), Fatal> {
     opened.map(drop).map_err(|error| {
         wrong(format!("could not make the capture {}: {error}: choose another place", file.display()))
     })
-}
-
-/// The case as a test.
-fn as_test<T: Specified>(specified: &T, model: &T::Model, replay: &Replay<T::Model>) -> String {
-    let about = format!("{}.", replay.failure);
-    specified.as_test(&replay.specification, &replay.seed, about).of(model, &replay.case)
 }
 
 fn run<M: Model, S: System<M>>(
@@ -242,7 +233,7 @@ mod tests {
         let bounds = parameters::bounds(&replay::settings(&file).unwrap()).unwrap();
         let specification = MachineSpec::new(bounds).unwrap();
         let replay = Replay::read(&specification, &file).unwrap();
-        let text = as_test(&BuiltIn::MACHINES, &specification, &replay);
+        let text = export::rust(&BuiltIn::MACHINES, &specification, &replay);
         assert_eq!(text.replace("#[test]\n", ""), PRINTED, "the file is not what is printed now");
         let mut json = text.split("r#\"").skip(1).map(|rest| rest.split_once("\"#").unwrap().0);
         let network: Network = crate::from_json(json.next().unwrap());
