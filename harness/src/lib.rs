@@ -14,6 +14,7 @@
 //! - [`as_test`]: failing cases as tests that stand alone;
 //! - [`replay`] and [`regressions`]: failing cases and seeds on disk; [`bundle`]: for somebody else;
 //! - [`record`]: what a report shows of a failing case, on disk and without its model;
+//! - [`difference`]: two records side by side;
 //! - [`runner`]: many cases, the first failure of which ends the run;
 //! - [`inside`]: a case that a person goes through, and machines to play with;
 //! - [`observe`] and [`report`]: what a run tells on its way and at its end;
@@ -27,6 +28,7 @@ pub mod cli;
 pub mod components;
 pub mod config;
 pub mod coverage;
+pub mod difference;
 pub mod execute;
 pub mod exit;
 mod falsified;

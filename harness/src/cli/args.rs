@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Bundle(BundleOptions),
     /// Print a failing case as a test that stands alone, in Rust or for NixOS
     Export(ExportOptions),
+    /// Show two runs of a case side by side, and where they differ first
+    Diff(DiffOptions),
     /// Say whether a recorded history is linearizable
     Check(CheckOptions),
     /// Say whether everything that a run needs is here
@@ -149,6 +151,9 @@ pub(crate) struct ReplayOptions {
     /// Write all that goes through its network to this file, which Wireshark reads
     #[arg(long, value_name = "FILE")]
     pub(crate) capture: Option<PathBuf>,
+    /// Write what came in this run to this file, whatever the verdict, for `diff`
+    #[arg(long, value_name = "FILE", conflicts_with = "as_test")]
+    pub(crate) record: Option<PathBuf>,
     /// Find out what matters in the case, going on where it ended before; the file keeps it
     #[arg(long)]
     pub(crate) probe: bool,
@@ -224,6 +229,21 @@ pub(crate) struct ExportOptions {
     /// As what: a #[test] (rust), or a Nix file with a node for each machine and a script (nixos)
     #[arg(long = "as", value_name = "FORM", default_value = "rust")]
     pub(crate) form: ExportKind,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = exit::DIFF_HELP)]
+pub(crate) struct DiffOptions {
+    /// One run: a record (`replay --record` writes one), a replay file with its record beside it, or a bundle
+    pub(crate) left: PathBuf,
+    /// Another
+    pub(crate) right: PathBuf,
+    /// Print both runs as one JSON object, whose schema is docs/schema/diff.json
+    #[arg(long, conflicts_with = "verbose")]
+    pub(crate) json: bool,
+    /// Say also when each command was given, and how long it took: that differs each time
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use model::{Model, Outcome, Place};
 
 use super::file::{FORMAT, VERSION};
 use super::states::{States, bounded};
-use super::{Ending, Line, Operation, Part, Reason, Record, Said};
+use super::{Ending, Line, Operation, Part, Reason, Record, Said, Verdict};
 use crate::execute::{Evidence, Recorded};
 use crate::runner::Failure;
 use crate::statistics::Statistics;
@@ -59,6 +59,7 @@ impl Record {
             states: states.all,
             lanes: case.lanes.len(),
             commands: case.len(),
+            verdict: Verdict::Falsified,
             evidence: reason(evidence),
             causes: failure.causes.clone().filter(|causes| !causes.is_empty()),
             commands_at_first: failure.commands_at_first,
