@@ -374,6 +374,7 @@ fn a_cut_is_a_rule_at_its_end_for_as_long_as_it_lasts() {
         faults::Command::Heal,
         faults::Command::Ping { from: b.clone(), to: a.clone() },
         faults::Command::Volatile { machine: b.clone(), seed: 7 },
+        faults::Command::Pause(a.clone()),
     ];
     let addresses = [&a, &b].map(|id| network.machine(id).unwrap().address);
     let test = of_faults(&Case::sequential(network.into(), commands), &Evidence::default());
@@ -392,6 +393,8 @@ fn a_cut_is_a_rule_at_its_end_for_as_long_as_it_lasts() {
         format!("{b}.succeed(lines(\"set -e; iptables -F INPUT\"))"),
         format!("assert {ping}12)"),
         "# 7. Volatile".to_owned(),
+        format!("{a}.send_monitor_command(\"stop\")"),
+        format!("{a}.send_monitor_command(\"cont\")"),
     ];
     let mut rest = test.text.split_once("with subtest(\"1. ").unwrap().1;
     for line in order {

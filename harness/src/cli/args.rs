@@ -61,9 +61,9 @@ pub(crate) enum Command {
     /// Put a failing case into one file with all that it was found with, for somebody else
     Bundle(BundleOptions),
     /// Print a failing case as a test that stands alone, in Rust or for NixOS
-    Export(ExportOptions),
+    Export(super::export::ExportOptions),
     /// Show two runs of a case side by side, and where they differ first
-    Diff(DiffOptions),
+    Diff(super::diff::DiffOptions),
     /// Say whether a recorded history is linearizable
     Check(CheckOptions),
     /// Say whether everything that a run needs is here
@@ -219,31 +219,6 @@ pub(crate) struct BundleOptions {
     pub(crate) lab: LabOptions,
     #[command(flatten)]
     pub(crate) output: OutputOptions,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = exit::HELP)]
-pub(crate) struct ExportOptions {
-    /// The replay file that a failing run has written, or a bundle
-    pub(crate) file: PathBuf,
-    /// As what: a #[test] (rust), or a Nix file with a node for each machine and a script (nixos)
-    #[arg(long = "as", value_name = "FORM", default_value = "rust")]
-    pub(crate) form: ExportKind,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = exit::DIFF_HELP)]
-pub(crate) struct DiffOptions {
-    /// One run: a record (`replay --record` writes one), a replay file with its record beside it, or a bundle
-    pub(crate) left: PathBuf,
-    /// Another
-    pub(crate) right: PathBuf,
-    /// Print both runs as one JSON object, whose schema is docs/schema/diff.json
-    #[arg(long, conflicts_with = "verbose")]
-    pub(crate) json: bool,
-    /// Say also when each command was given, and how long it took: that differs each time
-    #[arg(short, long)]
-    pub(crate) verbose: bool,
 }
 
 #[derive(Debug, Args)]
@@ -448,12 +423,6 @@ impl OutputOptions {
 pub(crate) enum SystemKind {
     Libvirt,
     Simulated,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum ExportKind {
-    Rust,
-    Nixos,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

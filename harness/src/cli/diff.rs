@@ -1,13 +1,29 @@
 //! `netprop diff`: two runs side by side.
 
 use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
 
 use super::Fatal;
-use super::args::DiffOptions;
 use crate::difference::{self, Difference};
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::record::Record;
+
+#[derive(Debug, Args)]
+#[command(after_help = exit::DIFF_HELP)]
+pub(crate) struct DiffOptions {
+    /// One run: a record (`replay --record` writes one), a replay file with its record beside it, or a bundle
+    pub(crate) left: PathBuf,
+    /// Another
+    pub(crate) right: PathBuf,
+    /// Print both runs as one JSON object, whose schema is docs/schema/diff.json
+    #[arg(long, conflicts_with = "verbose")]
+    pub(crate) json: bool,
+    /// Say also when each command was given, and how long it took: that differs each time
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
 
 /// How wide a page is that is on no terminal.
 const COLUMNS: usize = 80;

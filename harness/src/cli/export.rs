@@ -1,20 +1,37 @@
 //! `netprop export`: a failing case as a test that stands alone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::{Args, ValueEnum};
 use model::Model;
 
-use super::args::{ExportKind, ExportOptions, WARNING};
+use super::args::WARNING;
 use super::kept::{AboutKept, Kept};
 use super::offered::Specified;
 use super::{Fatal, wrong};
 use crate::as_test::TestText;
 use crate::as_test::nixos::{self, About, Guests, NixosTest, Steps};
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::machines::OnMachines as _;
 use crate::regressions;
 use crate::replay::Replay;
 use crate::system::System;
+
+#[derive(Debug, Args)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct ExportOptions {
+    /// The replay file that a failing run has written, or a bundle
+    pub(crate) file: PathBuf,
+    /// As what: a #[test] (rust), or a Nix file with a node for each machine and a script (nixos)
+    #[arg(long = "as", value_name = "FORM", default_value = "rust")]
+    pub(crate) form: ExportKind,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum ExportKind {
+    Rust,
+    Nixos,
+}
 
 impl AboutKept for ExportOptions {
     fn file(&self) -> &Path {

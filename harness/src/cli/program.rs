@@ -5,7 +5,8 @@ use std::error::Error;
 use clap::Command;
 use model::{Model, NetworkParameters, Outcome};
 
-use super::args::{BundleOptions, ExportOptions, ReplayOptions, ResumeOptions, RunOptions, ShrinkOptions};
+use super::args::{BundleOptions, ReplayOptions, ResumeOptions, RunOptions, ShrinkOptions};
+use super::export::ExportOptions;
 use super::kept::{AboutKept as _, by_name};
 use super::offered::Specified;
 use super::{Fatal, bundle, export, replay, resume, run, shrink, wrong};

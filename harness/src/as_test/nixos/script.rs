@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use model::scene::{Power, Scene};
 use model::step::{makes_sense, predict};
 use model::{Case, Model, Place};
 
@@ -76,6 +77,7 @@ pub(super) fn of<M: Model>(
             script.comment("", &format!("{title}: makes no sense in this order, and is not given"));
         }
     }
+    script.end(guests, &model.scene(&state).unwrap_or_default());
     script
 }
 
@@ -95,6 +97,15 @@ impl Script {
         }
         if !on.is_empty() {
             self.text.push('\n');
+        }
+    }
+
+    /// Lets what stands still go on: some drivers run a command on each machine at the end.
+    fn end(&mut self, guests: &Guests, scene: &Scene) {
+        let paused = scene.machines.iter().filter(|seat| seat.power == Power::Paused);
+        let paused = paused.filter_map(|seat| guests.iter().find(|guest| guest.id == seat.name));
+        for guest in paused {
+            writeln!(self.text, "{}.send_monitor_command(\"cont\")", guest.name).ok();
         }
     }
 
