@@ -68,8 +68,7 @@ fn check(options: &ReplayOptions) -> Result<(), Fatal> {
         check_unchanged(&options.file)?;
     }
     if let Some(file) = &options.record {
-        let directory = file.parent().unwrap_or(Path::new("."));
-        can_write_in(directory).map_err(|error| unwritable("record", file, &error))?;
+        check_record(&options.file, file)?;
     }
     let Some(file) = &options.capture else { return Ok(()) };
     let is_fabric = options.lab.switch.to_str() == Some("fabric");
@@ -80,6 +79,19 @@ fn check(options: &ReplayOptions) -> Result<(), Fatal> {
     // What is there already stays until there is something to write.
     let opened = OpenOptions::new().append(true).create(true).open(file);
     opened.map(drop).map_err(|error| unwritable("capture", file, &error))
+}
+
+/// Refuses to write a record over the case that is replayed, or over what is known of how it failed.
+fn check_record(case: &Path, file: &Path) -> Result<(), Fatal> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if [case, &record::beside(case)].iter().any(|taken| real(taken) == real(file)) {
+        let file = file.display();
+        return Err(wrong(format!(
+            "{file} is kept of the case that failed: choose another place with --record"
+        )));
+    }
+    let directory = file.parent().unwrap_or(Path::new("."));
+    can_write_in(directory).map_err(|error| unwritable("record", file, &error))
 }
 
 fn unwritable(what: &str, file: &Path, error: &io::Error) -> Fatal {

@@ -103,6 +103,10 @@ fn what_is_no_run_is_not_compared() {
     against("nowhere.json", "cannot read record nowhere.json");
     against(foreign.to_str().unwrap(), "is neither a record nor a replay file");
     against(file, "and with --record FILE one of whatever comes");
+    for kept in [file, place.path().join("case.record.json").to_str().unwrap()] {
+        let replay = ["replay", file, "--system", "simulated", "--record", kept];
+        refused(&place, &replay, 2, "is kept of the case that failed");
+    }
     let blocked = place.file("blocked", "").join("a.record.json");
     let replay = ["replay", file, "--system", "simulated", "--record", blocked.to_str().unwrap()];
     refused(&place, &replay, 2, "could not make the record");
