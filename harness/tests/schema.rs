@@ -9,9 +9,9 @@ use harness::difference::Difference;
 use harness::results::RunResult;
 use schemars::Schema;
 
-/// That a schema in docs/schema is the one of its type.
-fn check(name: &str, schema: &Schema) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schema").join(name);
+/// The published schema in this file is this one; `NETPROP_TEST_WRITE` has it written.
+fn is_published(file: &str, schema: &Schema) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schema").join(file);
     let schema = serde_json::to_string_pretty(schema).unwrap() + "\n";
     if env::var_os("NETPROP_TEST_WRITE").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -20,16 +20,16 @@ fn check(name: &str, schema: &Schema) {
     let published = fs::read_to_string(&path).unwrap();
     assert!(
         published == schema,
-        "docs/schema/{name} is not what the type says: NETPROP_TEST_WRITE=1 writes it"
+        "docs/schema/{file} is not what the type says: NETPROP_TEST_WRITE=1 writes it"
     );
 }
 
 #[test]
 fn the_schema_of_results_is_that_of_the_type() {
-    check("result.json", &schemars::schema_for!(RunResult));
+    is_published("result.json", &schemars::schema_for!(RunResult));
 }
 
 #[test]
 fn the_schema_of_differences_is_that_of_the_type() {
-    check("diff.json", &schemars::schema_for!(Difference));
+    is_published("diff.json", &schemars::schema_for!(Difference));
 }
