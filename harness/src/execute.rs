@@ -23,6 +23,7 @@ mod record;
 mod watch;
 
 pub(crate) use confirm::Confirmation;
+pub(crate) use evidence::in_order;
 pub use evidence::{Course, Evidence, Given, Obstacle};
 pub(crate) use prefixes::Prefixes;
 pub use record::Recorded;

@@ -60,3 +60,7 @@ pub const HELP: &str = "Exit status: 0 the property holds, 1 it is falsified, 2 
 /// The table of exit statuses of `netprop check`, for its `--help`.
 pub const CHECK_HELP: &str = "Exit status: 0 linearizable, 1 not linearizable, 2 a bad file or wrong use, \
 3 undecided (time or memory ran out).";
+
+/// The table of exit statuses of `netprop diff`, for its `--help`.
+pub const DIFF_HELP: &str = "Exit status: 0 both runs are the same but for times, 1 they differ, \
+2 a bad file or wrong use.";

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use model::scene::{Link, Power, Role};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::causes::Causes;
@@ -51,7 +52,10 @@ pub struct Record {
     pub commands: usize,
     /// What was given, in the order in which it was.
     pub operations: Vec<Operation>,
-    /// Why it fails.
+    /// What the run has come to; falsified, in files that do not say it.
+    #[serde(default, skip_serializing_if = "Verdict::is_falsified")]
+    pub verdict: Verdict,
+    /// Why it fails; of a run that did not fail, what there is to say of it instead.
     pub evidence: Reason,
     /// What of the initial state matters, where that was asked.
     pub causes: Option<Causes>,
@@ -81,6 +85,27 @@ pub struct Record {
     pub capture: Option<Packets>,
     /// What else went wrong, a sentence each.
     pub warnings: Vec<String>,
+}
+
+/// What the run that a record shows has come to.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The model forbids an answer.
+    #[default]
+    Falsified,
+    /// The model allows every answer.
+    Holds,
+    /// Nothing was shown.
+    Inconclusive,
+}
+
+impl Verdict {
+    /// Whether it is the one of every record that a report is made of.
+    #[must_use]
+    pub fn is_falsified(&self) -> bool {
+        *self == Self::Falsified
+    }
 }
 
 /// A machine of the case.
@@ -147,7 +172,7 @@ pub struct Operation {
 }
 
 /// A part of a case.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// What is given in sequence first.
@@ -159,7 +184,7 @@ pub enum Part {
 }
 
 /// How a command ended.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// It was answered.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use harness::Event;
+use harness::difference::Difference;
 use harness::results::RunResult;
 use schemars::Schema;
 
@@ -32,4 +33,9 @@ fn the_schema_of_results_is_that_of_the_type() {
 #[test]
 fn the_schema_of_events_is_that_of_the_type() {
     is_published("event.json", &schemars::schema_for!(Event<'_>));
+}
+
+#[test]
+fn the_schema_of_differences_is_that_of_the_type() {
+    is_published("diff.json", &schemars::schema_for!(Difference));
 }

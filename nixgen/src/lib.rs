@@ -56,4 +56,5 @@ pub use image::{Image, Loader};
 pub use nixos::{NixosOptions, NixosStore, NixpkgsPin, NixpkgsSource, UserModule};
 pub use options::{BaseChoice, BuildOptions, StoreChoice};
 pub use progress::{Cancel, Observer, Progress};
+pub use template::nix_string;
 pub use xml::{Accelerator, Console, Control, Data, DiskIo, Management, Wiring, domain_xml, mac, mac_bytes};

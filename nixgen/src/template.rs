@@ -41,7 +41,8 @@ fn render(
 ///
 /// Every dollar sign is escaped, not only those before a brace: then no neighbour matters. A
 /// carriage return has to be, since Nix reads a bare one as a line feed.
-pub(crate) fn nix_string(text: &str) -> String {
+#[must_use]
+pub fn nix_string(text: &str) -> String {
     let mut literal = String::with_capacity(text.len() + 2);
     literal.push('"');
     for letter in text.chars() {

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{regressions, replay};
 
+pub mod nixos;
 mod rust;
 
 /// How a printed test makes the model and the system, where their types do not say it.

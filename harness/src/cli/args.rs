@@ -33,6 +33,8 @@ the environment over the file, the file over defaults; netprop config says what 
 
 /// How `error:` looks.
 pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// How `warning:` looks.
+pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
 /// Tests whole networks of machines by property.
 #[derive(Debug, Parser)]
@@ -58,6 +60,10 @@ pub(crate) enum Command {
     Report(ReportOptions),
     /// Put a failing case into one file with all that it was found with, for somebody else
     Bundle(BundleOptions),
+    /// Print a failing case as a test that stands alone, in Rust or for NixOS
+    Export(super::export::ExportOptions),
+    /// Show two runs of a case side by side, and where they differ first
+    Diff(super::diff::DiffOptions),
     /// Say whether a recorded history is linearizable
     Check(CheckOptions),
     /// Say whether everything that a run needs is here
@@ -145,6 +151,9 @@ pub(crate) struct ReplayOptions {
     /// Write all that goes through its network to this file, which Wireshark reads
     #[arg(long, value_name = "FILE")]
     pub(crate) capture: Option<PathBuf>,
+    /// Write what came in this run to this file, whatever the verdict, for `diff`
+    #[arg(long, value_name = "FILE", conflicts_with = "as_test")]
+    pub(crate) record: Option<PathBuf>,
     /// Find out what matters in the case, going on where it ended before; the file keeps it
     #[arg(long)]
     pub(crate) probe: bool,

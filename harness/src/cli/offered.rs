@@ -1,9 +1,10 @@
 //! Specifications of machines, as commands know them: those that `netprop` has by name, and one's own.
 
 use clap::ValueEnum;
-use model::{BoundsError, FaultSpec, MachineSpec, NetworkParameters};
+use model::{BoundsError, FaultSpec, MachineSpec, Model, NetworkParameters};
 
 use super::Fatal;
+use crate::as_test::nixos::{self, Guests, Steps};
 use crate::as_test::{Call, Expressions, TestText};
 use crate::machines::OnMachines;
 use crate::machines::simulated::SimulatedSystem;
@@ -25,21 +26,36 @@ pub(crate) trait Specified {
 
     /// A test for one of its cases, on machines of any kind that `Lab::for_test` finds.
     fn as_test(&self, name: &str, seed: &str, about: String) -> TestText;
+
+    /// What its commands are in the script of a test of NixOS.
+    fn steps<'a>(&self, model: &'a Self::Model, guests: &'a Guests) -> Box<Steps<'a, Self::Model>>;
 }
 
 /// A specification that the command knows by name.
-pub(crate) struct BuiltIn<M> {
+pub(crate) struct BuiltIn<M: Model> {
     /// What it is called in Rust.
     name: &'static str,
     new: fn(NetworkParameters) -> Result<M, BoundsError>,
+    steps: for<'a> fn(&'a M, &'a Guests) -> Box<Steps<'a, M>>,
 }
 
 impl BuiltIn<MachineSpec> {
-    pub(crate) const MACHINES: Self = Self { name: "MachineSpec", new: MachineSpec::new };
+    pub(crate) const MACHINES: Self = Self {
+        name: "MachineSpec",
+        new: MachineSpec::new,
+        steps: |_, guests| Box::new(|network, command| nixos::machines::step(guests, network, command)),
+    };
 }
 
 impl BuiltIn<FaultSpec> {
-    pub(crate) const FAULTS: Self = Self { name: "FaultSpec", new: FaultSpec::new };
+    pub(crate) const FAULTS: Self = Self {
+        name: "FaultSpec",
+        new: FaultSpec::new,
+        steps: |model, guests| {
+            let mut steps = nixos::faults::Steps::new(guests);
+            Box::new(move |world, command| steps.step(model, world, command))
+        },
+    };
 }
 
 impl<M: OnMachines<State: Send>> Specified for BuiltIn<M>
@@ -67,6 +83,10 @@ where
             system: "&harness::machines::MachineSystem::of(&lab)".to_owned(),
         };
         TestText { name: TestText::name_of(name, seed), about, expressions, call: Call::Function }
+    }
+
+    fn steps<'a>(&self, model: &'a M, guests: &'a Guests) -> Box<Steps<'a, M>> {
+        (self.steps)(model, guests)
     }
 }
 

@@ -6,10 +6,12 @@ use clap::Command;
 use model::{Model, NetworkParameters, Outcome};
 
 use super::args::{BundleOptions, ReplayOptions, ResumeOptions, RunOptions, ShrinkOptions};
+use super::export::ExportOptions;
 use super::kept::{AboutKept as _, by_name};
 use super::offered::Specified;
-use super::{Fatal, bundle, replay, resume, run, shrink, wrong};
+use super::{Fatal, bundle, export, replay, resume, run, shrink, wrong};
 use crate::as_test::TestText;
+use crate::as_test::nixos::{self, Guests, Steps};
 use crate::exit::Exit;
 use crate::machines::{MachineSystem, OnMachines};
 use crate::system::{System, SystemError};
@@ -28,6 +30,8 @@ pub(crate) trait Program {
     fn resume(&self, options: &ResumeOptions) -> Result<Exit, Fatal>;
 
     fn bundle(&self, options: &BundleOptions) -> Result<Exit, Fatal>;
+
+    fn export(&self, options: &ExportOptions) -> Result<Exit, Fatal>;
 }
 
 /// The `netprop` command itself.
@@ -55,6 +59,10 @@ impl Program for Netprop {
     }
 
     fn bundle(&self, options: &BundleOptions) -> Result<Exit, Fatal> {
+        by_name(options)
+    }
+
+    fn export(&self, options: &ExportOptions) -> Result<Exit, Fatal> {
         by_name(options)
     }
 }
@@ -114,6 +122,10 @@ where
     fn bundle(&self, options: &BundleOptions) -> Result<Exit, Fatal> {
         bundle::in_memory(&self.model, options)
     }
+
+    fn export(&self, options: &ExportOptions) -> Result<Exit, Fatal> {
+        export::in_memory::<M, S>(&self.model, options)
+    }
 }
 
 /// A specification of machines, by what makes it.
@@ -148,6 +160,10 @@ where
     fn bundle(&self, options: &BundleOptions) -> Result<Exit, Fatal> {
         options.of_machines(self)
     }
+
+    fn export(&self, options: &ExportOptions) -> Result<Exit, Fatal> {
+        options.of_machines(self)
+    }
 }
 
 impl<F, M, E> Specified for Machines<F>
@@ -169,6 +185,10 @@ where
 
     fn as_test(&self, name: &str, seed: &str, about: String) -> TestText {
         TestText::by_types::<M, MachineSystem<'_, M>>(name, seed, about)
+    }
+
+    fn steps<'a>(&self, _: &'a M, _: &'a Guests) -> Box<Steps<'a, M>> {
+        Box::new(nixos::to_be_filled_in::<M>)
     }
 }
 

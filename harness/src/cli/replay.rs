@@ -1,6 +1,7 @@
 //! `netprop replay`: a failing case again, as it was written down.
 
 use std::fs::OpenOptions;
+use std::io;
 use std::path::Path;
 
 use model::Model;
@@ -11,13 +12,13 @@ use super::kept::{AboutKept, Kept};
 use super::offered::Specified;
 use super::run::Session;
 use super::shrink;
-use super::{Fatal, wrong};
-use crate::as_test::TestText;
+use super::{Fatal, export, wrong};
 use crate::config::Config;
-use crate::execute::{Exclusion, Verdict};
+use crate::execute::{Evidence, Exclusion, Execution, Verdict};
 use crate::exit::Exit;
 use crate::machines::MachineSystem;
-use crate::replay::{Replay, ReplayError};
+use crate::record::{self, Record};
+use crate::replay::{Replay, ReplayError, can_write_in};
 use crate::runner::{Failure, Runner};
 use crate::shrink::{Budget, Trail};
 use crate::system::System;
@@ -31,7 +32,7 @@ impl AboutKept for ReplayOptions {
     fn of_machines<T: Specified>(&self, specified: &T) -> Result<Exit, Fatal> {
         let kept = Kept::read(specified, &self.file)?;
         if self.as_test {
-            super::print(&as_test(specified, &kept.model, &kept.replay));
+            super::print(&export::rust(specified, &kept.model, &kept.replay));
             return Ok(Exit::Holds);
         }
         check(self)?;
@@ -54,9 +55,7 @@ pub(crate) fn in_memory<M: Model, S: System<M>>(
 ) -> Result<Exit, Fatal> {
     let replay = Replay::read(model, &options.file).map_err(|error| Fatal::usage(&error))?;
     if options.as_test {
-        let about = format!("{}.", replay.failure);
-        let test = TestText::by_types::<M, S>(&replay.specification, &replay.seed, about);
-        super::print(&test.of(model, &replay.case));
+        super::print(&export::rust_in_memory::<M, S>(model, &replay));
         return Ok(Exit::Holds);
     }
     check(options)?;
@@ -68,6 +67,9 @@ fn check(options: &ReplayOptions) -> Result<(), Fatal> {
     if options.probe {
         check_unchanged(&options.file)?;
     }
+    if let Some(file) = &options.record {
+        check_record(&options.file, file)?;
+    }
     let Some(file) = &options.capture else { return Ok(()) };
     let is_fabric = options.lab.switch.to_str() == Some("fabric");
     if options.lab.system == SystemKind::Simulated || !is_fabric {
@@ -76,15 +78,24 @@ fn check(options: &ReplayOptions) -> Result<(), Fatal> {
     }
     // What is there already stays until there is something to write.
     let opened = OpenOptions::new().append(true).create(true).open(file);
-    opened.map(drop).map_err(|error| {
-        wrong(format!("could not make the capture {}: {error}: choose another place", file.display()))
-    })
+    opened.map(drop).map_err(|error| unwritable("capture", file, &error))
 }
 
-/// The case as a test.
-fn as_test<T: Specified>(specified: &T, model: &T::Model, replay: &Replay<T::Model>) -> String {
-    let about = format!("{}.", replay.failure);
-    specified.as_test(&replay.specification, &replay.seed, about).of(model, &replay.case)
+/// Refuses to write a record over the case that is replayed, or over what is known of how it failed.
+fn check_record(case: &Path, file: &Path) -> Result<(), Fatal> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if [case, &record::beside(case)].iter().any(|taken| real(taken) == real(file)) {
+        let file = file.display();
+        return Err(wrong(format!(
+            "{file} is kept of the case that failed: choose another place with --record"
+        )));
+    }
+    let directory = file.parent().unwrap_or(Path::new("."));
+    can_write_in(directory).map_err(|error| unwritable("record", file, &error))
+}
+
+fn unwritable(what: &str, file: &Path, error: &io::Error) -> Fatal {
+    wrong(format!("could not make the {what} {}: {error}: choose another place", file.display()))
 }
 
 fn run<M: Model, S: System<M>>(
@@ -99,48 +110,74 @@ fn run<M: Model, S: System<M>>(
     let observer = session.observer.as_ref();
     let runner = Runner::new(specification, system, &config, observer, &session.stop);
     let execution = runner.replay(&replay, &options.file.display().to_string())?;
-    let (history, consoles) = (execution.history, execution.consoles);
-    let (exit, text) = match execution.verdict {
-        Verdict::Holds => (Exit::Holds, "holds: the case does not fail here\n".to_owned()),
-        Verdict::Inconclusive(reason) => (Exit::Inconclusive, format!("inconclusive: {reason}\n")),
-        Verdict::Excluded(exclusion) => {
-            let Exclusion { configuration, reason } = exclusion;
-            (Exit::Inconclusive, format!("excluded: {configuration} cannot be built or booted: {reason}\n"))
-        }
-        Verdict::Falsified(evidence) => {
-            let mut warnings = Vec::new();
-            if options.probe
-                && let Err(why) = probe(&runner, &mut replay, &options.file)
-            {
-                warnings.push(format!("what matters is not kept in the file: {why}"));
-            }
-            let mut failure: Failure<M> = Failure {
-                seed: replay.seed.parse().unwrap_or_else(|_| regressions::Seed::from(0)),
-                commands_at_first: replay.case.len(),
-                case: replay.case,
-                evidence,
-                history,
-                consoles,
-                trail: Trail::default(),
-                shrink_runs: 0,
-                smallest: replay.smallest,
-                first_rate: replay.first_rate,
-                rate: replay.rate,
-                in_order: replay.in_order,
-                confirmed: None,
-                others: Vec::new(),
-                causes: replay.causes,
-                settings: replay.settings,
-                file: Some(options.file.clone()),
-                unkept: None,
-                warnings,
-            };
-            runner.keep_record(&mut failure, None);
-            (Exit::Falsified, report::failure(specification, &failure) + &shrink::page(&failure))
-        }
+    let mut warnings = Vec::new();
+    if options.probe
+        && execution.evidence().is_some()
+        && let Err(why) = probe(&runner, &mut replay, &options.file)
+    {
+        warnings.push(format!("what matters is not kept in the file: {why}"));
+    }
+    let (exit, verdict, said) = told(&execution.verdict);
+    let mut failure = Failure { warnings, ..failed(replay, execution, &options.file) };
+    let text = if exit == Exit::Falsified {
+        runner.keep_record(&mut failure, None);
+        report::failure(specification, &failure) + &shrink::page(&failure)
+    } else {
+        said + "\n"
     };
     observer.text(&text);
+    if let Some(file) = &options.record {
+        let mut record = Record::of(specification, &failure, None);
+        record.verdict = verdict;
+        record.write(file).map_err(|error| Fatal::usage(&error))?;
+    }
     Ok(exit)
+}
+
+/// What a verdict means for the command and for a record, and in a line.
+fn told(verdict: &Verdict) -> (Exit, record::Verdict, String) {
+    match verdict {
+        Verdict::Holds => {
+            (Exit::Holds, record::Verdict::Holds, "holds: the case does not fail here".to_owned())
+        }
+        Verdict::Falsified(_) => (Exit::Falsified, record::Verdict::Falsified, String::new()),
+        Verdict::Inconclusive(reason) => {
+            (Exit::Inconclusive, record::Verdict::Inconclusive, format!("inconclusive: {reason}"))
+        }
+        Verdict::Excluded(Exclusion { configuration, reason }) => {
+            let said = format!("excluded: {configuration} cannot be built or booted: {reason}");
+            (Exit::Inconclusive, record::Verdict::Inconclusive, said)
+        }
+    }
+}
+
+/// The failure that a replayed case is; where it did not fail, with what there is to say instead.
+fn failed<M: Model>(replay: Replay<M>, execution: Execution<M>, file: &Path) -> Failure<M> {
+    let evidence = match execution.verdict {
+        Verdict::Falsified(evidence) => evidence,
+        other => Evidence { came: told(&other).2, ..Evidence::default() },
+    };
+    Failure {
+        seed: replay.seed.parse().unwrap_or_else(|_| regressions::Seed::from(0)),
+        commands_at_first: replay.case.len(),
+        case: replay.case,
+        evidence,
+        history: execution.history,
+        consoles: execution.consoles,
+        trail: Trail::default(),
+        shrink_runs: 0,
+        smallest: replay.smallest,
+        first_rate: replay.first_rate,
+        rate: replay.rate,
+        in_order: replay.in_order,
+        confirmed: None,
+        others: Vec::new(),
+        causes: replay.causes,
+        settings: replay.settings,
+        file: Some(file.to_owned()),
+        unkept: None,
+        warnings: Vec::new(),
+    }
 }
 
 /// Finds out more of what matters, and keeps it in the file as it is found.
@@ -173,10 +210,9 @@ mod tests {
     use crate::cli::args::{Cli, Command as Asked};
     use crate::cli::offered::BuiltIn;
     use crate::cli::parameters;
-    use crate::execute::Evidence;
-    use crate::machines::simulated::SimulatedNetwork;
+    use crate::difference::{Aspect, Difference, First};
+    use crate::machines::simulated::{SimulatedNetwork, SimulatedSystem};
     use crate::observe::Silent;
-    use crate::record::Record;
     use crate::replay;
     use crate::system::SystemError;
 
@@ -242,7 +278,7 @@ mod tests {
         let bounds = parameters::bounds(&replay::settings(&file).unwrap()).unwrap();
         let specification = MachineSpec::new(bounds).unwrap();
         let replay = Replay::read(&specification, &file).unwrap();
-        let text = as_test(&BuiltIn::MACHINES, &specification, &replay);
+        let text = export::rust(&BuiltIn::MACHINES, &specification, &replay);
         assert_eq!(text.replace("#[test]\n", ""), PRINTED, "the file is not what is printed now");
         let mut json = text.split("r#\"").skip(1).map(|rest| rest.split_once("\"#").unwrap().0);
         let network: Network = crate::from_json(json.next().unwrap());
@@ -266,6 +302,44 @@ mod tests {
         // Two kernels, the greatest memory, two file systems, and both of these at once.
         assert_eq!(causes.runs, 6, "{causes}");
         assert_eq!(replayed(&file, &["--probe"]).causes.unwrap(), causes);
+    }
+
+    /// Replays a case of a machine that boots and of one that may not, and gives the record of that.
+    fn recorded<S: System<MachineSpec>>(directory: &Path, system: &S, name: &str) -> Record {
+        let machine = |name: &str, last: u8, kernel: &str| {
+            let uuid = uuid::Uuid::from_bytes([last; 16]);
+            Machine::new(name.parse().unwrap(), uuid, [172, 16, 2, last].into(), kernel.parse().unwrap())
+        };
+        let network = Network::new(Subnet::default(), vec![machine("a", 7, "6.1"), machine("b", 8, "6.12")]);
+        let boot = |id: &str| Command::Boot(id.parse().unwrap());
+        let ping = Command::Ping { from: "a".parse().unwrap(), to: "b".parse().unwrap() };
+        let case = Case::sequential(network.unwrap(), vec![boot("a"), boot("b"), ping]);
+        let settings = [("kernels".to_owned(), "6.1,6.12".to_owned())];
+        let bounds = parameters::bounds(&settings.clone().into()).unwrap();
+        let (specification, to) = (MachineSpec::new(bounds).unwrap(), directory.join(name));
+        let replay = Replay::new(&specification, &"0".repeat(64), settings.into(), case, Evidence::default());
+        let file = replay.write(directory).unwrap();
+        let arguments = ["netprop", "replay", file.to_str().unwrap(), "--system", "simulated", "--record"];
+        let arguments = arguments.iter().copied().chain([to.to_str().unwrap()]);
+        let Asked::Replay(options) = Cli::parse_from(arguments).command else {
+            unreachable!("it says replay")
+        };
+        run(&specification, system, replay, &options, &Session::quiet(Arc::new(Silent))).unwrap();
+        Record::read(&to).unwrap()
+    }
+
+    #[test]
+    fn runs_of_a_case_are_the_same_until_one_answers_otherwise() {
+        let directory = tempfile::tempdir().unwrap();
+        let held = |name| recorded(directory.path(), &SimulatedSystem, name);
+        let (one, other) = (held("one.json"), held("other.json"));
+        let failed = recorded(directory.path(), &NeedsOldKernel, "failed.json");
+        assert_eq!((one.verdict, failed.verdict), (record::Verdict::Holds, record::Verdict::Falsified));
+        assert!(Difference::between(("one", &one), ("other", &other)).is_none());
+        let difference = Difference::between(("one", &one), ("failed", &failed));
+        assert_eq!((difference.first, difference.other_case), (Some(First::Row(1)), vec![]));
+        let differs: Vec<_> = difference.rows.iter().map(|row| row.differs.clone()).collect();
+        assert_eq!(differs, [vec![], vec![Aspect::Answer], vec![Aspect::NotGiven]]);
     }
 
     #[test]

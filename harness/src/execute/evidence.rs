@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use model::{Case, Model, Place};
 use serde::{Deserialize, Serialize};
 
 /// Why a case is falsified.
@@ -82,4 +83,24 @@ pub struct Obstacle {
     pub number: usize,
     /// Why it cannot.
     pub why: String,
+}
+
+/// The commands of a case with their numbers, those of lanes in the order in which they were given.
+pub(crate) fn in_order<M: Model>(
+    case: &Case<M>,
+    evidence: Option<&Evidence>,
+) -> Vec<(usize, Place, M::Command)> {
+    let given = evidence.and_then(|evidence| evidence.course.as_deref()).map(|course| &course.given);
+    let rank = |number: usize| {
+        given.and_then(|given| given.iter().position(|given| given.number == number)).unwrap_or(usize::MAX)
+    };
+    let numbered = case.places().enumerate();
+    let mut all: Vec<_> =
+        numbered.map(|(index, (place, command))| (index + 1, place, command.clone())).collect();
+    all.sort_by_key(|(number, place, _)| match place {
+        Place::Prefix(_) => (0, 0),
+        Place::Lane { .. } => (1, rank(*number)),
+        Place::Finally(_) => (2, 0),
+    });
+    all
 }

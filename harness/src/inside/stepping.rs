@@ -7,7 +7,7 @@ use model::panics::caught;
 use model::{Case, Judgement, Model, Outcome, Place, Possible, Symbol};
 
 use super::{Inside, Live, wrong};
-use crate::execute::{Evidence, Recorded, failed, show_command, show_outcome};
+use crate::execute::{Evidence, Recorded, failed, in_order, show_command, show_outcome};
 use crate::lanes;
 use crate::machines::LiveNetwork;
 use crate::system::{System, SystemError};
@@ -152,23 +152,6 @@ impl<M: Model, S: System<M>> fmt::Debug for Stepping<'_, '_, M, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stepping").field("coming", &self.coming).finish_non_exhaustive()
     }
-}
-
-/// The commands of a case with their numbers, those of lanes in the order in which they were given.
-fn in_order<M: Model>(case: &Case<M>, evidence: Option<&Evidence>) -> Vec<(usize, Place, M::Command)> {
-    let given = evidence.and_then(|evidence| evidence.course.as_deref()).map(|course| &course.given);
-    let rank = |number: usize| {
-        given.and_then(|given| given.iter().position(|given| given.number == number)).unwrap_or(usize::MAX)
-    };
-    let numbered = case.places().enumerate();
-    let mut all: Vec<_> =
-        numbered.map(|(index, (place, command))| (index + 1, place, command.clone())).collect();
-    all.sort_by_key(|(number, place, _)| match place {
-        Place::Prefix(_) => (0, 0),
-        Place::Lane { .. } => (1, rank(*number)),
-        Place::Finally(_) => (2, 0),
-    });
-    all
 }
 
 #[cfg(test)]

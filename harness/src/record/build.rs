@@ -11,7 +11,7 @@ use model::{Model, Outcome, Place};
 use super::contradiction;
 use super::file::{FORMAT, VERSION};
 use super::states::{States, bounded};
-use super::{Ending, Line, Operation, Part, Reason, Record, Said};
+use super::{Ending, Line, Operation, Part, Reason, Record, Said, Verdict};
 use crate::execute::Recorded;
 use crate::runner::Failure;
 use crate::statistics::Statistics;
@@ -60,6 +60,7 @@ impl Record {
             states: states.all,
             lanes: case.lanes.len(),
             commands: case.len(),
+            verdict: Verdict::Falsified,
             evidence: reason(model, failure, &history),
             causes: failure.causes.clone().filter(|causes| !causes.is_empty()),
             commands_at_first: failure.commands_at_first,

@@ -74,7 +74,7 @@ pub enum RecordError {
         version: u32,
     },
     /// A replay file has no record.
-    #[error("replay file {path} has no record beside it ({record}): `netprop replay {path}` writes one if the case fails again", path = path.display(), record = record.display())]
+    #[error("replay file {path} has no record beside it ({record}): `netprop replay {path}` writes one if the case fails again, and with --record FILE one of whatever comes", path = path.display(), record = record.display())]
     Missing {
         /// The replay file.
         path: PathBuf,

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::{Place, text};
 
 /// An example, built as the tests are: `cargo test --test` alone builds none.
-fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let (profile, target) = (tests.ancestors().nth(2).unwrap(), tests.ancestors().nth(3).unwrap());
     let mut build = Command::new(env!("CARGO"));
@@ -17,7 +17,7 @@ fn example(name: &str) -> PathBuf {
     profile.join("examples").join(name)
 }
 
-fn run(place: &Place, program: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn run(place: &Place, program: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(place.path()).env("NETPROP_CONFIG", "").env_remove("PROPTEST_CASES");
     let output = command.output().unwrap();

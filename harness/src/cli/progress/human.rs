@@ -3,18 +3,14 @@
 use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anstyle::{AnsiColor, Style};
-
 use super::shown::{CaseLine, Phase, Shown};
 use super::words::{counted, duration, rate, style};
 use crate::causes::Finding;
+use crate::cli::args::WARNING;
 use crate::cli::screen::{Amount, Screen};
 use crate::coverage::CoverageReport;
 use crate::observe::{Event, Observer};
 use crate::statistics::Statistics;
-
-/// How `warning:` looks.
-const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
 /// Where texts go that stand by themselves, such as the report of a failure.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -7,12 +7,11 @@ use model::{MachineId, Outcome};
 use remote::{Command, Ending};
 
 use super::disk::answer;
+use super::lines;
 use crate::machines::hold::Held;
 use crate::machines::live::LiveNetwork;
 use crate::system::SystemError;
 
-/// How often a clock is set back and forth.
-const STROBES: u32 = 10;
 /// A machine that takes longer to tell the time is asked again, so often.
 const ASKED: usize = 5;
 /// What takes so long that a jump of the monotonic clock would not show, in seconds.
@@ -20,37 +19,22 @@ const TOO_LONG: f64 = 25.0;
 
 /// Sets a machine's clock, of which nobody else changes the power meanwhile, so many seconds ahead.
 pub(super) fn set(live: &LiveNetwork<'_>, held: &Held<'_>, seconds: i64) -> Result<Response, SystemError> {
-    watched(live, held.id, &step(seconds))
+    watched(live, held.id, &lines::step(seconds))
 }
 
 /// Sets it back and forth, such that it is right again in the end.
 pub(super) fn strobe(live: &LiveNetwork<'_>, held: &Held<'_>, seconds: i64) -> Result<Response, SystemError> {
-    let (there, back) = (step(seconds), step(-seconds));
-    watched(
-        live,
-        held.id,
-        &format!(
-            "number=0; while [ $number -lt {STROBES} ]; do {there}; {back}; number=$((number + 1)); done"
-        ),
-    )
+    watched(live, held.id, &lines::strobe(seconds))
 }
 
-/// Has it run fast or slow, by the length of a tick, of which there are a hundred a second.
+/// Has it run fast or slow.
 pub(super) fn skew(live: &LiveNetwork<'_>, held: &Held<'_>, drift: Drift) -> Result<Response, SystemError> {
-    let microseconds = 10_000 + 100 * i32::from(drift.percent());
-    watched(live, held.id, &format!("adjtimex -t {microseconds} >/dev/null || exit 1"))
-}
-
-/// Lines of shell that set the clock; busybox knows the time without a program, and sets it by one.
-fn step(seconds: i64) -> String {
-    format!("date -s @$(($(date +%s) + {seconds})) >/dev/null || exit 1")
+    watched(live, held.id, &lines::skew(drift))
 }
 
 /// Runs lines between two looks at the clock that counts since the machine began.
-fn watched(live: &LiveNetwork<'_>, id: &MachineId, lines: &str) -> Result<Response, SystemError> {
-    let look = "read -r up _ </proc/uptime; echo $up";
-    let output =
-        live.run(id, &Command::new(format!("{look}; {lines}; {look}")).limit(Duration::from_secs(30)))?;
+fn watched(live: &LiveNetwork<'_>, id: &MachineId, what: &str) -> Result<Response, SystemError> {
+    let output = live.run(id, &Command::new(lines::watched(what)).limit(Duration::from_secs(30)))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let looks: Vec<f64> = text.lines().filter_map(|line| line.parse().ok()).collect();
     match (output.ending, &looks[..]) {

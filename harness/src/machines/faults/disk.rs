@@ -7,30 +7,12 @@ use model::faults::{Ailment, Found, Response};
 use model::{MachineId, Outcome};
 use remote::{Command, Ending, Output};
 
+use super::lines;
 use crate::machines::live::LiveNetwork;
 use crate::system::SystemError;
 
 /// How long one of these may take: a disk that has much to write takes its time.
 const LIMIT: Duration = Duration::from_secs(30);
-
-/// Has all that was written be on the disk.
-pub(super) const SYNC: &str = "sync";
-
-/// Takes up all room, in pieces of which each is half as large once there is no room for one more. It is
-/// the same after a power cut.
-pub(super) const FILL: &str = "size=268435456 number=0
-while [ $size -ge 4096 ]; do
-    if fallocate -l $size /scratch/.netprop-fill.$size.$number 2>/dev/null; then
-        number=$((number + 1))
-    else
-        rm -f /scratch/.netprop-fill.$size.$number
-        size=$((size / 2))
-    fi
-done
-sync";
-
-/// Gives all of that back.
-pub(super) const FREE: &str = "rm -f /scratch/.netprop-fill.* && sync";
 
 /// What is wrong with a disk, as the hypervisor knows it.
 pub(super) fn fault(ailment: Ailment) -> Result<DiskFault, SystemError> {
@@ -51,12 +33,7 @@ pub(super) fn write(
     file: u8,
     value: u16,
 ) -> Result<Outcome<Response>, SystemError> {
-    // Several lanes may write the same file at once.
-    let (new, place) = (format!("/scratch/.netprop-{file}.$$"), path(file));
-    // A shell that writes by itself does not say why it could not.
-    let put = format!("printf %s {value} | dd of={new} bs=512");
-    let line = format!("{put} && mv -f {new} {place} || {{ rm -f {new}; exit 1; }}");
-    run(live, id, &line)
+    run(live, id, &lines::write(file, value))
 }
 
 /// Reads a file. That it is not there is what its reader is told, and nothing else: one that cannot be looked
@@ -66,7 +43,7 @@ pub(super) fn read(
     id: &MachineId,
     file: u8,
 ) -> Result<Outcome<Response>, SystemError> {
-    Ok(match answer(live, id, &format!("cat {}", path(file)))? {
+    Ok(match answer(live, id, &lines::read(file))? {
         Outcome::Answered(output) => Outcome::Answered(match output.ending {
             Ending::Exited(0) => Response::Found(found(&output.stdout)),
             _ if says(&output, "No such file") => Response::Found(Found::Absent),
@@ -105,10 +82,6 @@ pub(super) fn run(
         Outcome::Refused(why) => Outcome::Refused(why),
         Outcome::Unknown(why) => Outcome::Unknown(why),
     })
-}
-
-fn path(file: u8) -> String {
-    format!("/scratch/netprop-{file}")
 }
 
 fn failed(output: &Output) -> Response {

@@ -5,7 +5,7 @@ use hypervisor::fabric::{Effect, Pairs, Probability, Rule};
 use model::faults::{Command, Quality, Response, Way, World};
 use model::{FaultSpec, MachineId, Network, Outcome, machines};
 
-use super::{clock, disk, service};
+use super::{clock, disk, lines, service};
 use crate::machines::hold::Held;
 use crate::machines::live::{Boot, LiveNetwork};
 use crate::machines::ping;
@@ -79,7 +79,7 @@ pub fn give(live: &LiveNetwork<'_>, command: &Command) -> Result<Outcome<Respons
             Ok(Outcome::Answered(Response::Done))
         }
         Command::Write { machine, file, value } => disk::write(live, machine, *file, *value),
-        Command::Sync(id) => disk::run(live, id, disk::SYNC),
+        Command::Sync(id) => disk::run(live, id, lines::SYNC),
         Command::Read { machine, file } => disk::read(live, machine, *file),
         Command::Volatile { machine, seed } => {
             with(live, machine, command, |held| held.set_volatile(u64::from(*seed)).map(|()| Response::Done))
@@ -91,12 +91,12 @@ pub fn give(live: &LiveNetwork<'_>, command: &Command) -> Result<Outcome<Respons
         Command::Mend(id) => {
             with(live, id, command, |held| held.set_disk_fault(DiskFault::Healthy).map(|()| Response::Done))
         }
-        Command::Fill(id) => disk::run(live, id, disk::FILL),
-        Command::Free(id) => disk::run(live, id, disk::FREE),
+        Command::Fill(id) => disk::run(live, id, lines::FILL),
+        Command::Free(id) => disk::run(live, id, lines::FREE),
         Command::Service { machine, act } => service::act(live, machine, *act),
         Command::AskService(id) => service::ask(live, id),
         Command::Strain { machine, strain } => service::strain(live, machine, *strain),
-        Command::Relax(id) => disk::run(live, id, service::RELAX),
+        Command::Relax(id) => disk::run(live, id, lines::RELAX),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::system::SystemError;
 mod clock;
 mod disk;
 mod give;
+pub(crate) mod lines;
 mod service;
 
 pub use give::give;

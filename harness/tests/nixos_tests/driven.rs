@@ -1,0 +1,94 @@
+//! Scripts pass where machines do what the model says, and fail where they do not.
+
+use std::path::Path;
+use std::process::Command;
+
+use harness::Evidence;
+use harness::as_test::nixos::{Guests, NixosTest};
+use harness::model::faults;
+use harness::prelude::*;
+use serde_json::json;
+
+use crate::{Place, bounds, case_of_faults, drawn, has_tools, of_faults, runner, said};
+
+/// What goes wrong where these tests run on machines in memory, which may have a bug; none where nothing does.
+fn driven(tests: &[(NixosTest, Network)], bug: &str) -> Vec<Option<String>> {
+    let place = Place::new();
+    let texts: Vec<_> = tests.iter().map(|(test, _)| test.text.clone()).collect();
+    let given: Vec<_> = place
+        .read(&texts)
+        .iter()
+        .zip(tests)
+        .map(|(read, (_, network))| {
+            let guests = Guests::of(network);
+            let machines = guests.iter().zip(network.machines());
+            let machines: Vec<_> =
+                machines.map(|(guest, machine)| (guest.name.clone(), machine.address)).collect();
+            json!({ "script": read["testScript"], "machines": machines })
+        })
+        .collect();
+    let file = place.file("given.json", &json!(given).to_string());
+    let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nixos_tests/driver.py");
+    serde_json::from_str(&said(Command::new("python3").arg(driver).arg(file).arg(bug))).unwrap()
+}
+
+#[test]
+fn what_the_model_says_passes() {
+    if !has_tools() {
+        return;
+    }
+    let tests: Vec<_> = (0..150)
+        .map(|seed| {
+            let case = case_of_faults(&mut runner(seed));
+            (of_faults(&case, &Evidence::default()), case.initial.network.clone())
+        })
+        .collect();
+    for (failed, (test, _)) in driven(&tests, "").iter().zip(&tests) {
+        assert!(failed.is_none(), "{}\n{}", failed.as_deref().unwrap_or_default(), test.text);
+    }
+}
+
+#[test]
+fn a_cut_is_a_rule_at_its_end_for_as_long_as_it_lasts() {
+    let mut runner = runner(1);
+    let network = drawn(bounds().with_machines(2..=2).strategy().unwrap(), &mut runner).all_running();
+    let [a, b] = [0, 1].map(|index| network.machines()[index].id.clone());
+    let ping = faults::Command::Ping { from: b.clone(), to: a.clone() };
+    let commands = vec![
+        faults::Command::Cut(faults::Links::OneWay { from: a.clone(), to: b.clone() }),
+        ping.clone(),
+        faults::Command::PowerCut(b.clone()),
+        faults::Command::Boot(b.clone()),
+        ping.clone(),
+        faults::Command::Heal,
+        ping,
+        faults::Command::Volatile { machine: b.clone(), seed: 7 },
+        faults::Command::Pause(a.clone()),
+    ];
+    let address = network.machine(&a).unwrap().address;
+    let test = of_faults(&Case::sequential(network.clone().into(), commands), &Evidence::default());
+    assert_eq!(test.left_out, 1);
+    let rule = format!(
+        "{b}.succeed(lines(\"set -e; iptables -F INPUT; iptables -A INPUT -i eth1 -s {address} -j DROP\"))"
+    );
+    let order = [
+        rule.clone(),
+        format!("{b}.crash()"),
+        format!("boot({b})"),
+        rule,
+        format!("{b}.succeed(lines(\"set -e; iptables -F INPUT\"))"),
+        "# 8. Volatile".to_owned(),
+        format!("{a}.send_monitor_command(\"stop\")"),
+        format!("{a}.send_monitor_command(\"cont\")"),
+    ];
+    let mut rest = test.text.split_once("with subtest(\"1. ").unwrap().1;
+    for line in order {
+        rest = rest.split_once(&line).unwrap_or_else(|| panic!("{line} is not in its place: {rest}")).1;
+    }
+    if has_tools() {
+        let test = [(test, network)];
+        assert_eq!(driven(&test, ""), [None]);
+        let failed = driven(&test, "deaf").remove(0).unwrap();
+        assert!(failed.contains("AssertionError"), "{failed}");
+    }
+}
