@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
@@ -61,19 +60,22 @@ impl Page {
             links: Vec::new(),
             anchors: BTreeSet::new(),
         };
-        let mut heading = None;
+        let (mut heading, mut is_block) = (None, false);
         for (event, range) in Parser::new_ext(&text, Options::ENABLE_TABLES).into_offset_iter() {
             match event {
-                Event::Start(Tag::CodeBlock(kind)) => page.begin(&kind, &range),
+                Event::Start(Tag::CodeBlock(kind)) => {
+                    is_block = true;
+                    page.begin(&kind, &text[..range.start]);
+                }
+                Event::End(TagEnd::CodeBlock) => is_block = false,
+                Event::Text(words) if is_block => page.blocks.last_mut().unwrap().text.push_str(&words),
                 Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                     page.links.push(dest_url.into_string());
                 }
                 Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
-                Event::End(TagEnd::Heading(_)) => {
-                    page.anchors.extend(heading.take().map(|heading| anchor(&heading)));
-                }
-                Event::Text(words) | Event::Code(words) if heading.is_some() => {
-                    heading.as_mut().unwrap().push_str(&words);
+                Event::End(TagEnd::Heading(_)) => page.anchors.extend(heading.take().map(anchor)),
+                Event::Text(words) | Event::Code(words) => {
+                    heading.iter_mut().for_each(|heading: &mut String| heading.push_str(&words));
                 }
                 _ => {}
             }
@@ -81,14 +83,13 @@ impl Page {
         page
     }
 
-    fn begin(&mut self, kind: &CodeBlockKind<'_>, range: &Range<usize>) {
-        let line = self.text[..range.start].lines().count() + 1;
-        let (language, text) = match kind {
-            CodeBlockKind::Indented => ("", &self.text[range.clone()]),
-            CodeBlockKind::Fenced(language) => (&**language, inside(&self.text[range.clone()])),
+    fn begin(&mut self, kind: &CodeBlockKind<'_>, before: &str) {
+        let language = match kind {
+            CodeBlockKind::Indented => String::new(),
+            CodeBlockKind::Fenced(language) => language.to_string(),
         };
-        let place = format!("{}:{line}", self.path.display());
-        self.blocks.push(Block { place, language: language.to_owned(), text: text.to_owned() });
+        let place = format!("{}:{}", self.path.display(), before.matches('\n').count() + 1);
+        self.blocks.push(Block { place, language, text: String::new() });
     }
 
     /// The blocks in this language.
@@ -97,14 +98,17 @@ impl Page {
     }
 }
 
-/// What stands between the fences.
-fn inside(block: &str) -> &str {
-    let (_, rest) = block.split_once('\n').unwrap_or_default();
-    rest.trim_end_matches('`')
-}
-
 /// A heading as forges and mdBook name it in links.
-fn anchor(heading: &str) -> String {
+fn anchor(heading: String) -> String {
     let kept = heading.chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
     kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+#[test]
+fn blocks_links_and_anchors_are_found() {
+    let text = "# A page's `head`\n\n[there](b.md#c)\n\n```\nx\n```\n\n- in a list:\n\n  ```sh\n  y\n  ```\n";
+    let page = Page::new(PathBuf::from("a.md"), text.to_owned());
+    let found = page.blocks.iter().map(|block| (&*block.place, &*block.language, &*block.text));
+    assert_eq!(found.collect::<Vec<_>>(), [("a.md:5", "", "x\n"), ("a.md:11", "sh", "y\n")]);
+    assert_eq!((page.links, page.anchors), (vec!["b.md#c".to_owned()], ["a-pages-head".to_owned()].into()));
 }

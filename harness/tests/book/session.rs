@@ -126,3 +126,18 @@ fn check(place: &str, step: &Step, status: &str, is_asked: bool, output: &str) {
         step.command
     );
 }
+
+#[test]
+fn commands_and_outputs_are_told_apart() {
+    let text = "$ a \\\n    b\nsaid\n$ c\n".to_owned();
+    let block = Block { place: String::new(), language: "console".to_owned(), text };
+    let step = |command: &str, shown: &str| Step { command: command.to_owned(), shown: shown.to_owned() };
+    assert_eq!(steps(&block), [step("a \\\n    b", "said\n"), step("c", "")]);
+}
+
+#[test]
+#[should_panic(expected = "false exits with 1")]
+fn a_command_that_fails_is_not_passed_over() {
+    let text = "$ echo a\na\n$ false\n".to_owned();
+    Session::new().run(&Block { place: String::new(), language: "console".to_owned(), text });
+}
