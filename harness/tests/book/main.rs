@@ -12,6 +12,7 @@ mod page;
 mod rust;
 mod session;
 mod shown;
+mod words;
 
 use std::thread;
 

@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 /// A page, by its path in the repository.
+#[derive(Default)]
 pub(crate) struct Page {
     pub(crate) path: PathBuf,
     pub(crate) text: String,
     pub(crate) blocks: Vec<Block>,
     pub(crate) links: Vec<String>,
+    /// Code within lines.
+    pub(crate) words: Vec<String>,
     /// What links to a part of it can name.
     pub(crate) anchors: BTreeSet<String>,
 }
@@ -53,13 +56,7 @@ pub(crate) fn pages() -> Vec<Page> {
 
 impl Page {
     pub(crate) fn new(path: PathBuf, text: String) -> Self {
-        let mut page = Self {
-            path,
-            text: text.clone(),
-            blocks: Vec::new(),
-            links: Vec::new(),
-            anchors: BTreeSet::new(),
-        };
+        let mut page = Self { path, text: text.clone(), ..Self::default() };
         let (mut heading, mut is_block) = (None, false);
         for (event, range) in Parser::new_ext(&text, Options::ENABLE_TABLES).into_offset_iter() {
             match event {
@@ -74,8 +71,10 @@ impl Page {
                 }
                 Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
                 Event::End(TagEnd::Heading(_)) => page.anchors.extend(heading.take().map(anchor)),
-                Event::Text(words) | Event::Code(words) => {
-                    heading.iter_mut().for_each(|heading: &mut String| heading.push_str(&words));
+                Event::Text(words) => push(&mut heading, &words),
+                Event::Code(words) => {
+                    push(&mut heading, &words);
+                    page.words.push(words.into_string());
                 }
                 _ => {}
             }
@@ -96,6 +95,11 @@ impl Page {
     pub(crate) fn of<'a>(&'a self, language: &'a str) -> impl Iterator<Item = &'a Block> {
         self.blocks.iter().filter(move |block| block.language == language)
     }
+}
+
+/// Adds to a heading, where one has begun.
+fn push(heading: &mut Option<String>, words: &str) {
+    heading.iter_mut().for_each(|heading| heading.push_str(words));
 }
 
 /// A heading as forges and mdBook name it in links.
