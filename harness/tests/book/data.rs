@@ -1,4 +1,5 @@
-//! Data in pages is read by what it is for: configurations by `netprop config`, scripts by a shell.
+//! Data in pages is read by what it is for: configurations by `netprop config`, cases as cases, workflows
+//! as far as a shell and `netprop` understand them.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -6,7 +7,7 @@ use std::process::{Command, Stdio};
 use harness::model::{Case, MachineSpec};
 use saphyr::{LoadableYamlNode as _, Yaml};
 
-use crate::not_run::is_understood;
+use crate::not_run::look_at;
 use crate::page::{Block, pages};
 
 #[test]
@@ -56,23 +57,10 @@ fn runs(yaml: &Yaml<'_>, found: &mut Vec<String>) {
     yaml.as_sequence().into_iter().flatten().for_each(|item| runs(item, found));
 }
 
-#[test]
-fn scripts_can_be_run() {
-    pages().iter().flat_map(|page| page.of("sh")).for_each(|block| can_be_run(&block.place, &block.text));
-}
-
-/// A shell understands it, and `netprop` its arguments.
+/// A shell understands it, and `netprop` and cargo their arguments.
 fn can_be_run(place: &str, script: &str) {
     let mut shell = Command::new("sh").arg("-n").stdin(Stdio::piped()).spawn().unwrap();
     shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
     assert!(shell.wait().unwrap().success(), "{place}: a shell does not understand it:\n{script}");
-    for line in script.replace("\\\n", " ").lines() {
-        let words: Vec<_> = line.split_whitespace().collect();
-        let of = ["netprop", "target/debug/netprop", "./run"]
-            .map(|name| words.iter().position(|word| *word == name));
-        let Some(at) = of.into_iter().flatten().next() else { continue };
-        let command = if words[at] == "./run" { &["run"][..] } else { &[] };
-        let end = words.iter().position(|word| ["||", "&&", "|", ";"].contains(word)).unwrap_or(words.len());
-        is_understood(&[command, &words[at + 1..end.max(at + 1)]].concat());
-    }
+    script.lines().filter(|line| !line.trim().is_empty()).for_each(look_at);
 }

@@ -56,10 +56,11 @@ fn page_needs_machines(page: &Page) -> bool {
     page.of("console").flat_map(steps).any(|step| needs_machines(&step.command))
 }
 
-/// Runs the commands of a page in their order, and looks for its texts in what came.
+/// Runs the commands of a page in their order and its scripts, and looks for its texts in what came.
 fn run(page: &Page) {
     let session = Session::new();
     let outputs: Vec<String> = page.of("console").flat_map(|block| session.run(block)).collect();
+    page.of("sh").for_each(|block| session.script(block));
     for text in page.of("text") {
         let is_printed = outputs.iter().any(|output| shown::is_in(&text.text, output));
         let is_named = TEXTS.iter().any(|(first, _)| text.text.lines().next() == Some(first));

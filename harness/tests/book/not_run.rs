@@ -39,6 +39,7 @@ pub(crate) fn look_at(command: &str) {
     let words: Vec<&str> = command.split_whitespace().collect();
     match words[..] {
         ["cargo", _, ref arguments @ ..] => has_targets(arguments),
+        ["netprop", ref arguments @ ..] => is_understood(arguments),
         ["./run", ref arguments @ ..] => is_understood(&[&["run"], arguments].concat()),
         _ => {}
     }
@@ -48,7 +49,7 @@ pub(crate) fn look_at(command: &str) {
 }
 
 /// Looks whether `netprop` understands these arguments.
-pub(crate) fn is_understood(arguments: &[&str]) {
+fn is_understood(arguments: &[&str]) {
     let mut netprop = Command::new(env!("CARGO_BIN_EXE_netprop"));
     let output = netprop.args(arguments).arg("--help").env("NETPROP_CONFIG", "").output().unwrap();
     assert!(output.status.success(), "{netprop:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -78,6 +78,13 @@ impl Session {
         outputs
     }
 
+    /// Runs a block that is a script.
+    pub(crate) fn script(&self, block: &Block) {
+        fs::write(self.0.path().join("target/script"), &block.text).unwrap();
+        let (place, language) = (block.place.clone(), block.language.clone());
+        self.run(&Block { place, language, text: "$ sh target/script\n".to_owned() });
+    }
+
     fn shell(&self, script: &str, on_machines: bool) -> Command {
         let simulated = self.0.path().join("target/simulated.toml");
         let programs = Path::new(env!("CARGO_BIN_EXE_netprop")).parent().unwrap();
