@@ -23,6 +23,26 @@ pub fn check<M: Model, S: System<M>>(model: &M, system: &S) {
 }
 
 /// [`check`] with a configuration of one's own.
+/// ```
+/// use harness::prelude::*;
+///
+/// let numbers = reference("numbers", 0_u64, Just(()), |next: &mut u64, (): &()| {
+///     *next += 1;
+///     *next
+/// });
+/// struct InMemory;
+/// impl<M: Model<State = u64, Command = (), Response = u64>> System<M> for InMemory {
+///     type Sut = u64;
+///     fn new_sut(&self, next: &u64) -> Result<u64, SystemError> {
+///         Ok(*next)
+///     }
+///     fn run(&self, next: &mut u64, (): &()) -> Result<Outcome<u64>, SystemError> {
+///         *next += 1;
+///         Ok(Outcome::Answered(*next))
+///     }
+/// }
+/// check_with(&Config { cases: 20, ..Config::default() }, &numbers, &InMemory);
+/// ```
 ///
 /// # Panics
 /// As [`check`] does.

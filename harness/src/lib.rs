@@ -1,6 +1,32 @@
 //! Tests whole networks of machines by property.
 //!
-//! A [`Model`] predicts a system, a [`System`] acts on it, and a [`Runner`] generates cases for
+//! Where each command has one right answer, a function that gives it is a whole specification:
+//!
+//! ```
+//! use harness::prelude::*;
+//!
+//! // What was put in last comes out first.
+//! let commands = proptest::option::of(any::<u8>());
+//! let stack = |stack: &mut Vec<u8>, put: &Option<u8>| match put {
+//!     Some(number) => {
+//!         stack.push(*number);
+//!         None
+//!     }
+//!     None => stack.pop(),
+//! };
+//! reference("stack", Vec::new(), commands, stack).check(
+//!     std::collections::VecDeque::new,
+//!     |system, put| match put {
+//!         Some(number) => {
+//!             system.push_front(*number);
+//!             None
+//!         }
+//!         None => system.pop_front(),
+//!     },
+//! );
+//! ```
+//!
+//! In general a [`Model`] predicts a system, a [`System`] acts on it, and a [`Runner`] generates cases for
 //! the two, judges each answer, and shrinks the first failure. The map, bottom up:
 //!
 //! - [`system`]: the trait of systems, real or simulated: start here, after [`model::Model`];

@@ -32,6 +32,19 @@ pub struct Reference<State, Commands, Answer> {
 /// `commands` is a strategy for every state; a command that makes no sense in some state has to
 /// have an answer that says so. `answer` gives the right answer and changes the state. The name
 /// tells replay files of several models apart: letters, digits and hyphens.
+/// ```
+/// use harness::prelude::*;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// let give_out = |given: &mut u64, (): &()| {
+///     *given += 1;
+///     *given
+/// };
+/// let numbers = reference("numbers", 0, Just(()), give_out);
+/// numbers.check(|| 1, |next, ()| std::mem::replace(next, *next + 1));
+/// // The same of a system that threads share: their answers are those of some order.
+/// numbers.check_shared(|| AtomicU64::new(1), |next, ()| next.fetch_add(1, Ordering::SeqCst));
+/// ```
 pub fn reference<State, Commands, Answer, Response>(
     name: impl Into<String>,
     initial: State,

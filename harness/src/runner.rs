@@ -32,6 +32,58 @@ pub use crate::falsified::Continued;
 pub use crate::summary::{Failure, Other, RunError, Summary};
 
 /// Tests a model against a system.
+/// ```
+/// use harness::prelude::*;
+/// use harness::{Runner, Silent, Stop};
+///
+/// /// Each count is one more than the one before.
+/// struct Counter;
+///
+/// impl Model for Counter {
+///     type State = u32;
+///     type Command = ();
+///     type Response = u32;
+///
+///     fn gen_initial_state(&self) -> BoxedStrategy<u32> {
+///         Just(0).boxed()
+///     }
+///
+///     fn gen_command(&self, _: &u32) -> BoxedStrategy<()> {
+///         Just(()).boxed()
+///     }
+///
+///     fn next_state(&self, count: &u32, (): &()) -> u32 {
+///         count + 1
+///     }
+///
+///     fn post_condition(&self, count: &u32, (): &(), answer: &u32) -> bool {
+///         *answer == count + 1
+///     }
+/// }
+///
+/// /// A counter with a bug.
+/// struct StopsAtTwo;
+///
+/// impl System<Counter> for StopsAtTwo {
+///     type Sut = u32;
+///
+///     fn new_sut(&self, count: &u32) -> Result<u32, SystemError> {
+///         Ok(*count)
+///     }
+///
+///     fn run(&self, count: &mut u32, (): &()) -> Result<Outcome<u32>, SystemError> {
+///         *count = (*count + 1).min(2);
+///         Ok(Outcome::Answered(*count))
+///     }
+/// }
+///
+/// let config = Config { failures: None, regressions: None, ..Config::default() };
+/// let (observer, stop) = (Silent, Stop::default());
+/// let summary = Runner::new(&Counter, &StopsAtTwo, &config, &observer, &stop).run()?;
+/// let failure = summary.failure.expect("the third count is wrong");
+/// assert_eq!((failure.smallest, failure.case.len()), (true, 3));
+/// # Ok::<(), harness::RunError>(())
+/// ```
 pub struct Runner<'a, M: Model, S: System<M>> {
     pub(crate) executor: Executor<'a, M, S>,
     pub(crate) config: &'a Config,

@@ -14,6 +14,7 @@ use crate::moments::Moments;
 ///
 /// The pure half that predicts it is [`model::Model`]. The same model runs against any system,
 /// so a simulated one and a real one can be held to the same specification.
+/// [`Runner`](crate::Runner) has an example of both.
 ///
 /// A panic of [`System::run`], or of a lane's session, is an answer that no model allows: it
 /// falsifies, with what it said as what came, and the system is taken down all the same. A panic
@@ -76,12 +77,35 @@ pub trait System<M: Model> {
 
     /// Runs lanes side by side, each over a session of its own, by [`Lanes::run`]:
     ///
-    /// ```ignore
-    /// let system: &Sut = sut;
-    /// lanes.run(|_lane| {
-    ///     let mut session = system.connect()?;
-    ///     Ok(move |command: &Command| session.give(command))
-    /// })
+    /// ```
+    /// use harness::prelude::*;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// /// Gives out numbers, to each lane one that no other has.
+    /// struct Numbers;
+    ///
+    /// impl<M: Model<State = u64, Command = (), Response = u64> + Sync> System<M> for Numbers {
+    ///     type Sut = AtomicU64;
+    ///
+    ///     fn new_sut(&self, given: &u64) -> Result<AtomicU64, SystemError> {
+    ///         Ok(AtomicU64::new(*given))
+    ///     }
+    ///
+    ///     fn run(&self, given: &mut AtomicU64, (): &()) -> Result<Outcome<u64>, SystemError> {
+    ///         Ok(Outcome::Answered(given.fetch_add(1, Ordering::SeqCst) + 1))
+    ///     }
+    ///
+    ///     fn run_lanes(&self, given: &mut AtomicU64, lanes: &Lanes<'_, M>) -> Result<(), SystemError> {
+    ///         let given = &*given;
+    ///         lanes.run(|_lane| Ok(|(): &()| Ok(Outcome::Answered(given.fetch_add(1, Ordering::SeqCst) + 1))))
+    ///     }
+    /// }
+    ///
+    /// let numbers = reference("numbers", 0, Just(()), |given: &mut u64, (): &()| {
+    ///     *given += 1;
+    ///     *given
+    /// });
+    /// check_with(&Config::default().with_lanes(), &numbers, &Numbers);
     /// ```
     ///
     /// By default a system runs none, and is given none unless lanes are asked for.

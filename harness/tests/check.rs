@@ -20,11 +20,7 @@ fn check(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
 }
 
 /// Two writes one after the other, and a read of the first after both.
-const STALE: &str = r#"{"id": 0, "client": 0, "call": 0, "ret": 1, "op": ["write", 1], "out": "ok"}
-{"id": 1, "client": 1, "call": 2, "ret": 3, "op": ["write", 2], "out": "ok"}
-{"id": 2, "client": 2, "call": 4, "ret": 5, "op": ["read"], "out": 1}
-{"id": 3, "client": 2, "call": 6, "ret": 7, "op": ["write", 3], "out": "ok"}
-"#;
+const STALE: &str = include_str!("../../docs/examples/stale.jsonl");
 
 #[test]
 fn verdicts_are_exit_statuses() {

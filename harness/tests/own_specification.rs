@@ -1,4 +1,4 @@
-//! A specification of one's own, as the README shows it.
+//! A specification of one's own, as the book shows it.
 
 use harness::prelude::*;
 

@@ -1,6 +1,22 @@
 //! Virtual machines: defined, started, cut off and watched behind one trait, with a switch
 //! between them and the certainty that nothing outlives the run.
 //!
+//! ```
+//! use hypervisor::{Definition, Endpoints, Hypervisor, Simulated, State, boot};
+//! use std::{path::Path, time::Duration};
+//!
+//! // In memory; `Libvirt` makes real ones of the XML, by the same trait.
+//! let hypervisor = Simulated::new();
+//! let endpoints = Endpoints::new(Path::new("/run/example"), "a")?;
+//! let definition = Definition { name: "a".to_owned(), xml: "<domain/>".to_owned(), endpoints };
+//! let mut machine = hypervisor.define(&definition)?;
+//! boot(&mut *machine, "end\n", Duration::from_secs(5))?;
+//! assert_eq!(machine.state(), State::Running);
+//! machine.power_cut()?;
+//! assert_eq!(machine.state(), State::Off);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Nothing here knows models, Nix or SSH: a machine is an XML and two sockets. The map, from
 //! where to start:
 //!

@@ -23,6 +23,43 @@ use crate::text;
 /// worth it runs on the real system (the effectful half is `harness::System`).
 ///
 /// States and commands are written to replay files, so they have serde's traits.
+/// ```
+/// use model::{Judgement, Model, Outcome, Possible};
+/// use proptest::prelude::*;
+///
+/// /// A register holds what was written last.
+/// struct Register;
+///
+/// impl Model for Register {
+///     type State = u8;
+///     type Command = Option<u8>; // Write this, or read.
+///     type Response = u8; // What it holds then.
+///
+///     fn gen_initial_state(&self) -> BoxedStrategy<u8> {
+///         Just(0).boxed()
+///     }
+///
+///     fn gen_command(&self, _: &u8) -> BoxedStrategy<Option<u8>> {
+///         proptest::option::of(1..9_u8).boxed()
+///     }
+///
+///     fn next_state(&self, held: &u8, write: &Option<u8>) -> u8 {
+///         write.unwrap_or(*held)
+///     }
+///
+///     fn post_condition(&self, held: &u8, write: &Option<u8>, answer: &u8) -> bool {
+///         *answer == self.next_state(held, write)
+///     }
+/// }
+///
+/// // Nobody knows what became of a write of 5: 0 and 5 may be read, and 7 may not.
+/// let mut possible = Possible::new(0);
+/// let lost = Outcome::Unknown("no answer in time".to_owned());
+/// assert_eq!(possible.observe(&Register, &Some(5), &lost), Judgement::Allowed);
+/// assert_eq!(possible.observe(&Register, &None, &Outcome::Answered(5)), Judgement::Allowed);
+/// let other = possible.observe(&Register, &None, &Outcome::Answered(7));
+/// assert!(matches!(other, Judgement::Forbidden(_)));
+/// ```
 pub trait Model {
     /// What the model knows of the system.
     type State: Clone + Debug + PartialEq + Serialize + DeserializeOwned;

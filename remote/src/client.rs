@@ -31,6 +31,16 @@ pub enum ClientError {
 /// Starts OpenSSH's client as [`Session`](crate::Session) logs in: with the same key, to machines that prove
 /// themselves by the same host keys. Nothing of the user's own configuration counts, and nothing is added
 /// to it. What it needs lies in a temporary directory that goes with this value.
+///
+/// ```no_run
+/// # fn example(target: remote::Target) -> Result<(), Box<dyn std::error::Error>> {
+/// let client = remote::Client::find()?;
+/// client.know([("a", target)])?;
+/// println!("in another terminal: {}", client.command_line("a"));
+/// client.command("a").arg("uname -r").status()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Client {
     program: PathBuf,

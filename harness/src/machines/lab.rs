@@ -120,6 +120,22 @@ impl Default for LabOptions {
 }
 
 /// Everything that networks of real machines are made with. One is enough for a run.
+/// ```no_run
+/// use harness::prelude::*;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let Some(lab) = Lab::for_test()? else { return Ok(()) };
+/// // One of the networks that there can be here, whose machine is on.
+/// let network = lab.bounds()?.one_of_each().remove(0).all_running();
+/// let live = LiveNetwork::create(&lab, &network)?;
+/// let id = &network.ids()[0];
+/// let name = live.run(id, &remote::Command::new("hostname"))?;
+/// assert_eq!(String::from_utf8(name.stdout)?.trim(), id.as_str());
+/// live.power_cut(id)?;
+/// assert!(matches!(live.boot(id)?, Boot::Ready(_)));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Lab {
     pub(crate) options: LabOptions,
     pub(crate) hypervisor: Box<dyn Hypervisor>,

@@ -39,6 +39,7 @@ pub enum Boot {
 /// Several lanes can drive it at once. What changes one machine's power happens one after the
 /// other; commands over SSH run side by side, each over a session that no other command uses
 /// meanwhile, and hold nothing up.
+/// [`Lab`] has an example.
 pub struct LiveNetwork<'lab> {
     machines: HashMap<MachineId, LiveMachine>,
     /// What is being written of what goes through its switch.

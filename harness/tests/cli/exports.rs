@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::own::{example, run};
-use crate::{Place, case_of_faults, refused, text};
+use crate::own::run;
+use crate::{Place, built, case_of_faults, refused, text};
 
 /// A case with a command that NixOS's driver has no counterpart of.
 const COMMANDS: &str =
@@ -46,13 +46,13 @@ fn a_case_of_ones_own_becomes_what_is_known_of_it() {
     let machines = machines.replace(&format!("{{\"network\":{network},\"seed\":7}}"), network);
     let file = place.file("case.json", &machines);
     let arguments = ["export", file.to_str().unwrap(), "--as", "nixos"];
-    let (status, test, warning) = run(&place, &example("own_machines"), &arguments);
+    let (status, test, warning) = run(&place, &built::example("harness", "own_machines"), &arguments);
     assert_eq!(status, Some(0), "{warning}");
     assert!(warning.contains("1 command has no counterpart"), "{warning}");
     assert!(test.contains("# 1. Boot a: left out: fill in what it is on these machines"), "{test}");
     assert!(test.contains("address = \"172.16.2.9\""), "{test}");
 
-    let program = example("own_commands");
+    let program = built::example("harness", "own_commands");
     let (_, said, _) = run(&place, &program, &["run", "--seed", "7", "--failures", "kept"]);
     assert!(said.contains("falsified"), "{said}");
     let kept = "kept/counter-000000000007.json";

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../built/mod.rs"]
+mod built;
 mod bundles;
 mod exports;
 mod output;

@@ -4,18 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{Place, text};
-
-/// An example, built as the tests are: `cargo test --test` alone builds none.
-pub(crate) fn example(name: &str) -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let (profile, target) = (tests.ancestors().nth(2).unwrap(), tests.ancestors().nth(3).unwrap());
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--locked", "--quiet", "--example", name, "--target-dir"]).arg(target);
-    build.args((!cfg!(debug_assertions)).then_some("--release")).current_dir(env!("CARGO_MANIFEST_DIR"));
-    assert!(build.status().unwrap().success(), "{build:?}");
-    profile.join("examples").join(name)
-}
+use crate::{Place, built, text};
 
 pub(crate) fn run(place: &Place, program: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(program);
@@ -26,7 +15,7 @@ pub(crate) fn run(place: &Place, program: &Path, arguments: &[&str]) -> (Option<
 
 #[test]
 fn a_system_in_memory_is_run_replayed_and_made_smaller() {
-    let (place, program) = (Place::new(), example("own_commands"));
+    let (place, program) = (Place::new(), built::example("harness", "own_commands"));
     let (status, said, error) =
         run(&place, &program, &["run", "--seed", "7", "--cases", "200", "--json", "result.json"]);
     assert_eq!(status, Some(1), "{said}{error}");
@@ -57,7 +46,7 @@ fn typed(place: &Place, program: &Path, arguments: &[&str], lines: &str) -> Stri
 
 #[test]
 fn one_steps_into_a_case_and_into_what_has_just_failed() {
-    let (place, program) = (Place::new(), example("own_commands"));
+    let (place, program) = (Place::new(), built::example("harness", "own_commands"));
     let run = ["run", "--seed", "7", "--keep-on-failure", "--failures", "kept"];
     let said = typed(&place, &program, &run, "state\nnext\nssh a\nleave\n");
     let stands =
@@ -80,7 +69,7 @@ fn one_steps_into_a_case_and_into_what_has_just_failed() {
 
 #[test]
 fn what_is_about_machines_is_not_there() {
-    let (place, program) = (Place::new(), example("own_commands"));
+    let (place, program) = (Place::new(), built::example("harness", "own_commands"));
     let (_, help, _) = run(&place, &program, &["run", "--help"]);
     assert!(help.contains("--cases") && help.contains("--command-limit"), "{help}");
     assert!(!help.contains("--kernels") && !help.contains("--specification"), "{help}");
@@ -94,7 +83,7 @@ fn what_is_about_machines_is_not_there() {
 
 #[test]
 fn a_specification_of_machines_has_their_options() {
-    let (place, program) = (Place::new(), example("own_machines"));
+    let (place, program) = (Place::new(), built::example("harness", "own_machines"));
     let (_, help, _) = run(&place, &program, &["run", "--help"]);
     assert!(help.contains("--kernels") && !help.contains("--specification"), "{help}");
     let (status, _, error) = run(&place, &program, &["run", "--system", "simulated"]);

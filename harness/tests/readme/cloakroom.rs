@@ -1,4 +1,4 @@
-//! Lanes whose commands name each other's results, as the README shows it.
+//! Lanes whose commands name each other's results, as the book shows it.
 
 use harness::prelude::*;
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! A specification of machines with lanes, as the README shows it.
+//! A specification of machines with lanes, as the book shows it.
 
 use harness::prelude::*;
 use std::sync::Arc;

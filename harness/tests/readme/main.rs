@@ -1,4 +1,4 @@
-//! What the README shows is what the repository has.
+//! Specifications that the README and the book show are whole, and short.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -6,8 +6,11 @@ mod cloakroom;
 mod directories;
 mod numbers;
 
-const README: &str = include_str!("../../../README.md");
-/// A part of each specification that the README shows, its file, and how many lines it may have.
+/// The pages that show specifications.
+const PAGES: [&str; 2] =
+    [include_str!("../../../README.md"), include_str!("../../../docs/src/how-to/write-a-specification.md")];
+const EXIT_STATUSES: &str = include_str!("../../../docs/src/reference/exit-statuses.md");
+/// A part of each specification that is shown, its file, and how many lines it may have.
 const SPECIFICATIONS: [(&str, &str, usize); 5] = [
     ("a_channel_is_a_queue", include_str!("../in_memory.rs"), 15),
     ("no_number_is_given_out_twice", include_str!("numbers.rs"), 15),
@@ -16,9 +19,10 @@ const SPECIFICATIONS: [(&str, &str, usize); 5] = [
     ("a_directory_is_made_once", include_str!("directories.rs"), 40),
 ];
 
-/// The README's block of Rust with this in it.
+/// The block of Rust with this in it.
 fn shown(part: &str) -> &'static str {
-    let mut blocks = README.split("```rust\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+    let blocks = |page: &'static str| page.split("```rust\n").skip(1);
+    let mut blocks = PAGES.into_iter().flat_map(blocks).map(|rest| rest.split_once("```").unwrap().0);
     blocks.find(|block| block.contains(part)).unwrap()
 }
 
@@ -54,6 +58,6 @@ fn exit_statuses_are_those_of_the_program() {
     ];
     for exit in all {
         let row = format!("| {} | ", exit as u8);
-        assert!(README.contains(&row), "the README has no row for {exit:?}");
+        assert!(EXIT_STATUSES.contains(&row), "the page has no row for {exit:?}");
     }
 }

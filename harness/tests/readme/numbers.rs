@@ -1,4 +1,4 @@
-//! A whole test of a system in memory that threads share, as the README shows it.
+//! A whole test of a system in memory that threads share, as the book shows it.
 
 use harness::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};

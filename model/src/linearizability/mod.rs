@@ -57,6 +57,19 @@ use parts::Outlook;
 ///
 /// The time is exponential in how many operations overlap in the worst case, since the problem is
 /// NP-complete (Gibbons and Korach, 1997); within the limits there may be no verdict.
+/// ```
+/// use model::history::read;
+/// use model::linearizability::{Limits, Register, Verdict, check};
+///
+/// // Two writes one after the other, and then a read of the first.
+/// let stale = read::<Register>(
+///     br#"{"id": 0, "client": 0, "call": 0, "ret": 1, "op": ["write", 1], "out": "ok"}
+/// {"id": 1, "client": 1, "call": 2, "ret": 3, "op": ["write", 2], "out": "ok"}
+/// {"id": 2, "client": 2, "call": 4, "ret": 5, "op": ["read"], "out": 1}"#,
+/// )?;
+/// assert!(matches!(check(&Register, &stale, Limits::default()), Verdict::NotLinearizable(_)));
+/// # Ok::<(), model::history::ReadError>(())
+/// ```
 pub fn check<O: Sequential>(
     object: &O,
     history: &History<O::Command, O::Response>,
