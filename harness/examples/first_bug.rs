@@ -1,6 +1,6 @@
 //! The tutorial's program: what redis-server acknowledges is there after a power cut. It is not.
 //!
-//! `cargo run -p harness --example first_bug -- run --lane-share 0`
+//! `cargo run -p harness --example first_bug -- run`
 
 use harness::prelude::*;
 

@@ -1,6 +1,6 @@
 //! The tutorial's program once redis-server syncs each write: it holds.
 //!
-//! `cargo run -p harness --example first_fix -- run --lane-share 0`
+//! `cargo run -p harness --example first_fix -- run`
 
 #[expect(dead_code, reason = "what runs is the other main")]
 #[path = "first_bug.rs"]

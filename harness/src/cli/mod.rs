@@ -109,7 +109,7 @@ where
 }
 
 /// The commands of `netprop` for a specification of one's own, of machines; `new` makes it for what the
-/// options say that machines vary in.
+/// options say that machines vary in. Cases have no lanes unless `--lane-share` asks for them.
 #[must_use]
 pub fn main_on_machines<M, E>(new: impl Fn(NetworkParameters) -> Result<M, E>) -> ExitCode
 where

@@ -99,8 +99,7 @@ where
                 if hidden { option.hide(true) } else { option }
             })
         });
-        // A system has to be able to run lanes; who has one that is asks for them.
-        command.mut_subcommand("run", |run| run.mut_arg("lane_share", |option| option.default_value("0")))
+        without_lanes(command)
     }
 
     fn run(&self, options: &RunOptions) -> Result<Exit, Fatal> {
@@ -128,6 +127,11 @@ where
     }
 }
 
+/// A model and a system have to be made for lanes: who has such asks for them.
+fn without_lanes(command: Command) -> Command {
+    command.mut_subcommand("run", |run| run.mut_arg("lane_share", |option| option.default_value("0")))
+}
+
 /// A specification of machines, by what makes it.
 pub(crate) struct Machines<F>(pub(crate) F);
 
@@ -138,7 +142,9 @@ where
     E: Error,
 {
     fn define(&self, command: Command) -> Command {
-        command.mut_subcommand("run", |run| run.mut_arg("specification", |option| option.hide(true)))
+        let command =
+            command.mut_subcommand("run", |run| run.mut_arg("specification", |option| option.hide(true)));
+        without_lanes(command)
     }
 
     fn run(&self, options: &RunOptions) -> Result<Exit, Fatal> {
