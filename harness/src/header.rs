@@ -1,8 +1,6 @@
 //! What files of our own say of themselves, in every version of their layout: of which kind they are, and
 //! of which version.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
 /// The part that every version of every layout has.
@@ -13,12 +11,6 @@ pub(crate) struct Header {
     pub(crate) format: String,
     #[serde(default)]
     version: u32,
-    /// Of a replay file, the specification that its case is of.
-    #[serde(default)]
-    pub(crate) specification: String,
-    /// Of a replay file, how the systems were made that its case failed on.
-    #[serde(default)]
-    pub(crate) settings: BTreeMap<String, String>,
 }
 
 /// Why a file is not one that this build reads.

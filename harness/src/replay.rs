@@ -144,28 +144,33 @@ pub struct Replay<M: Model> {
     pub causes: Option<Causes>,
 }
 
-/// Reads a file, or the one in a bundle, as far as every version of the layout agrees, and gives the whole text.
-fn open(path: &Path) -> Result<(Header, Vec<u8>), ReplayError> {
-    let failed = |source| ReplayError::File { action: "read", path: path.to_owned(), source };
-    let text = fs::read(path).map_err(failed)?;
-    let shape = |source| ReplayError::Shape { path: path.to_owned(), source };
-    let header = Header::of(&text).map_err(shape)?;
-    if header.format == bundle::FORMAT {
-        let text = Bundle::parse(path, &text)?.replay().as_bytes().to_vec();
-        let header = Header::of(&text).map_err(shape)?;
-        return checked(path, header, text);
-    }
-    checked(path, header, text)
+/// What is read of a file before the model of its case is known.
+#[derive(Deserialize)]
+struct About {
+    #[serde(default)]
+    specification: String,
+    #[serde(default)]
+    settings: BTreeMap<String, String>,
 }
 
-/// Says what is wrong with a file that is no replay file, or of another version.
-fn checked(path: &Path, header: Header, text: Vec<u8>) -> Result<(Header, Vec<u8>), ReplayError> {
-    let path = path.to_owned();
-    match header.check(FORMAT, VERSION) {
-        Ok(()) => Ok((header, text)),
-        Err(Unreadable::Foreign) => Err(ReplayError::Foreign { path }),
-        Err(Unreadable::Future(version)) => Err(ReplayError::Future { path, version }),
+/// Reads a file, or the one in a bundle, as far as it needs no model, and gives the whole text.
+fn open(path: &Path) -> Result<(About, Vec<u8>), ReplayError> {
+    let failed = |source| ReplayError::File { action: "read", path: path.to_owned(), source };
+    let shape = |source| ReplayError::Shape { path: path.to_owned(), source };
+    let mut text = fs::read(path).map_err(failed)?;
+    let mut header = Header::of(&text).map_err(shape)?;
+    if header.format == bundle::FORMAT {
+        text = Bundle::parse(path, &text)?.replay().as_bytes().to_vec();
+        header = Header::of(&text).map_err(shape)?;
     }
+    header.check(FORMAT, VERSION).map_err(|why| {
+        let path = path.to_owned();
+        match why {
+            Unreadable::Foreign => ReplayError::Foreign { path },
+            Unreadable::Future(version) => ReplayError::Future { path, version },
+        }
+    })?;
+    Ok((serde_json::from_slice(&text).map_err(shape)?, text))
 }
 
 /// How the systems were made that a file's case failed on: for a model that is made from it.
@@ -173,7 +178,7 @@ fn checked(path: &Path, header: Header, text: Vec<u8>) -> Result<(Header, Vec<u8
 /// # Errors
 /// A [`ReplayError`] that says what is wrong with the file.
 pub fn settings(path: &Path) -> Result<BTreeMap<String, String>, ReplayError> {
-    open(path).map(|(header, _)| header.settings)
+    open(path).map(|(about, _)| about.settings)
 }
 
 /// The name of the specification that a file's case is of: for who knows several.
@@ -181,7 +186,7 @@ pub fn settings(path: &Path) -> Result<BTreeMap<String, String>, ReplayError> {
 /// # Errors
 /// A [`ReplayError`] that says what is wrong with the file.
 pub fn specification(path: &Path) -> Result<String, ReplayError> {
-    open(path).map(|(header, _)| header.specification)
+    open(path).map(|(about, _)| about.specification)
 }
 
 impl<M: Model> Replay<M> {
@@ -268,11 +273,11 @@ impl<M: Model> Replay<M> {
     /// # Errors
     /// A [`ReplayError`] that says what is wrong with the file.
     pub fn read(model: &M, path: &Path) -> Result<Self, ReplayError> {
-        let (header, text) = open(path)?;
-        if header.specification != model.name() {
+        let (about, text) = open(path)?;
+        if about.specification != model.name() {
             return Err(ReplayError::Specification {
                 path: path.to_owned(),
-                found: header.specification,
+                found: about.specification,
                 expected: model.name(),
             });
         }

@@ -7,6 +7,7 @@ use model::step::predict;
 use model::{Case, Model, Place};
 
 use crate::execute::{Course, Evidence, Given, Obstacle};
+use crate::plain::plain;
 use crate::runner::{Failure, Other, Summary};
 use crate::shrink::Rate;
 
@@ -68,7 +69,8 @@ pub fn failure<M: Model>(model: &M, failure: &Failure<M>) -> String {
     for warning in failure.unkept.iter().chain(&failure.warnings) {
         writeln!(text, "warning: {warning}").ok();
     }
-    text
+    // What came may be what a guest said.
+    plain(&text)
 }
 
 /// What was given in sequence, with the predicted states, as far as the wrong answer.

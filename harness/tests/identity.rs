@@ -129,7 +129,7 @@ const TAKEN: &str = r#"
 . "$1"
 SERVICES=$2
 exec 3>&1
-printf 'one\n  two \\ %%s\nno end\001netprop-ended 7\nof a child\n' | netprop_take_down web
+printf 'one\n  two \\ %%s\nno end\001netprop-ended 7\nof a child\n' | netprop_log_service web
 cat "$2/web.log" "$2/web.ended"
 "#;
 
@@ -143,6 +143,33 @@ fn what_a_service_says_is_told_and_kept() {
         let lines = ["one", "  two \\ %s", "no end", "of a child"];
         let expected = lines.map(|line| format!("log web {line}\n")).concat() + &lines.join("\n") + "\n7\n";
         assert_eq!(told, expected, "{shell:?}");
+    }
+}
+
+/// Two services that say long lines at once.
+const LONG: &str = r#"
+. "$1"
+SERVICES=$2
+exec 3>&1
+line=$(printf '%6000s' x)
+for name in one two; do
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do echo "$line"; done | netprop_log_service $name &
+done
+wait
+"#;
+
+#[test]
+fn lines_of_services_stay_whole_beside_one_another() {
+    for shell in SHELLS {
+        let directory = tempfile::tempdir().unwrap();
+        let mut taker = Command::new(shell[0]);
+        taker.args(&shell[1..]).args(["-c", LONG, "taker", SCRIPT]).arg(directory.path());
+        let told = String::from_utf8(taker.output().unwrap().stdout).unwrap();
+        let begins =
+            |name: &str| told.lines().filter(|line| line.starts_with(&format!("log {name}  "))).count();
+        assert_eq!((begins("one"), begins("two"), told.lines().count()), (20, 20, 40), "{shell:?}");
+        let kept = fs::read_to_string(directory.path().join("one.log")).unwrap();
+        assert!(kept.lines().all(|line| line.len() == 6000), "{shell:?}");
     }
 }
 

@@ -202,6 +202,11 @@ fn what_a_machine_and_its_services_say_is_heard_in_each_life() {
     heard(1);
     let word = remote::Command::new("echo a word for the console >/dev/ttyS0");
     assert!(live.run(&id, &word).unwrap().ending.is_success());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !live.console(&id).unwrap().contains("a word for the console") {
+        assert!(Instant::now() < deadline, "the word does not come");
+        thread::sleep(Duration::from_millis(20));
+    }
     live.power_cut(&id).unwrap();
     let cut = SystemTime::now();
     assert!(matches!(live.boot(&id).unwrap(), Boot::Ready(_)));

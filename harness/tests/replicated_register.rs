@@ -228,7 +228,7 @@ fn is_shown(bug: Bug, file: &Path) {
         let says = |text| said(Voice::Journal).iter().any(|line| line.text.contains(text));
         assert!(says("register begins with 0"), "{bug}: {:?}", record.consoles);
         let mut times = said(Voice::Journal).iter().map(|line| line.at.unwrap());
-        assert!(times.all(|at| at <= ended + 1.0), "{bug}: {ended}, {:?}", record.consoles);
+        assert!(times.any(|at| at <= ended), "{bug}: {ended}, {:?}", record.consoles);
     }
     let html = looked_at::page(&format!("register-{bug}"), &record);
     let Reason { expected, came, .. } = &record.evidence;

@@ -17,7 +17,9 @@ use crate::config::Config;
 use crate::execute::{Evidence, Exclusion, Execution, Verdict};
 use crate::exit::Exit;
 use crate::machines::MachineSystem;
-use crate::record::{self, Record};
+use crate::observe::Event;
+use crate::plain::plain;
+use crate::record;
 use crate::replay::{Replay, ReplayError, can_write_in};
 use crate::runner::{Failure, Runner};
 use crate::shrink::{Budget, Trail};
@@ -126,10 +128,11 @@ fn run<M: Model, S: System<M>>(
         said + "\n"
     };
     observer.text(&text);
-    if let Some(file) = &options.record {
-        let mut record = Record::of(specification, &failure, None);
-        record.verdict = verdict;
-        record.write(file).map_err(|error| Fatal::usage(&error))?;
+    if let Some(file) = &options.record
+        && let Err(why) = runner.write_record_to(&failure, verdict, file)
+    {
+        // The verdict stands.
+        observer.event(&Event::Warning { text: &format!("no record of this run is kept: {why}") });
     }
     Ok(exit)
 }
@@ -142,10 +145,10 @@ fn told(verdict: &Verdict) -> (Exit, record::Verdict, String) {
         }
         Verdict::Falsified(_) => (Exit::Falsified, record::Verdict::Falsified, String::new()),
         Verdict::Inconclusive(reason) => {
-            (Exit::Inconclusive, record::Verdict::Inconclusive, format!("inconclusive: {reason}"))
+            (Exit::Inconclusive, record::Verdict::Inconclusive, format!("inconclusive: {}", plain(reason)))
         }
         Verdict::Excluded(Exclusion { configuration, reason }) => {
-            let said = format!("excluded: {configuration} cannot be built or booted: {reason}");
+            let said = format!("excluded: {configuration} cannot be built or booted: {}", plain(reason));
             (Exit::Inconclusive, record::Verdict::Inconclusive, said)
         }
     }
@@ -213,6 +216,7 @@ mod tests {
     use crate::difference::{Aspect, Difference, First};
     use crate::machines::simulated::{SimulatedNetwork, SimulatedSystem};
     use crate::observe::Silent;
+    use crate::record::Record;
     use crate::replay;
     use crate::system::SystemError;
 

@@ -1,9 +1,11 @@
 //! What a report needs to know of a failure, kept beside its replay file.
 
+use std::path::Path;
+
 use model::Model;
 
 use super::attempt;
-use crate::record::{Record, RecordError, beside};
+use crate::record::{self, Record, RecordError, beside};
 use crate::runner::{Failure, Runner};
 use crate::statistics::Statistics;
 use crate::system::{System, SystemError};
@@ -20,6 +22,20 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
             self.write_record(failure, record).map_err(|why| SystemError::WrongUse(why.into()).into())
         });
         self.note(failure, "no report can be made of it", kept);
+    }
+
+    /// Writes the record of a run to a file, whatever its verdict.
+    pub(crate) fn write_record_to(
+        &self,
+        failure: &Failure<M>,
+        verdict: record::Verdict,
+        file: &Path,
+    ) -> Result<(), String> {
+        attempt(|| {
+            let mut record = Record::of(self.executor.model, failure, None);
+            record.verdict = verdict;
+            record.write(file).map_err(|why| SystemError::WrongUse(why.into()).into())
+        })
     }
 
     /// Writes a failure's record, if it has a replay file that it can lie beside. What an earlier one of

@@ -9,7 +9,8 @@ use model::linearizability::{Limits, Verdict, check_model};
 use super::Contradiction;
 use super::build::Numbered;
 
-/// How long the search for fewer may take. It is done each time that a smaller case is found.
+/// How long the search for an order may take, and how long that for fewer answers: it is done where a run
+/// or a search has ended.
 const TIME: Duration = Duration::from_secs(1);
 /// How much memory it may take, in bytes.
 const MEMORY: usize = 256 << 20;

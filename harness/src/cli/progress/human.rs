@@ -10,6 +10,7 @@ use crate::cli::args::WARNING;
 use crate::cli::screen::{Amount, Screen};
 use crate::coverage::CoverageReport;
 use crate::observe::{Event, Observer};
+use crate::plain::plain;
 use crate::statistics::Statistics;
 
 /// Where texts go that stand by themselves, such as the report of a failure.
@@ -33,8 +34,9 @@ impl Human {
         Self { verbose, texts, screen, shown: Mutex::default() }
     }
 
+    /// A line that stays; what guests said in it only shows itself.
     fn line(&self, text: &str) {
-        self.screen.line(text);
+        self.screen.line(&plain(text));
     }
 
     /// A line that is said only to those who asked for more.
@@ -117,7 +119,7 @@ impl Human {
         let (size, commands) = (line.machines(), counted(line.commands, "command"));
         let (total, seconds) = (shown.total, duration(seconds));
         let said = self.screen.paint(style(verdict), verdict);
-        self.line(&format!("case {number}/{total}  {size}{commands}  {said}  {seconds}"));
+        self.screen.line(&format!("case {number}/{total}  {size}{commands}  {said}  {seconds}"));
         if shown.phase != Phase::Generated {
             shown.begin(Phase::Generated);
         }
@@ -250,7 +252,7 @@ impl Observer for Human {
             Event::Saved { file } => self.detail(|| format!("saved as {file}")),
             Event::Warning { text } => {
                 let warning = self.screen.paint(WARNING, "warning:");
-                self.line(&format!("{warning} {text}"));
+                self.screen.line(&format!("{warning} {}", plain(text)));
             }
             Event::RunFinished { seconds, .. } => self.run_finished(seconds),
         }

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::record::{Contradiction, Ending, Operation, Part, Record, Said};
+use crate::record::{Contradiction, Ending, Line, Operation, Part, Record, Said};
+use crate::system::Voice;
 
 mod statistics;
 mod words;
@@ -37,7 +38,7 @@ pub(super) struct View<'a> {
     causes: Option<String>,
     /// What there is beside the commands, in a sentence.
     beside: Option<String>,
-    consoles: &'a [Said],
+    consoles: Vec<Heard<'a>>,
     shrinking: Option<String>,
     statistics: Option<Tested<'a>>,
     replay: Option<&'a str>,
@@ -68,6 +69,20 @@ impl<'a> Contradicting<'a> {
         let Contradiction { operations, is_minimal, .. } = record.evidence.contradiction.as_ref()?;
         let operations = operations.iter().filter_map(|number| named(record, *number, "")).collect();
         Some(Self { operations, told: words::contradiction(record)?, is_minimal: *is_minimal })
+    }
+}
+
+/// What a machine said.
+#[derive(Serialize)]
+struct Heard<'a> {
+    machine: &'a str,
+    is_journal: bool,
+    lines: &'a [Line],
+}
+
+impl<'a> Heard<'a> {
+    fn of(Said { machine, voice, lines, .. }: &'a Said) -> Self {
+        Self { machine, is_journal: *voice == Voice::Journal, lines }
     }
 }
 
@@ -126,7 +141,7 @@ impl<'a> View<'a> {
             initial: &record.initial,
             causes: record.causes.as_ref().map(ToString::to_string),
             beside: words::beside(record),
-            consoles: &record.consoles,
+            consoles: record.consoles.iter().map(Heard::of).collect(),
             shrinking: words::shrinking(record),
             statistics: record.statistics.as_ref().map(Tested::of),
             replay: record.replay.as_deref(),

@@ -100,8 +100,12 @@ pub(super) fn contradiction(record: &Record) -> Option<String> {
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     match bystanders.len() {
         0 => text.push_str("Whatever else was given changes nothing about that."),
+        1 => text.push_str(&format!(
+            "It stays so at whatever moment after its call {} takes effect, or if it never does.",
+            numbers.join(", ")
+        )),
         _ => text.push_str(&format!(
-            "That is so whenever after its call each of {}{more} takes effect, or never.",
+            "It stays so at whatever moments after their calls {}{more} take effect, or if they never do.",
             numbers.join(", ")
         )),
     }
