@@ -88,6 +88,11 @@ fn of_lanes_the_one_that_was_given_first_differs_first() {
 }
 
 #[test]
+fn lanes_that_nothing_was_given_in_take_no_time() {
+    assert_eq!(first(|record| record.lanes = usize::MAX), (None, vec![], vec![]));
+}
+
+#[test]
 fn what_is_the_same_is_said_once_and_what_differs_side_by_side() {
     let mut other = run();
     other.operations[1].came = "not answered".to_owned();
