@@ -49,6 +49,49 @@ fn check(test: &NixosTest, read: &Json, literals: &[String], network: &Network, 
     assert_eq!(given + test.left_out + test.senseless, commands, "{script}");
 }
 
+/// The names that scripts give something to.
+fn assigned(place: &Place, scripts: &[&str]) -> Vec<String> {
+    let given = place.file("scripts.json", &serde_json::to_string(scripts).unwrap());
+    // What a function has to itself is of no consequence, and neither is an attribute.
+    let program = "import ast, json, sys
+def names(node):
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return [node.name]
+    own = [node.id] if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else []
+    own += [(node.asname or node.name).split('.')[0]] if isinstance(node, ast.alias) else []
+    return own + [name for child in ast.iter_child_nodes(node) for name in names(child)]
+scripts = json.load(open(sys.argv[1], encoding='utf-8', newline=''))
+print(json.dumps(sorted({name for script in scripts for name in names(ast.parse(script))})))";
+    serde_json::from_str(&said(Command::new("python3").args(["-c", program]).arg(given))).unwrap()
+}
+
+#[test]
+fn no_machine_is_called_what_a_script_gives_something_to() {
+    if !has_tools() {
+        return;
+    }
+    let (place, mut tests) = (Place::new(), Vec::new());
+    for seed in 0..40 {
+        let mut runner = runner(seed);
+        let evidence = evidence(&mut runner);
+        tests.push(of_machines(&case_of_machines(&mut runner), &evidence).text);
+        tests.push(of_faults(&case_of_faults(&mut runner), &evidence).text);
+    }
+    let read = place.read(&tests);
+    let scripts: Vec<_> = read.iter().map(|read| read["testScript"].as_str().unwrap()).collect();
+    let names = assigned(&place, &scripts);
+    for name in ["found", "seconds", "boot", "shlex"] {
+        assert!(names.iter().any(|assigned| assigned == name), "{name} is not among {names:?}");
+    }
+    let guests = Guests::of_scene(Texts(Vec::new()).scene(&names).unwrap());
+    for guest in guests.iter() {
+        assert_ne!(
+            guest.name, guest.id,
+            "a machine of this name would be gone as the script gives it something"
+        );
+    }
+}
+
 #[test]
 fn whatever_is_in_a_case_comes_back_as_it_was() {
     if !has_tools() {
