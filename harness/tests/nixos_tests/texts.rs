@@ -5,7 +5,7 @@ use std::process::Command;
 use harness::as_test::nixos::{self, Guests, NixosTest};
 use harness::model::scene::{Power, Scene, Seat};
 use harness::prelude::*;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::{
     Place, about, case_of_faults, case_of_machines, drawn, evidence, has_tools, hostile, of_faults,
@@ -22,6 +22,12 @@ print(json.dumps([literals(script) for script in json.load(open(sys.argv[1], enc
     serde_json::from_str(&said(Command::new("python3").args(["-c", program]).arg(given))).unwrap()
 }
 
+/// How systemd runs a service: neither a command that fails nor the end of its shell ends what it began.
+fn unit(command: &str) -> Json {
+    let start = format!("-sh {command}");
+    json!({ "ExecStart": start, "RemainAfterExit": true, "WorkingDirectory": "/scratch" })
+}
+
 /// That what machines were given is in a test as it was, and each command.
 fn check(test: &NixosTest, read: &Json, literals: &[String], network: &Network, commands: usize) {
     for (machine, guest) in network.machines().iter().zip(Guests::of(network).iter()) {
@@ -33,10 +39,12 @@ fn check(test: &NixosTest, read: &Json, literals: &[String], network: &Network, 
             .values()
             .filter(sayable)
             .for_each(|content| assert!(scratch.contains(content), "{scratch}"));
-        let services: Vec<_> =
-            node["services"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+        let services = node["services"].as_array().unwrap();
         for service in machine.services.values() {
-            assert!(service.command.contains('\0') || services.contains(&&*service.command), "{services:?}");
+            assert!(
+                service.command.contains('\0') || services.contains(&unit(&service.command)),
+                "{services:?}"
+            );
             let ready = service.ready.as_ref().unwrap();
             assert!(!machine.running || literals.contains(ready), "{ready:?} is not in {literals:?}");
         }

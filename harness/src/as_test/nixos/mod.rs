@@ -81,7 +81,8 @@ struct Data {
 const REMARKS: &str =
     "It evaluates with nixpkgs from 20.03 on (18.03's driver knows no Python): nix-build FILE
 Machines are NixOS's own in the place of the case's images. Commands come one after another; what the
-driver has no counterpart of is a comment.";
+driver has no counterpart of is a comment. A machine's root outlives a power cut, as /scratch does; in the
+case it was in memory, and each boot began with it anew.";
 
 /// A case as a test of NixOS.
 ///
