@@ -92,3 +92,18 @@ fn a_cut_is_a_rule_at_its_end_for_as_long_as_it_lasts() {
         assert!(failed.contains("AssertionError"), "{failed}");
     }
 }
+
+/// A test of one machine that is on, and its network.
+fn of_one(commands: impl FnOnce(MachineId) -> Vec<faults::Command>) -> (NixosTest, Network) {
+    let network = drawn(bounds().with_machines(1..=1).strategy().unwrap(), &mut runner(2)).all_running();
+    let commands = commands(network.machines()[0].id.clone());
+    let case = Case::sequential(network.clone().into(), commands);
+    (of_faults(&case, &Evidence::default()), network)
+}
+
+#[test]
+fn memory_is_left_for_the_shell_of_the_driver() {
+    let strain = |machine| faults::Command::Strain { machine, strain: faults::Strain::Memory };
+    let text = of_one(|machine| vec![strain(machine)]).0.text;
+    assert!(text.contains("left / 1024 - 256"), "{text}");
+}
