@@ -101,6 +101,50 @@ fn of_one(commands: impl FnOnce(MachineId) -> Vec<faults::Command>) -> (NixosTes
     (of_faults(&case, &Evidence::default()), network)
 }
 
+/// That a test passes, but not on machines with this bug.
+fn is_found(bug: &str, commands: impl FnOnce(MachineId) -> Vec<faults::Command>) {
+    let test = [of_one(commands)];
+    assert_eq!(driven(&test, ""), [None]);
+    let failed = driven(&test, bug).remove(0);
+    assert!(failed.is_some_and(|failed| failed.contains("AssertionError")), "{bug}: {}", test[0].0.text);
+}
+
+#[test]
+fn synced_files_that_are_lost_services_that_live_on_and_clocks_that_stand_still_are_found() {
+    if !has_tools() {
+        return;
+    }
+    is_found("forgetful", |machine| {
+        vec![
+            faults::Command::Write { machine: machine.clone(), file: 0, value: 7 },
+            faults::Command::Sync(machine.clone()),
+            faults::Command::PowerCut(machine.clone()),
+            faults::Command::Boot(machine.clone()),
+            faults::Command::Read { machine, file: 0 },
+        ]
+    });
+    is_found("undead", |machine| {
+        let service = |act| faults::Command::Service { machine: machine.clone(), act };
+        let acts = [service(faults::Act::Start), service(faults::Act::Kill)];
+        acts.into_iter().chain([faults::Command::AskService(machine.clone())]).collect()
+    });
+    is_found("stuck", |machine| {
+        let set = faults::Command::SetClock { machine: machine.clone(), seconds: 3600 };
+        vec![set, faults::Command::AskClock(machine)]
+    });
+}
+
+#[test]
+fn lines_that_nobody_knows_are_no_success() {
+    if !has_tools() {
+        return;
+    }
+    let (mut test, network) = of_one(|machine| vec![faults::Command::Sync(machine)]);
+    test.text = test.text.replace("(lines(\"sync\"))", "(lines(\"snyc\"))");
+    let failed = driven(&[(test, network)], "").remove(0).unwrap();
+    assert!(failed.contains("unknown lines: snyc"), "{failed}");
+}
+
 #[test]
 fn memory_is_left_for_the_shell_of_the_driver() {
     let strain = |machine| faults::Command::Strain { machine, strain: faults::Strain::Memory };
