@@ -151,3 +151,31 @@ fn memory_is_left_for_the_shell_of_the_driver() {
     let text = of_one(|machine| vec![strain(machine)]).0.text;
     assert!(text.contains("left / 1024 - 256"), "{text}");
 }
+
+#[test]
+fn frames_go_twice_beside_any_other_quality() {
+    let network = drawn(bounds().with_machines(4..=4).strategy().unwrap(), &mut runner(3)).all_running();
+    let ids: Vec<_> = network.machines().iter().map(|machine| machine.id.clone()).collect();
+    let percent = |percent| faults::Percent::new(percent).unwrap();
+    let qualities = [
+        faults::Quality::Duplicating(percent(5)),
+        faults::Quality::Lossy(percent(10)),
+        faults::Quality::Duplicating(percent(100)),
+    ];
+    let worsen = |(to, quality): (&MachineId, faults::Quality)| faults::Command::Worsen {
+        links: faults::Links::OneWay { from: ids[0].clone(), to: to.clone() },
+        quality,
+    };
+    let commands = ids[1..].iter().zip(qualities).map(worsen).collect();
+    let test = of_faults(&Case::sequential(network.clone().into(), commands), &Evidence::default());
+    let set = test.text.lines().rfind(|line| line.contains("tc qdisc del")).unwrap();
+    assert!(!set.contains("netem duplicate"), "kernels refuse it beside another queue: {set}");
+    assert_eq!((set.matches(" netem ").count(), set.matches(" htb;").count()), (1, 1), "{set}");
+    let [one, _, other] = [1, 2, 3].map(|index| network.machines()[index].address);
+    for (address, share) in [(one, "0.05"), (other, "1.00")] {
+        let rule = format!(
+            "-d {address} -m statistic --mode random --probability {share} -j TEE --gateway {address}"
+        );
+        assert!(set.contains(&rule), "{rule} is not in {set}");
+    }
+}
