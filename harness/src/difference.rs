@@ -118,6 +118,8 @@ pub enum First {
     Row(usize),
     /// Only in their verdicts, or in what was expected.
     Verdict,
+    /// Only in the specification that they are runs of, by name.
+    Specification,
 }
 
 impl Difference {
@@ -129,7 +131,8 @@ impl Difference {
         let first = match rows::first(&rows) {
             _ if left.initial != right.initial => Some(First::Initial),
             Some(row) => Some(First::Row(row)),
-            None => (left.end() != right.end()).then_some(First::Verdict),
+            None if left.end() != right.end() => Some(First::Verdict),
+            None => (left.specification != right.specification).then_some(First::Specification),
         };
         Self { version: VERSION, other_case: other_case(&left, &right, &rows), left, right, rows, first }
     }
@@ -160,8 +163,8 @@ impl Run {
     }
 
     /// What it has come to, as far as that is compared.
-    fn end(&self) -> (&str, Verdict, usize, &str) {
-        (&self.specification, self.verdict, self.failed, &self.expected)
+    fn end(&self) -> (Verdict, usize, &str) {
+        (self.verdict, self.failed, &self.expected)
     }
 }
 

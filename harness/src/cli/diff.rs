@@ -8,6 +8,7 @@ use clap::Args;
 use super::Fatal;
 use crate::difference::{self, Difference};
 use crate::exit::{self, Exit};
+use crate::plain::plain_json;
 use crate::record::Record;
 
 #[derive(Debug, Args)]
@@ -37,7 +38,7 @@ pub(crate) fn diff(options: &DiffOptions) -> Result<Exit, Fatal> {
     let difference = Difference::between((&left_file, &left), (&right_file, &right));
     if options.json {
         let text = serde_json::to_string_pretty(&difference).map_err(|error| Fatal::usage(&error))?;
-        super::print(&(text + "\n"));
+        super::print(&(plain_json(&text) + "\n"));
     } else {
         super::print(&difference::text(&difference, columns(), options.verbose));
     }

@@ -102,12 +102,42 @@ fn nixos<M: Model>(
 /// Prints a test, and warns of what is not in it.
 fn tell(test: NixosTest) {
     super::print(&test.text);
-    let text = match test.left_out {
-        0 => return,
-        1 => "1 command has no counterpart in NixOS's driver and is only a comment in the script".to_owned(),
-        count => format!(
-            "{count} commands have no counterpart in NixOS's driver and are only comments in the script"
-        ),
+    for warning in missing(&test) {
+        anstream::eprintln!("{WARNING}warning:{WARNING:#} {warning}");
+    }
+}
+
+/// What is only a comment in a test, and why, a line each.
+fn missing(test: &NixosTest) -> Vec<String> {
+    let counted = |count: usize, one: &str, several: &str| match count {
+        0 => None,
+        1 => Some(format!("1 command {one} and is only a comment in the script")),
+        count => Some(format!("{count} commands {several} and are only comments in the script")),
     };
-    anstream::eprintln!("{WARNING}warning:{WARNING:#} {text}");
+    let left_out = counted(
+        test.left_out,
+        "has no counterpart in NixOS's driver",
+        "have no counterpart in NixOS's driver",
+    );
+    let senseless = counted(
+        test.senseless,
+        "makes no sense in the one order that the script has",
+        "make no sense in the one order that the script has",
+    );
+    left_out.into_iter().chain(senseless).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_only_a_comment_is_told_by_why_it_is() {
+        let missing = |left_out, senseless| missing(&NixosTest { text: String::new(), left_out, senseless });
+        assert!(missing(0, 0).is_empty());
+        let one = "1 command makes no sense in the one order that the script has and is only a comment in the script";
+        assert_eq!(missing(0, 1), [one]);
+        let several = "2 commands have no counterpart in NixOS's driver and are only comments in the script";
+        assert_eq!(missing(2, 1), [several, one]);
+    }
 }

@@ -1,5 +1,7 @@
 //! The commands of two runs, aligned.
 
+use std::collections::BTreeSet;
+
 use similar::{Algorithm, capture_diff_slices};
 
 use super::{Aspect, Given, Row};
@@ -10,7 +12,9 @@ type Stretch = (Part, Option<usize>);
 
 /// The rows of two runs.
 pub(super) fn of(left: &Record, right: &Record) -> Vec<Row> {
-    let lanes = (1..=left.lanes.max(right.lanes)).map(|lane| (Part::Lane, Some(lane)));
+    // How many lanes a file says that there are is up to whoever wrote it.
+    let named = left.operations.iter().chain(&right.operations).filter_map(|operation| operation.lane);
+    let lanes = named.collect::<BTreeSet<_>>().into_iter().map(|lane| (Part::Lane, Some(lane)));
     let stretches = [(Part::Prefix, None)].into_iter().chain(lanes).chain([(Part::Finally, None)]);
     stretches.flat_map(|stretch| aligned(stretch, &given(left, stretch), &given(right, stretch))).collect()
 }

@@ -78,6 +78,25 @@ fn what_differs_first_is_found_whatever_it_is() {
 }
 
 #[test]
+fn another_name_of_the_specification_is_a_difference_of_its_own() {
+    let renamed = |record: &mut Record| record.specification.push('!');
+    let other = vec!["another specification".to_owned()];
+    assert_eq!(first(renamed), (Some(First::Specification), vec![], other));
+    let mut record = run();
+    renamed(&mut record);
+    let text = text(&difference(&run(), &record), 80, false);
+    assert!(
+        text.contains("different cases: another specification\n\nfirst difference: the specification\n"),
+        "{text}"
+    );
+    assert!(!text.contains("what they have come to"), "{text}");
+    // What came of the runs is said where that differs too.
+    let mut held = record;
+    held.verdict = Verdict::Holds;
+    assert_eq!(difference(&run(), &held).first, Some(First::Verdict));
+}
+
+#[test]
 fn of_lanes_the_one_that_was_given_first_differs_first() {
     let both = |record: &mut Record| {
         record.operations[2].came.push('!');
@@ -85,6 +104,11 @@ fn of_lanes_the_one_that_was_given_first_differs_first() {
         record.operations[3].called = 1;
     };
     assert_eq!(first(both).0, Some(First::Row(3)));
+}
+
+#[test]
+fn lanes_that_nothing_was_given_in_take_no_time() {
+    assert_eq!(first(|record| record.lanes = usize::MAX), (None, vec![], vec![]));
 }
 
 #[test]

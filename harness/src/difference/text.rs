@@ -21,6 +21,9 @@ const BETWEEN: usize = 3;
 pub fn text(difference: &Difference, columns: usize, is_verbose: bool) -> String {
     let mut page = Page { text: String::new(), columns: columns.max(20), is_verbose };
     page.head(difference);
+    if difference.first == Some(First::Specification) {
+        page.mark("the specification");
+    }
     page.both(
         difference.first == Some(First::Initial),
         MARK_INITIAL,

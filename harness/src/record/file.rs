@@ -180,11 +180,18 @@ impl Record {
         let mut orphans = candidates
             .filter(|(index, candidate)| candidate.from.is_some_and(|from| from >= *index))
             .map(|(index, _)| format!("candidate {index} is made from one that comes after it"));
+        let lanes = || {
+            let (lanes, commands) = (self.lanes, self.commands);
+            (lanes > commands).then(|| format!("it has {lanes} lanes for {commands} commands"))
+        };
         let states = || {
             let odd = !self.states.iter().all(is_whole);
             odd.then(|| "a state does not have all machines".to_owned())
         };
-        self.operations.iter().find_map(operation).or_else(states).or_else(|| orphans.next())
+        lanes()
+            .or_else(|| self.operations.iter().find_map(operation))
+            .or_else(states)
+            .or_else(|| orphans.next())
     }
 }
 

@@ -80,15 +80,17 @@ fn two_runs_are_the_same_or_differ_and_the_status_says_so() {
     assert!(said.contains("\n  1. Boot a: done\n") && said.ends_with("the runs are the same\n"), "{said}");
 
     let other = fs::read_to_string(place.path().join("other.record.json")).unwrap();
-    let other = other.replacen("\"came\":\"done\"", "\"came\":\"\\u001b[2Jnot done\"", 1);
+    let other = other.replacen("\"came\":\"done\"", "\"came\":\"\\u001b[2J\u{202e}not done\"", 1);
     place.file("other.record.json", &other);
     let output = place.run(&["diff", "-v", "one.record.json", "other.record.json"]);
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("first difference: another answer\n  1. Boot a "), "{said}");
-    assert!(said.contains(" came: not done") && !said.contains('\u{1b}'), "{said}");
+    assert!(said.contains(" came:  not done") && !said.contains('\u{1b}'), "{said}");
     let output = place.run(&["diff", "--json", "one.record.json", "other.record.json"]);
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["rows"][0]["right"]["came"], "\u{1b}[2J\u{202e}not done");
+    assert!(!text(&output.stdout).contains('\u{202e}'), "a terminal would obey this");
     assert_eq!((output.status.code(), &json["first"]["row"]), (Some(1), &Value::from(0)));
     assert_eq!(json["rows"][0]["differs"], Value::from(vec!["answer"]));
 }

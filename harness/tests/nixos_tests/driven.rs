@@ -92,3 +92,90 @@ fn a_cut_is_a_rule_at_its_end_for_as_long_as_it_lasts() {
         assert!(failed.contains("AssertionError"), "{failed}");
     }
 }
+
+/// A test of one machine that is on, and its network.
+fn of_one(commands: impl FnOnce(MachineId) -> Vec<faults::Command>) -> (NixosTest, Network) {
+    let network = drawn(bounds().with_machines(1..=1).strategy().unwrap(), &mut runner(2)).all_running();
+    let commands = commands(network.machines()[0].id.clone());
+    let case = Case::sequential(network.clone().into(), commands);
+    (of_faults(&case, &Evidence::default()), network)
+}
+
+/// That a test passes, but not on machines with this bug.
+fn is_found(bug: &str, commands: impl FnOnce(MachineId) -> Vec<faults::Command>) {
+    let test = [of_one(commands)];
+    assert_eq!(driven(&test, ""), [None]);
+    let failed = driven(&test, bug).remove(0);
+    assert!(failed.is_some_and(|failed| failed.contains("AssertionError")), "{bug}: {}", test[0].0.text);
+}
+
+#[test]
+fn synced_files_that_are_lost_services_that_live_on_and_clocks_that_stand_still_are_found() {
+    if !has_tools() {
+        return;
+    }
+    is_found("forgetful", |machine| {
+        vec![
+            faults::Command::Write { machine: machine.clone(), file: 0, value: 7 },
+            faults::Command::Sync(machine.clone()),
+            faults::Command::PowerCut(machine.clone()),
+            faults::Command::Boot(machine.clone()),
+            faults::Command::Read { machine, file: 0 },
+        ]
+    });
+    is_found("undead", |machine| {
+        let service = |act| faults::Command::Service { machine: machine.clone(), act };
+        let acts = [service(faults::Act::Start), service(faults::Act::Kill)];
+        acts.into_iter().chain([faults::Command::AskService(machine.clone())]).collect()
+    });
+    is_found("stuck", |machine| {
+        let set = faults::Command::SetClock { machine: machine.clone(), seconds: 3600 };
+        vec![set, faults::Command::AskClock(machine)]
+    });
+}
+
+#[test]
+fn lines_that_nobody_knows_are_no_success() {
+    if !has_tools() {
+        return;
+    }
+    let (mut test, network) = of_one(|machine| vec![faults::Command::Sync(machine)]);
+    test.text = test.text.replace("(lines(\"sync\"))", "(lines(\"snyc\"))");
+    let failed = driven(&[(test, network)], "").remove(0).unwrap();
+    assert!(failed.contains("unknown lines: snyc"), "{failed}");
+}
+
+#[test]
+fn memory_is_left_for_the_shell_of_the_driver() {
+    let strain = |machine| faults::Command::Strain { machine, strain: faults::Strain::Memory };
+    let text = of_one(|machine| vec![strain(machine)]).0.text;
+    assert!(text.contains("left / 1024 - 256"), "{text}");
+}
+
+#[test]
+fn frames_go_twice_beside_any_other_quality() {
+    let network = drawn(bounds().with_machines(4..=4).strategy().unwrap(), &mut runner(3)).all_running();
+    let ids: Vec<_> = network.machines().iter().map(|machine| machine.id.clone()).collect();
+    let percent = |percent| faults::Percent::new(percent).unwrap();
+    let qualities = [
+        faults::Quality::Duplicating(percent(5)),
+        faults::Quality::Lossy(percent(10)),
+        faults::Quality::Duplicating(percent(100)),
+    ];
+    let worsen = |(to, quality): (&MachineId, faults::Quality)| faults::Command::Worsen {
+        links: faults::Links::OneWay { from: ids[0].clone(), to: to.clone() },
+        quality,
+    };
+    let commands = ids[1..].iter().zip(qualities).map(worsen).collect();
+    let test = of_faults(&Case::sequential(network.clone().into(), commands), &Evidence::default());
+    let set = test.text.lines().rfind(|line| line.contains("tc qdisc del")).unwrap();
+    assert!(!set.contains("netem duplicate"), "kernels refuse it beside another queue: {set}");
+    assert_eq!((set.matches(" netem ").count(), set.matches(" htb;").count()), (1, 1), "{set}");
+    let [one, _, other] = [1, 2, 3].map(|index| network.machines()[index].address);
+    for (address, share) in [(one, "0.05"), (other, "1.00")] {
+        let rule = format!(
+            "-d {address} -m statistic --mode random --probability {share} -j TEE --gateway {address}"
+        );
+        assert!(set.contains(&rule), "{rule} is not in {set}");
+    }
+}

@@ -1,7 +1,8 @@
 # A driver in the place of NixOS's, with machines in memory that do what the model says: scripts have to pass.
 #
 # Called with a file of JSON, a list of scripts and their machines; prints a list of what went wrong in each.
-# "deaf" in the place of a bug has cuts not be heeded.
+# A bug has cuts not be heeded ("deaf"), synced files be lost by a crash ("forgetful"), services live on that are
+# killed ("undead"), or clocks not be set ("stuck").
 import contextlib
 import json
 import re
@@ -10,6 +11,17 @@ import sys
 import time
 import traceback
 
+# Lines that change nothing which a script asks for: ways that are worse, disks that are synced, full or not, and
+# machines that are kept busy or no longer.
+OF_NO_CONSEQUENCE = [
+    r"set -e; tc qdisc del dev eth1 root ",
+    r"sync$",
+    r"size=\d+ number=0\nwhile .*fallocate",
+    r"rm -f /scratch/\.netprop-fill\.",
+    r"number=0; while .*netprop-busy",
+    r"while read -r name size _; do\n.*MemAvailable",
+    r"for file in /run/netprop-busy\.",
+]
 SERVICE = {"KILL": "down", "STOP": "stopped", "CONT": "going"}
 
 
@@ -31,7 +43,10 @@ class Machine:
         assert self.is_on, f"{self.name} is off"
         self.is_on = self.is_paused = False
 
-    crash = stop
+    def crash(self):
+        self.stop()
+        if BUG == "forgetful":
+            self.files = {}
 
     def shutdown(self):
         assert not self.is_paused, f"{self.name} is paused"
@@ -40,8 +55,9 @@ class Machine:
     def wait_for_unit(self, unit):
         assert unit == "multi-user.target" and self.is_on
 
+    # Whatever is waited for is there.
     def wait_until_succeeds(self, command):
-        self.succeed(command)
+        assert self.is_on and not self.is_paused
 
     def send_monitor_command(self, command):
         assert self.is_on
@@ -65,31 +81,40 @@ class Machine:
             return 0, self.files[words[1]]
         assert words[0] == "date", command
         if words[1] == "-s":
-            self.ahead = int(words[2][1:]) - time.time()
+            self.set_ahead(int(words[2][1:]) - time.time())
         return 0, str(int(time.time() + self.ahead))
 
     def reaches(self, other):
         is_cut = other.address in self.dropped or self.address in other.dropped
         return other.is_on and not other.is_paused and (not is_cut or BUG == "deaf")
 
+    def set_ahead(self, seconds):
+        if BUG != "stuck":
+            self.ahead = seconds
+
     # Lines of shell, by what is told apart in them.
     def run(self, text):
         written = re.match(r"printf %s (\d+) .* (\S+) \|\| {", text)
         if written:
             self.files[written[2]] = written[1]
-        elif "iptables" in text:
+        elif text.startswith("set -e; iptables -F INPUT"):
             self.dropped = set(re.findall(r"-s (\S+) -j DROP", text))
         elif "/proc/uptime" in text:
-            self.ahead += sum(int(seconds) for seconds in re.findall(r"date \+%s\) \+ (-?\d+)", text))
+            steps = re.findall(r"date \+%s\) \+ (-?\d+)", text)
+            assert steps or "adjtimex -t " in text, text
+            self.set_ahead(self.ahead + sum(int(seconds) for seconds in steps))
             return "1.5\n1.7\n"
         elif text.endswith("echo silent"):
             return self.service + "\n"
         elif "netprop-counter" in text:
             signals = [SERVICE[signal] for signal in re.findall(r"kill -([A-Z]+)", text)]
-            if signals and (self.service != "down" or signals[0] == "down"):
+            is_undead = BUG == "undead" and signals == ["down"]
+            if signals and self.service != "down" and not is_undead:
                 self.service = signals[0]
             if "setsid" in text and self.service == "down":
                 self.service = "going"
+        else:
+            assert any(re.match(known, text, re.DOTALL) for known in OF_NO_CONSEQUENCE), f"unknown lines: {text}"
         return ""
 
 

@@ -118,11 +118,12 @@ const READ: &str = r#"file:
       attrByPath = path: default: set: default;
       concatStringsSep = builtins.concatStringsSep;
     };
-    pkgs = { inherit lib; linuxPackages = "linux"; testers.runNixOSTest = test: test; writeText = name: text: text; };
+    pkgs = { inherit lib; linuxPackages = "linux"; testers.runNixOSTest = test: test; writeText = name: text: text; runtimeShell = "sh"; };
     test = import file { inherit pkgs; };
     node = make: let made = make { inherit lib pkgs; }; in {
       scratch = made.systemd.services.netprop-scratch.script or "";
-      services = map (service: service.script or "") (builtins.attrValues (made.systemd.services or { }));
+      services = map (service: service.serviceConfig) (builtins.filter (service: service ? serviceConfig)
+        (builtins.attrValues (made.systemd.services or { })));
     };
   in { inherit (test) testScript name; nodes = builtins.mapAttrs (name: node) test.nodes; }"#;
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use harness::as_test::nixos::{self, Guests, NixosTest};
 use harness::model::scene::{Power, Scene, Seat};
 use harness::prelude::*;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::{
     Place, about, case_of_faults, case_of_machines, drawn, evidence, has_tools, hostile, of_faults,
@@ -22,6 +22,12 @@ print(json.dumps([literals(script) for script in json.load(open(sys.argv[1], enc
     serde_json::from_str(&said(Command::new("python3").args(["-c", program]).arg(given))).unwrap()
 }
 
+/// How systemd runs a service: neither a command that fails nor the end of its shell ends what it began.
+fn unit(command: &str) -> Json {
+    let start = format!("-sh {command}");
+    json!({ "ExecStart": start, "RemainAfterExit": true, "WorkingDirectory": "/scratch" })
+}
+
 /// That what machines were given is in a test as it was, and each command.
 fn check(test: &NixosTest, read: &Json, literals: &[String], network: &Network, commands: usize) {
     for (machine, guest) in network.machines().iter().zip(Guests::of(network).iter()) {
@@ -33,20 +39,65 @@ fn check(test: &NixosTest, read: &Json, literals: &[String], network: &Network, 
             .values()
             .filter(sayable)
             .for_each(|content| assert!(scratch.contains(content), "{scratch}"));
-        let services: Vec<_> =
-            node["services"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+        let services = node["services"].as_array().unwrap();
         for service in machine.services.values() {
-            assert!(service.command.contains('\0') || services.contains(&&*service.command), "{services:?}");
+            assert!(
+                service.command.contains('\0') || services.contains(&unit(&service.command)),
+                "{services:?}"
+            );
             let ready = service.ready.as_ref().unwrap();
             assert!(!machine.running || literals.contains(ready), "{ready:?} is not in {literals:?}");
         }
     }
     let script = read["testScript"].as_str().unwrap();
-    let refused = script.matches(": makes no sense in this order").count();
+    assert_eq!(script.matches(": makes no sense in this order").count(), test.senseless, "{script}");
     let is_title =
         |text: &&String| text.split_once(". ").is_some_and(|(number, _)| number.parse::<u32>().is_ok());
     let given = literals.iter().filter(is_title).count();
-    assert_eq!(given + test.left_out + refused, commands, "{script}");
+    assert_eq!(given + test.left_out + test.senseless, commands, "{script}");
+}
+
+/// The names that scripts give something to.
+fn assigned(place: &Place, scripts: &[&str]) -> Vec<String> {
+    let given = place.file("scripts.json", &serde_json::to_string(scripts).unwrap());
+    // What a function has to itself is of no consequence, and neither is an attribute.
+    let program = "import ast, json, sys
+def names(node):
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return [node.name]
+    own = [node.id] if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else []
+    own += [(node.asname or node.name).split('.')[0]] if isinstance(node, ast.alias) else []
+    return own + [name for child in ast.iter_child_nodes(node) for name in names(child)]
+scripts = json.load(open(sys.argv[1], encoding='utf-8', newline=''))
+print(json.dumps(sorted({name for script in scripts for name in names(ast.parse(script))})))";
+    serde_json::from_str(&said(Command::new("python3").args(["-c", program]).arg(given))).unwrap()
+}
+
+#[test]
+fn no_machine_is_called_what_a_script_gives_something_to() {
+    if !has_tools() {
+        return;
+    }
+    let (place, mut tests) = (Place::new(), Vec::new());
+    for seed in 0..40 {
+        let mut runner = runner(seed);
+        let evidence = evidence(&mut runner);
+        tests.push(of_machines(&case_of_machines(&mut runner), &evidence).text);
+        tests.push(of_faults(&case_of_faults(&mut runner), &evidence).text);
+    }
+    let read = place.read(&tests);
+    let scripts: Vec<_> = read.iter().map(|read| read["testScript"].as_str().unwrap()).collect();
+    let names = assigned(&place, &scripts);
+    for name in ["found", "seconds", "boot", "shlex"] {
+        assert!(names.iter().any(|assigned| assigned == name), "{name} is not among {names:?}");
+    }
+    let guests = Guests::of_scene(Texts(Vec::new()).scene(&names).unwrap());
+    for guest in guests.iter() {
+        assert_ne!(
+            guest.name, guest.id,
+            "a machine of this name would be gone as the script gives it something"
+        );
+    }
 }
 
 #[test]

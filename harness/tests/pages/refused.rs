@@ -46,6 +46,7 @@ fn what_is_foreign_damaged_or_of_the_future_is_refused() {
         refusal(|value| value["operations"][0]["before"] = 77.into()).contains("names a lane or a state")
     );
     assert!(refusal(|value| value["operations"][0]["lane"] = 77.into()).contains("names a lane or a state"));
+    assert!(refusal(|value| value["lanes"] = u64::MAX.into()).contains("lanes for "));
     assert!(
         refusal(|value| value["states"][0]["power"] = serde_json::json!(["on"]))
             .contains("does not have all machines")

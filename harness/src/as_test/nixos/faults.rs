@@ -14,6 +14,10 @@ use super::machines::{boot, ping};
 use super::script::Step;
 use crate::machines::faults::lines;
 
+/// So many mebibytes are spared where memory is taken up: systemd and the driver's shell have to go on, which
+/// whoever ends programs for want of memory might take first.
+const SPARED: u32 = 256;
+
 /// What commands are on some guests, one after another.
 pub struct Steps<'a> {
     guests: &'a Guests,
@@ -69,7 +73,7 @@ impl<'a> Steps<'a> {
             Command::Fill(id) => self.runs(id, lines::FILL),
             Command::Free(id) => self.runs(id, lines::FREE),
             Command::Relax(id) => self.runs(id, lines::RELAX),
-            Command::Strain { machine, strain } => self.runs(machine, &lines::strain(*strain)),
+            Command::Strain { machine, strain } => self.runs(machine, &lines::strain(*strain, SPARED)),
             Command::Service { machine, act } => self.runs(machine, &lines::service(*act)),
             Command::AskService(id) => self.service(id, world.service(id)),
             Command::SetClock { machine, seconds } => self.watched(machine, &lines::step((*seconds).into())),

@@ -14,7 +14,7 @@ const TAKEN: &str = "False None True and as assert async await break class conti
     test_script run_tests join_all create_machine create_vlan polling_condition retry serial_stdout_on \
     serial_stdout_off dump_machine_ssh t main args argparse atexit base64 codecs colorama io json os pathlib \
     ptpython pty queue re shlex shutil socket subprocess sys tempfile threading time unicodedata \
-    debug ahead boot lines ping read set_clock watched";
+    debug ahead boot found lines ping read seconds set_clock watched";
 
 /// A machine of a test.
 #[derive(Clone, Debug, Eq, PartialEq)]

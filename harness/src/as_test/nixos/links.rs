@@ -1,14 +1,14 @@
 //! What is wrong with the ways between machines, brought about on the machines themselves.
 //!
 //! A way that is cut is a rule at its end, so that one-way cuts are; a way that is worse is a queue of the
-//! kernel's (netem) at its beginning. Rules are in a machine's memory: they are set anew as it boots, and
-//! once it goes on where it stood still meanwhile.
+//! kernel's (netem) at its beginning, or a rule there that has frames go twice. Rules are in a machine's
+//! memory: they are set anew as it boots, and once it goes on where it stood still meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use model::MachineId;
-use model::faults::{Quality, World};
+use model::faults::{Percent, Quality, World};
 
 use super::guests::Guests;
 use super::literal::python;
@@ -74,30 +74,56 @@ impl Rules {
         text
     }
 
-    /// Has what goes to each of them wait in a queue of its own.
+    /// Has what goes to each of them wait in a queue of its own, or go twice.
     fn worsening(&self, guests: &Guests) -> String {
-        let mut text = "set -e; tc qdisc del dev eth1 root 2>/dev/null || :".to_owned();
-        if !self.worse.is_empty() {
-            text.push_str("; tc qdisc add dev eth1 root handle 1: htb");
-        }
-        for ((to, quality), number) in self.worse.iter().zip(1..) {
-            let address = guests.address(to);
-            write!(
-                text,
-                "; tc class add dev eth1 parent 1: classid 1:{number:x} htb rate 10gbit quantum 1514\
-                 ; tc qdisc add dev eth1 parent 1:{number:x} netem {}\
-                 ; tc filter add dev eth1 parent 1: protocol ip u32 match ip dst {address}/32 flowid 1:{number:x}",
-                netem(*quality)
-            )
-            .ok();
+        let mut text =
+            "set -e; tc qdisc del dev eth1 root 2>/dev/null || :; iptables -t mangle -F OUTPUT".to_owned();
+        let worse = self.worse.iter().map(|(to, quality)| (guests.address(to), worse(*quality)));
+        let mut queues = 0;
+        for (address, worse) in worse {
+            match worse {
+                Worse::Queue(netem) => {
+                    queues += 1;
+                    text.push_str(&queue(queues, &address, &netem));
+                }
+                Worse::Twice(percent) => text.push_str(&twice(&address, percent)),
+            }
         }
         text
     }
 }
 
-/// What netem is told; it decides by chance of its own which frames it is.
-fn netem(quality: Quality) -> String {
-    match quality {
+/// The queue of this number, from 1, for what goes to an address.
+fn queue(number: u32, address: &str, netem: &str) -> String {
+    let root = if number == 1 { "; tc qdisc add dev eth1 root handle 1: htb" } else { "" };
+    format!(
+        "{root}; tc class add dev eth1 parent 1: classid 1:{number:x} htb rate 10gbit quantum 1514\
+         ; tc qdisc add dev eth1 parent 1:{number:x} netem {netem}\
+         ; tc filter add dev eth1 parent 1: protocol ip u32 match ip dst {address}/32 flowid 1:{number:x}"
+    )
+}
+
+/// Sends a second one after so many of what goes to an address. netem could do so too, but kernels since 2025
+/// refuse one that does beside any other on the same device.
+fn twice(address: &str, percent: Percent) -> String {
+    let share = f32::from(percent.get()) / 100.0;
+    format!(
+        "; iptables -t mangle -A OUTPUT -o eth1 -d {address} -m statistic --mode random --probability {share:.2} \
+         -j TEE --gateway {address}"
+    )
+}
+
+/// What a way is that is worse.
+enum Worse {
+    /// A queue, and what netem is told for it; it decides by chance of its own which frames it is.
+    Queue(String),
+    /// So many go twice.
+    Twice(Percent),
+}
+
+/// What a quality is.
+fn worse(quality: Quality) -> Worse {
+    Worse::Queue(match quality {
         Quality::Slow { delay, jitter } => {
             let (delay, jitter) = (delay.milliseconds(), jitter.milliseconds());
             // netem's jitter goes both ways; a frame that is late may be overtaken.
@@ -106,9 +132,9 @@ fn netem(quality: Quality) -> String {
             format!("delay {middle}us {spread}us")
         }
         Quality::Lossy(percent) => format!("loss {}%", percent.get()),
-        Quality::Duplicating(percent) => format!("duplicate {}%", percent.get()),
+        Quality::Duplicating(percent) => return Worse::Twice(percent),
         Quality::Reordering(percent) => format!("delay {OVERTAKEN}ms reorder {}%", 100 - percent.get()),
         Quality::Corrupting(percent) => format!("corrupt {}%", percent.get()),
         Quality::Narrow { kilobits } => format!("rate {kilobits}kbit"),
-    }
+    })
 }

@@ -23,6 +23,7 @@ pub use guests::{Guest, Guests};
 pub use script::Step;
 
 use nodes::Node;
+use script::Script;
 
 const TEMPLATE: &str = include_str!("test.nix.hbs");
 
@@ -44,8 +45,10 @@ pub struct About {
 pub struct NixosTest {
     /// The Nix file.
     pub text: String,
-    /// How many commands are only comments in it.
+    /// How many commands are only comments in it, since the driver has no counterpart of them.
     pub left_out: usize,
+    /// How many are only comments since they make no sense in the one order that the script has.
+    pub senseless: usize,
 }
 
 /// Why a case is no test of NixOS.
@@ -78,7 +81,8 @@ struct Data {
 const REMARKS: &str =
     "It evaluates with nixpkgs from 20.03 on (18.03's driver knows no Python): nix-build FILE
 Machines are NixOS's own in the place of the case's images. Commands come one after another; what the
-driver has no counterpart of is a comment.";
+driver has no counterpart of is a comment. A machine's root outlives a power cut, as /scratch does; in the
+case it was in memory, and each boot began with it anew.";
 
 /// A case as a test of NixOS.
 ///
@@ -112,7 +116,8 @@ pub fn nixos_test<M: Model>(
     let text = registry
         .render_template(TEMPLATE, &data)
         .map_err(|error| NixosTestError::Template(error.to_string()))?;
-    Ok(NixosTest { text: text.trim_end().to_owned() + "\n", left_out: script.left_out })
+    let Script { left_out, senseless, .. } = script;
+    Ok(NixosTest { text: text.trim_end().to_owned() + "\n", left_out, senseless })
 }
 
 /// The steps of a specification of one's own: each command is a comment to be filled in.

@@ -38,10 +38,11 @@ impl Step {
     }
 }
 
-/// A script, and how many commands are only comments in it.
+/// A script, and how many commands are only comments in it, for want of a counterpart or of sense.
 pub(super) struct Script {
     pub(super) text: String,
     pub(super) left_out: usize,
+    pub(super) senseless: usize,
 }
 
 /// The script of a case.
@@ -52,7 +53,7 @@ pub(super) fn of<M: Model>(
     guests: &Guests,
     steps: &mut Steps<'_, M>,
 ) -> Script {
-    let mut script = Script { text: PRELUDE.to_owned(), left_out: 0 };
+    let mut script = Script { text: PRELUDE.to_owned(), left_out: 0, senseless: 0 };
     script.begin(guests);
     let mut state = case.initial.clone();
     let mut is_told = false;
@@ -74,6 +75,7 @@ pub(super) fn of<M: Model>(
             script.step(&title, &model.expectation(&state, &command), &step);
             state = predict(model, &state, &command);
         } else {
+            script.senseless += 1;
             script.comment("", &format!("{title}: makes no sense in this order, and is not given"));
         }
     }

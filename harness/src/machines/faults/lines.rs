@@ -123,8 +123,8 @@ echo silent"
     )
 }
 
-/// Keeps a machine busy.
-pub(crate) fn strain(strain: Strain) -> String {
+/// Keeps a machine busy; of its memory so many mebibytes are spared.
+pub(crate) fn strain(strain: Strain, spared: u32) -> String {
     match strain {
         Strain::Processors => {
             let busy = start("/run/netprop-busy.$0", "while :; do :; done", "$number");
@@ -132,16 +132,16 @@ pub(crate) fn strain(strain: Strain) -> String {
                 "number=0; while [ $number -lt $((2 * $(nproc))) ]; do number=$((number + 1)); {busy} done"
             )
         }
-        // A session and what it runs need some, and so does who reads what is in files.
-        Strain::Memory => "while read -r name size _; do
+        Strain::Memory => format!(
+            "while read -r name size _; do
     [ $name != MemAvailable: ] || left=$size
 done </proc/meminfo
-count=$((left / 1024 - 28))
-[ $count -le 0 ] || {
+count=$((left / 1024 - {spared}))
+[ $count -le 0 ] || {{
     mkdir -p /run/netprop-squeeze && mount -t tmpfs -o size=100% netprop /run/netprop-squeeze &&
         dd if=/dev/zero of=/run/netprop-squeeze/filled bs=1048576 count=$count 2>/dev/null
-}"
-        .to_owned(),
+}}"
+        ),
     }
 }
 

@@ -9,6 +9,10 @@ use super::lines;
 use crate::machines::live::LiveNetwork;
 use crate::system::SystemError;
 
+/// So many mebibytes are spared where memory is taken up: a session and what it runs need some, and so does
+/// who reads what is in files.
+const SPARED: u32 = 28;
+
 /// Does something to a machine's service.
 pub(super) fn act(
     live: &LiveNetwork<'_>,
@@ -41,5 +45,5 @@ pub(super) fn strain(
     id: &MachineId,
     strain: Strain,
 ) -> Result<Outcome<Response>, SystemError> {
-    run(live, id, &lines::strain(strain))
+    run(live, id, &lines::strain(strain, SPARED))
 }
