@@ -37,9 +37,11 @@ let
     	systemctl start sshd.socket
     }
 
-    # The shell around it leaves its status for whoever waits.
+    # The shell around it leaves its status for whoever waits, and what the service has left behind lives on, as on
+    # every base.
     base_start_service() {
     	systemd-run --quiet --unit="netprop-service-$1" --property=WorkingDirectory="$3" \
+    		--property=RemainAfterExit=yes \
     		--setenv=PATH=/run/current-system/sw/bin ${shell} -c \
     		"${shell} '$2' >'$SERVICES/$1.log' 2>&1 </dev/null; echo \$? >'$SERVICES/$1.ended'"
     }
