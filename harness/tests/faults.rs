@@ -294,6 +294,38 @@ fn lanes_write_the_same_file() {
     assert_eq!(runner.run_case(&case, "two writers").unwrap().verdict, Verdict::Holds);
 }
 
+/// What lanes do to one machine in several steps, or ask of it meanwhile.
+#[test]
+fn lanes_meet_nothing_that_is_half_done() {
+    let Some(lab) = Lab::for_test().unwrap() else { return };
+    let (network, model) = (network(&lab, 1), specification(&lab, 1));
+    let machine = ids(&network)[0].clone();
+    let again = |command: Command, times: usize| vec![command; times];
+    let serve = |act| Command::Service { machine: machine.clone(), act };
+    let strain = |strain| Command::Strain { machine: machine.clone(), strain };
+    let told = [
+        again(Command::Strobe { machine: machine.clone(), seconds: 390 }, 4),
+        again(Command::AskClock(machine.clone()), 12),
+        again(serve(Act::Restart), 4),
+        again(Command::AskService(machine.clone()), 8),
+    ];
+    let strained = [again(strain(Strain::Memory), 6), again(Command::Relax(machine.clone()), 12)];
+    for lanes in [told.to_vec(), strained.to_vec()] {
+        let case = Case {
+            lanes,
+            finally: vec![Command::AskClock(machine.clone()), Command::AskService(machine.clone())],
+            ..Case::sequential(World::from(network.clone()), vec![serve(Act::Start)])
+        };
+        case.validate(&model).unwrap();
+        let (config, stop, system) = (config(), Stop::default(), MachineSystem::of(&lab));
+        let runner = Runner::new(&model, &system, &config, &Silent, &stop);
+        let execution = runner.run_case(&case, "lanes").unwrap();
+        let told = |given: &harness::execute::Recorded<FaultSpec>| format!("{:?}", given.operation.outcome);
+        let outcomes: Vec<_> = execution.history.iter().map(told).collect();
+        assert_eq!(execution.verdict, Verdict::Holds, "{outcomes:?}");
+    }
+}
+
 /// Prints what a run warns of, what kept it from a verdict, and a failure at once.
 struct Loud;
 

@@ -55,6 +55,8 @@ pub(super) struct LiveMachine {
     pub(super) status: Status,
     pub(super) hardware: Mutex<Hardware>,
     pub(super) said: Said,
+    /// Held by who does something to programs on it, which takes several steps, or asks what they do.
+    pub(super) programs: Mutex<()>,
 }
 
 impl<'lab> LiveNetwork<'lab> {
@@ -95,6 +97,7 @@ impl<'lab> LiveNetwork<'lab> {
             status: Status::new(hardware.address),
             hardware: Mutex::new(hardware),
             said: Said::default(),
+            programs: Mutex::default(),
         };
         let machines = network.ids().into_iter().zip(prepared.into_iter().map(live)).collect();
         Ok(Self { machines, capture: None, shared, permit: None })

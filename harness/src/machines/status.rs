@@ -44,12 +44,19 @@ pub(super) struct Moment {
     changes: u64,
     /// How often it began to stand still.
     pauses: u64,
+    /// How often its clock began to jump to and fro, and ended to: it does so while this is odd.
+    jumps: u64,
 }
 
 impl Moment {
     /// Whether the machine was given other software at any time from this moment to a later one.
     pub(super) fn sees_change_until(self, later: Self) -> bool {
         self.power == Power::Changing || self.changes != later.changes
+    }
+
+    /// Whether the machine's clock jumped to and fro at any time from this moment to a later one.
+    pub(super) fn sees_jumps_until(self, later: Self) -> bool {
+        self.jumps % 2 == 1 || self.jumps != later.jumps
     }
 
     /// Whether the machine stood still at any time from this moment to a later one.
@@ -73,7 +80,7 @@ struct Known {
 impl Status {
     /// A machine that is off and will be reached at this address.
     pub(super) fn new(address: SocketAddr) -> Self {
-        let moment = Moment { power: Power::Off, epoch: 0, changes: 0, pauses: 0 };
+        let moment = Moment { power: Power::Off, epoch: 0, changes: 0, pauses: 0, jumps: 0 };
         Self(Mutex::new(Known { moment, address, idle: Vec::new() }))
     }
 
@@ -95,6 +102,15 @@ impl Status {
         let mut known = self.known();
         known.moment.pauses += u64::from(power == Power::Paused);
         known.moment.power = power;
+    }
+
+    /// Does what has the machine's clock jump to and fro, such that everybody knows of it meanwhile. Nobody else
+    /// does so to the machine at the same time.
+    pub(super) fn while_its_clock_jumps<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.known().moment.jumps += 1;
+        let done = act();
+        self.known().moment.jumps += 1;
+        done
     }
 
     pub(super) fn move_to(&self, address: SocketAddr) {
@@ -143,5 +159,16 @@ mod tests {
         assert!(on.sees_pause_until(paused) && on.sees_pause_until(again) && paused.sees_pause_until(again));
         assert!(!again.sees_pause_until(status.now()));
         assert!(!on.sees_change_until(again));
+    }
+
+    #[test]
+    fn jumps_of_a_clock_are_seen_from_before_and_from_their_midst() {
+        let status = Status::new(([127, 0, 0, 1], 22).into());
+        let before = status.now();
+        let midst = status.while_its_clock_jumps(|| status.now());
+        let after = status.now();
+        assert!(before.sees_jumps_until(midst) && before.sees_jumps_until(after));
+        assert!(midst.sees_jumps_until(midst) && midst.sees_jumps_until(after));
+        assert!(!before.sees_jumps_until(before) && !after.sees_jumps_until(status.now()));
     }
 }

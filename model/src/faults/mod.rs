@@ -10,6 +10,8 @@
 //!   may be told of an error: file systems give up until they are mounted anew. What was synced before is kept.
 //! - A write to a full disk may find room all the same: file systems keep some back.
 //! - A clock may be read a moment before or after the host's: [`CLOCK_TOLERANCE`] seconds are allowed.
+//! - A command is a moment for all others: of a clock that jumps to and fro, or a service that is started again,
+//!   other lanes are told how it was before or after, so a system has whoever asks wait until that is done.
 //! - A clock that has run fast may be ahead by any more, and one that has run slow behind: a model has no time.
 
 use std::borrow::Cow;

@@ -24,7 +24,7 @@ pub(super) fn set(live: &LiveNetwork<'_>, held: &Held<'_>, seconds: i64) -> Resu
 
 /// Sets it back and forth, such that it is right again in the end.
 pub(super) fn strobe(live: &LiveNetwork<'_>, held: &Held<'_>, seconds: i64) -> Result<Response, SystemError> {
-    watched(live, held.id, &lines::strobe(seconds))
+    held.live.status.while_its_clock_jumps(|| watched(live, held.id, &lines::strobe(seconds)))
 }
 
 /// Has it run fast or slow.
@@ -51,16 +51,24 @@ fn watched(live: &LiveNetwork<'_>, id: &MachineId, what: &str) -> Result<Respons
     }
 }
 
-/// Asks a machine for the time, until it tells it quickly enough to say by how much that is wrong.
+/// Asks a machine for the time, until it tells it quickly enough to say by how much that is wrong. What it says
+/// while another lane has its clock jump to and fro is none of the times that it is set to: it is asked again
+/// after that.
 pub(super) fn ask(live: &LiveNetwork<'_>, id: &MachineId) -> Result<Outcome<Response>, SystemError> {
+    let status = &live.live(id)?.status;
     for _ in 0..ASKED {
-        let before = now();
+        let (begun, before) = (status.now(), now());
         let output = match answer(live, id, "date +%s")? {
             Outcome::Answered(output) => output,
             Outcome::Refused(why) => return Ok(Outcome::Refused(why)),
             Outcome::Unknown(why) => return Ok(Outcome::Unknown(why)),
         };
         let after = now();
+        if begun.sees_jumps_until(status.now()) {
+            // Who has it jump holds it until that is done.
+            drop(live.hold(id)?);
+            continue;
+        }
         let told: Option<i64> = String::from_utf8_lossy(&output.stdout).trim().parse().ok();
         let Some(told) = told else {
             let said = String::from_utf8_lossy(&output.stderr);

@@ -96,7 +96,7 @@ pub fn give(live: &LiveNetwork<'_>, command: &Command) -> Result<Outcome<Respons
         Command::Service { machine, act } => service::act(live, machine, *act),
         Command::AskService(id) => service::ask(live, id),
         Command::Strain { machine, strain } => service::strain(live, machine, *strain),
-        Command::Relax(id) => disk::run(live, id, lines::RELAX),
+        Command::Relax(id) => service::relax(live, id),
     }
 }
 
