@@ -298,8 +298,8 @@ fn lanes_write_the_same_file() {
 #[test]
 fn lanes_meet_nothing_that_is_half_done() {
     let Some(lab) = Lab::for_test().unwrap() else { return };
-    let (network, model) = (network(&lab, 1), specification(&lab, 1));
-    let machine = ids(&network)[0].clone();
+    let (network, model) = (network(&lab, 2), specification(&lab, 2));
+    let [machine, other] = &ids(&network)[..] else { unreachable!("two machines") };
     let again = |command: Command, times: usize| vec![command; times];
     let serve = |act| Command::Service { machine: machine.clone(), act };
     let strain = |strain| Command::Strain { machine: machine.clone(), strain };
@@ -310,7 +310,9 @@ fn lanes_meet_nothing_that_is_half_done() {
         again(Command::AskService(machine.clone()), 8),
     ];
     let strained = [again(strain(Strain::Memory), 6), again(Command::Relax(machine.clone()), 12)];
-    for lanes in [told.to_vec(), strained.to_vec()] {
+    let ping = Command::Ping { from: other.clone(), to: machine.clone() };
+    let restarted = [again(Command::Reboot(machine.clone()), 2), again(ping, 12)];
+    for lanes in [told.to_vec(), strained.to_vec(), restarted.to_vec()] {
         let case = Case {
             lanes,
             finally: vec![Command::AskClock(machine.clone()), Command::AskService(machine.clone())],

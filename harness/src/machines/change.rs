@@ -79,7 +79,7 @@ impl Held<'_> {
             network.ids().into_iter().zip(images).find_map(|(other, image)| (other == *id).then_some(image));
         let image = image.ok_or_else(|| unknown(id))?;
         let was_on = self.state() == State::Running;
-        self.during(Power::Changing, |held| {
+        self.during(Power::Restarting, |held| {
             if was_on {
                 held.hardware.machine.shut_down(SHUTDOWN_LIMIT)?;
             }

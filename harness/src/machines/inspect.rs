@@ -39,8 +39,8 @@ pub(super) fn inspect(live: &LiveNetwork<'_>, id: &MachineId) -> Result<Outcome<
         Outcome::Refused(why) => return Ok(Outcome::Refused(why)),
         Outcome::Unknown(why) => return Ok(Outcome::Unknown(why)),
     };
-    if begun.sees_change_until(live.live(id)?.status.now()) {
-        return Ok(Outcome::Unknown(format!("{id} was given other software under Inspect")));
+    if begun.sees_restart_until(live.live(id)?.status.now()) {
+        return Ok(Outcome::Unknown(format!("{id} was restarted under Inspect")));
     }
     match output.ending {
         Ending::Exited(0) => {

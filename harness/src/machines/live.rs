@@ -218,8 +218,8 @@ impl<'lab> LiveNetwork<'lab> {
                 Ok(Outcome::Refused(format!("{id} was paused before the command was sent: {error}")))
             }
             Err(error) => Err(SystemError::infrastructure(error)),
-            Ok(_) if begun.sees_change_until(ended) => {
-                Ok(Outcome::Unknown(format!("{id} was given other software under the command")))
+            Ok(_) if begun.sees_restart_until(ended) => {
+                Ok(Outcome::Unknown(format!("{id} was restarted under the command")))
             }
             Ok(Output { ending: ending @ (Ending::TimedOut | Ending::ConnectionLost), .. }) if is_cut => {
                 Ok(Outcome::Unknown(format!("{id} was cut off under the command: {ending}")))

@@ -85,9 +85,9 @@ pub(super) fn ping(
             }
         }
     }
-    // For the model a machine stays on while it is given other software, for the network it does not.
-    if begun.sees_change_until(target.now()) {
-        return Ok(Outcome::Unknown(format!("{to} was given other software under the ping")));
+    // For the model a machine stays on while it is restarted, for the network it does not.
+    if begun.sees_restart_until(target.now()) {
+        return Ok(Outcome::Unknown(format!("{to} was restarted under the ping")));
     }
     Ok(Outcome::Answered(Response::Pinged { answered: false }))
 }

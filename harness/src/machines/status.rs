@@ -17,8 +17,8 @@ pub(super) enum Power {
     Paused,
     /// Its power is being cut.
     Ending,
-    /// It is being given other software, by a shutdown and a boot.
-    Changing,
+    /// It is being shut down and booted again, as one step: with other software, or as it is.
+    Restarting,
 }
 
 impl fmt::Display for Power {
@@ -29,7 +29,7 @@ impl fmt::Display for Power {
             Self::On => "on",
             Self::Paused => "paused",
             Self::Ending => "being cut off",
-            Self::Changing => "being given other software",
+            Self::Restarting => "being restarted",
         })
     }
 }
@@ -40,8 +40,8 @@ pub(super) struct Moment {
     pub(super) power: Power,
     /// How often its power began to change so far.
     pub(super) epoch: u64,
-    /// How often that was for other software.
-    changes: u64,
+    /// How often that was to be restarted.
+    restarts: u64,
     /// How often it began to stand still.
     pauses: u64,
     /// How often its clock began to jump to and fro, and ended to: it does so while this is odd.
@@ -49,9 +49,9 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    /// Whether the machine was given other software at any time from this moment to a later one.
-    pub(super) fn sees_change_until(self, later: Self) -> bool {
-        self.power == Power::Changing || self.changes != later.changes
+    /// Whether the machine was being restarted at any time from this moment to a later one.
+    pub(super) fn sees_restart_until(self, later: Self) -> bool {
+        self.power == Power::Restarting || self.restarts != later.restarts
     }
 
     /// Whether the machine's clock jumped to and fro at any time from this moment to a later one.
@@ -80,7 +80,7 @@ struct Known {
 impl Status {
     /// A machine that is off and will be reached at this address.
     pub(super) fn new(address: SocketAddr) -> Self {
-        let moment = Moment { power: Power::Off, epoch: 0, changes: 0, pauses: 0, jumps: 0 };
+        let moment = Moment { power: Power::Off, epoch: 0, restarts: 0, pauses: 0, jumps: 0 };
         Self(Mutex::new(Known { moment, address, idle: Vec::new() }))
     }
 
@@ -93,7 +93,7 @@ impl Status {
         let mut known = self.known();
         known.moment.power = power;
         known.moment.epoch += 1;
-        known.moment.changes += u64::from(power == Power::Changing);
+        known.moment.restarts += u64::from(power == Power::Restarting);
         known.idle.drain(..).for_each(Session::abort);
     }
 
@@ -158,7 +158,7 @@ mod tests {
         let again = status.now();
         assert!(on.sees_pause_until(paused) && on.sees_pause_until(again) && paused.sees_pause_until(again));
         assert!(!again.sees_pause_until(status.now()));
-        assert!(!on.sees_change_until(again));
+        assert!(!on.sees_restart_until(again));
     }
 
     #[test]

@@ -42,13 +42,10 @@ impl OnMachines for FaultSpec {
 pub fn give(live: &LiveNetwork<'_>, command: &Command) -> Result<Outcome<Response>, SystemError> {
     live.annotate(command);
     match command {
-        Command::Boot(id) => with(live, id, command, boot),
+        Command::Boot(id) => with(live, id, command, |held| held.boot().map(booted)),
         Command::PowerCut(id) => with(live, id, command, |held| held.power_cut().map(|()| Response::Done)),
         Command::ShutDown(id) => with(live, id, command, |held| held.shut_down().map(|()| Response::Done)),
-        Command::Reboot(id) => with(live, id, command, |held| {
-            held.shut_down()?;
-            boot(held)
-        }),
+        Command::Reboot(id) => with(live, id, command, |held| held.reboot().map(booted)),
         Command::Pause(id) => with(live, id, command, |held| held.pause().map(|()| Response::Done)),
         Command::Resume(id) => with(live, id, command, |held| held.resume().map(|()| Response::Done)),
         Command::SetClock { machine, seconds } => {
@@ -127,11 +124,11 @@ impl Held<'_> {
     }
 }
 
-fn boot(held: &mut Held<'_>) -> Result<Response, SystemError> {
-    Ok(match held.boot()? {
+fn booted(boot: Boot) -> Response {
+    match boot {
         Boot::Ready(_) => Response::Done,
         Boot::Failed(why) => Response::Failed(why),
-    })
+    }
 }
 
 fn pairs(ways: impl IntoIterator<Item = Way>) -> Pairs {

@@ -11,7 +11,7 @@ use hypervisor::{DiskFault, Fabric};
 use model::MachineId;
 
 use crate::machines::hold::{Ailing, Hardware, Held};
-use crate::machines::live::LiveNetwork;
+use crate::machines::live::{Boot, LiveNetwork};
 use crate::machines::status::Power;
 use crate::system::SystemError;
 
@@ -187,6 +187,20 @@ impl Held<'_> {
         machine.set_disk_fault(scratch.path(), fault)?;
         ailing.fault = fault;
         Ok(())
+    }
+
+    /// Presses its power button, and boots it once it is off: for other lanes it is one step, in which it stays
+    /// on.
+    pub(super) fn reboot(&mut self) -> Result<Boot, SystemError> {
+        self.shared.check_switch()?;
+        let machine = self.described()?;
+        self.during(Power::Restarting, |held| {
+            held.hardware.machine.shut_down(SHUTDOWN_LIMIT)?;
+            held.keep_what_was_said();
+            let boot = held.shared.boot_or_put_back(&machine, &mut held.hardware);
+            held.found_at_its_address();
+            boot
+        })
     }
 
     pub(super) fn shut_down(&mut self) -> Result<(), SystemError> {
