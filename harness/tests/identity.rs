@@ -124,7 +124,14 @@ fn services_that_do_not_become_ready_stay_told() {
     }
 }
 
-/// What a service has said, and how it ended, is taken down.
+/// What the host is told where services log in this directory.
+fn told(shell: &[&str], services: &str, directory: &Path) -> String {
+    let mut shell_of_services = Command::new(shell[0]);
+    shell_of_services.args(&shell[1..]).args(["-c", services, "services", SCRIPT]).arg(directory);
+    String::from_utf8(shell_of_services.output().unwrap().stdout).unwrap()
+}
+
+/// What a service has said, and how it ended, is logged.
 const TAKEN: &str = r#"
 . "$1"
 SERVICES=$2
@@ -137,9 +144,7 @@ cat "$2/web.log" "$2/web.ended"
 fn what_a_service_says_is_told_and_kept() {
     for shell in SHELLS {
         let directory = tempfile::tempdir().unwrap();
-        let mut taker = Command::new(shell[0]);
-        taker.args(&shell[1..]).args(["-c", TAKEN, "taker", SCRIPT]).arg(directory.path());
-        let told = String::from_utf8(taker.output().unwrap().stdout).unwrap();
+        let told = told(shell, TAKEN, directory.path());
         let lines = ["one", "  two \\ %s", "no end", "of a child"];
         let expected = lines.map(|line| format!("log web {line}\n")).concat() + &lines.join("\n") + "\n7\n";
         assert_eq!(told, expected, "{shell:?}");
@@ -162,9 +167,7 @@ wait
 fn lines_of_services_stay_whole_beside_one_another() {
     for shell in SHELLS {
         let directory = tempfile::tempdir().unwrap();
-        let mut taker = Command::new(shell[0]);
-        taker.args(&shell[1..]).args(["-c", LONG, "taker", SCRIPT]).arg(directory.path());
-        let told = String::from_utf8(taker.output().unwrap().stdout).unwrap();
+        let told = told(shell, LONG, directory.path());
         let begins =
             |name: &str| told.lines().filter(|line| line.starts_with(&format!("log {name}  "))).count();
         assert_eq!((begins("one"), begins("two"), told.lines().count()), (20, 20, 40), "{shell:?}");

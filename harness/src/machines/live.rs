@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use hypervisor::State;
 use hypervisor::fabric::Capture;
-use hypervisor::{ConsoleLine, State};
 use model::{MachineId, Network, Outcome};
 use nixgen::Image;
 use remote::{Command, ConnectError, Ending, Output, RunError, Session, Target};
@@ -170,14 +170,6 @@ impl<'lab> LiveNetwork<'lab> {
     /// [`SystemError`] where there is no such machine.
     pub fn console(&self, id: &MachineId) -> Result<String, SystemError> {
         Ok(self.hold(id)?.hardware.machine.console())
-    }
-
-    /// The same line by line, with when each came.
-    ///
-    /// # Errors
-    /// [`SystemError`] where there is no such machine.
-    pub fn console_lines(&self, id: &MachineId) -> Result<Vec<ConsoleLine>, SystemError> {
-        Ok(self.hold(id)?.hardware.machine.console_lines())
     }
 
     /// Runs a command on a machine as root, over a session that is held open for the next one.
