@@ -231,3 +231,19 @@ impl Observer for Silent {
         false
     }
 }
+
+/// An observer of a test: what is wrong goes to standard error, which is shown where the test fails.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Warnings;
+
+impl Observer for Warnings {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Warning { text } = event {
+            eprintln!("warning: {text}");
+        }
+    }
+
+    fn follows_cases(&self) -> bool {
+        false
+    }
+}

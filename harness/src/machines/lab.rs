@@ -23,7 +23,7 @@ use crate::machines::key;
 use crate::machines::scratch::Scratches;
 use crate::machines::templates::Templates;
 use crate::machines::unfit::Configurations;
-use crate::observe::{Event, Observer, Silent};
+use crate::observe::{Event, Observer, Warnings};
 use crate::stop::Stop;
 use crate::system::SystemError;
 
@@ -214,7 +214,7 @@ impl Lab {
         let stop = Stop::default();
         let opened = match components::check() {
             Err(missing) => Err(SystemError::MissingComponent(Box::new(missing))),
-            Ok(()) => Self::open(options, Arc::new(Silent), stop),
+            Ok(()) => Self::open(options, Arc::new(Warnings), stop),
         };
         match opened {
             Err(error @ SystemError::MissingComponent(_)) if !in_ci() => {
