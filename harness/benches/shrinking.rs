@@ -6,7 +6,7 @@
 //! it smaller in each row, from the moment at which it was seen to fail; a run is a candidate, or a run
 //! that confirms the smallest.
 
-#[path = "../tests/deaf_machines/mod.rs"]
+#[path = "../tests/on_machines/deaf_machines/mod.rs"]
 mod deaf_machines;
 
 use std::error::Error;

@@ -21,7 +21,7 @@ const ON_MACHINES: [&str; 3] =
 
 /// Blocks of text that no command of their page prints, by their first lines, and why.
 pub(crate) const TEXTS: [(&str, &str); 2] = [
-    ("what matters", "it takes the bug that harness/tests/causes.rs plants"),
+    ("what matters", "it takes the bug that harness/tests/on_machines/causes.rs plants"),
     ("  1. Boot hcbtmlvq  (command 1)", "it takes a guest that answers no pings after a second boot"),
 ];
 

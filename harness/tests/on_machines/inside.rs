@@ -1,7 +1,5 @@
 //! Inside a case on real machines: command by command, with shells and faults by hand beside it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use harness::inside::{Console, Machines, Said, Stepping};
 use harness::machines::{Lab, LiveNetwork, MachineSystem};
 use harness::model::machines::Command;

@@ -1,11 +1,7 @@
 //! What file systems promise of data that was synced holds when the power is cut, also where the disk
 //! loses all that was not flushed; without a sync data are lost, and a case says so.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "planted/looked_at.rs"]
-mod looked_at;
-
+use crate::looked_at;
 use harness::machines::{Lab, LiveNetwork, MachineSystem, OnMachines};
 use harness::record::Record;
 use harness::shrink::Budget;

@@ -1,14 +1,10 @@
 //! Networks of real machines that are put back to the middle of a case.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod deaf_machines;
-
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use deaf_machines::DeafOnMachines;
+use crate::deaf_machines::DeafOnMachines;
 use harness::machines::{Boots, Lab, LabOptions, LiveNetwork, MachineSystem};
 use harness::replay::Replay;
 use harness::shrink::Budget;

@@ -5,22 +5,17 @@
 //! NETPROP_TEST_CASES names how many cases the correct register is tested with on machines, and
 //! NETPROP_TEST_SEED the seed of the first.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "planted/looked_at.rs"]
-mod looked_at;
-mod replicated;
-
 use std::path::Path;
 use std::time::Instant;
 
+use crate::looked_at;
+use crate::replicated::{Bug, Fault, Register, Replicas, SimulatedRegister, shape};
 use harness::machines::{Lab, MachineSystem};
 use harness::record::{Reason, Record, Said};
 use harness::shrink::Budget;
 use harness::{Config, Event, Observer, Runner, Shape, Silent, Stop, Summary, System, Voice};
 use model::machine::Scratch;
 use model::{Mebibytes, NetworkParameters, PackageName, Parameter};
-use replicated::{Bug, Fault, Register, Replicas, SimulatedRegister, shape};
 
 /// Machines of one kind, so that a smaller case runs on the network that is there, with a file system that
 /// writes nothing back by itself as long as a case takes.

@@ -1,7 +1,5 @@
 //! Networks of real machines side by side: none sees another, whatever their machines are called.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use harness::machines::give::give;
 use harness::machines::{Boots, Lab, LabOptions, LiveNetwork, MachineSystem};
 use harness::{Outcome, System as _, SystemError};

@@ -1,8 +1,6 @@
 //! Where there is no snapshot that machines can begin from, or nothing that they can be put back to, they
 //! boot, one warning says why, and no answer is another one for it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -15,9 +13,7 @@ use model::machines::Command as Given;
 use model::{Case, MachineId, MachineSpec, Network};
 use tempfile::TempDir;
 
-mod begun;
-
-use begun::{NOBODY, files, lab_with, network, run};
+use crate::begun::{NOBODY, files, lab_with, network, run};
 
 /// Says to a process that it is to do what the test does, rather than to run it in a process of its own.
 const CHILD: &str = "NETPROP_TEST_CHILD";
@@ -43,8 +39,9 @@ fn is_over_own_mounts(name: &str) -> bool {
         return false;
     }
     let program = std::env::current_exe().unwrap();
-    let arguments = ["--exact", name, "--nocapture"];
-    let status = unshare().arg(program).args(arguments).env(CHILD, name).status().unwrap();
+    let path = format!("{}::{name}", module_path!().split_once("::").unwrap().1);
+    let status =
+        unshare().arg(program).args(["--exact", &path, "--nocapture"]).env(CHILD, name).status().unwrap();
     assert!(status.success(), "{name} failed over mounts of its own");
     false
 }

@@ -1,8 +1,6 @@
 //! Faults on real machines: each command does what the model says, generated cases hold, in sequence and
 //! in lanes, and nothing of the data network leaks over the management network.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fs;
 use std::time::Instant;
 

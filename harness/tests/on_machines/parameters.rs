@@ -1,7 +1,5 @@
 //! Machines that differ in everything a machine can differ in, checked inside them.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fs;
 use std::path::Path;
 use std::process::Command as Program;

@@ -1,13 +1,9 @@
 //! A failure on real machines that needs three conditions on two of them: found, shrunk to the
 //! smallest network, and put down to exactly these three.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "planted/looked_at.rs"]
-mod looked_at;
-
 use std::collections::BTreeSet;
 
+use crate::looked_at;
 use harness::causes::{Causes, Finding, Role};
 use harness::machines::give::give;
 use harness::machines::simulated::SimulatedNetwork;

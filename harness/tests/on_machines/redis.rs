@@ -1,8 +1,6 @@
 //! Redis in two versions of Debian's: a primary and its replicas, upgraded node by node while
 //! clients of either version write and read. What was written is there, whatever was upgraded.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -2,8 +2,6 @@
 //!
 //! Three networks are tested by default; NETPROP_TEST_NETWORKS names another number.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use harness::machines::give::give;
 use harness::machines::{Lab, LiveNetwork};
 use harness::{Config, Model, Outcome, Runner, Shape, Silent, Stop, System, SystemError};

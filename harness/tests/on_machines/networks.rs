@@ -1,17 +1,13 @@
 //! Generated networks on real machines: the right model holds, wrong ones are caught and shrunk.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod deaf_machines;
-mod planted;
-
 use std::io::Write as _;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use deaf_machines::DeafOnMachines;
+use crate::deaf_machines::DeafOnMachines;
+use crate::planted::{DeafAfterSecondBoot, EverybodyAnswers, Judged, shape};
 use harness::machines::give::give;
 use harness::machines::identity::{self, NetworkKey};
 use harness::machines::simulated::SimulatedSystem;
@@ -25,7 +21,6 @@ use model::{
     FileSystem, KernelVersion, MachineId, MachineSpec, Model, Network, NetworkParameters, Outcome, Setting,
 };
 use nixgen::{Console, Control, Image, Wiring};
-use planted::{DeafAfterSecondBoot, EverybodyAnswers, Judged, shape};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 
@@ -278,7 +273,7 @@ fn with_init(image: &mut Image, directory: &Path, script: &str) {
 fn a_guest_without_an_ssh_server_says_so() {
     let Some(lab) = Lab::for_test().unwrap() else { return };
     let error = boot_spoiled(&lab, |image, directory| {
-        let init = include_str!("../../nix/debian/initramfs-init");
+        let init = include_str!("../../../nix/debian/initramfs-init");
         let without = init.replace(
             "exec /bin/busybox switch_root",
             "rm /root/usr/sbin/sshd\nexec /bin/busybox switch_root",

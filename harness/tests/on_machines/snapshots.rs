@@ -1,8 +1,6 @@
 //! Machines that begin from a snapshot are like those that booted, and know nothing of any that was before
 //! them.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,9 +9,7 @@ use harness::machines::{LabOptions, LiveNetwork, MachineSystem};
 use model::MachineId;
 use tempfile::TempDir;
 
-mod begun;
-
-use begun::{NOBODY, files, lab_with, network, run};
+use crate::begun::{NOBODY, files, lab_with, network, run};
 
 /// Everything that a guest can be told from another by, a fact a line, but for what has to differ each
 /// time: the moment when directories were made, and the number that the kernel gives an interface,

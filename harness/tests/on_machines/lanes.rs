@@ -2,8 +2,6 @@
 //!
 //! NETPROP_TEST_LANES names how many generated cases with lanes are run.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex};
 use std::thread;
