@@ -38,11 +38,13 @@
 //! It powers itself off when its power button is pressed, too.
 
 mod disk_faults;
+mod snapshots;
+mod templates;
 
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::boot::{BootError, Booted, boot, boot_from, make_template, resume};
+use crate::boot::{BootError, Booted, boot, boot_from, resume};
 use crate::machine::{Definition, Event, Hypervisor, Machine, State, Transition};
 use crate::{DiskFault, Error, Snapshot};
 
@@ -50,6 +52,15 @@ pub use disk_faults::{
     a_disk_that_is_not_volatile_loses_nothing, a_machine_goes_back_to_a_healthy_disk,
     a_new_life_begins_with_a_healthy_disk, check_disk_faults, errors_reach_the_guest_and_go_away,
     what_was_flushed_survives_and_the_rest_as_the_seed_says,
+};
+pub use snapshots::{
+    a_foreign_snapshot_is_refused, a_machine_goes_back_from_anywhere, a_machine_goes_back_to_being_off,
+    a_saved_machine_goes_back, check_snapshots, what_was_saved_can_be_forgotten,
+};
+pub use templates::{
+    a_machine_that_began_from_a_template_is_one_like_any_other,
+    a_template_is_of_a_life_that_was_begun_for_it, check_templates, machines_begin_from_a_template,
+    what_is_no_template_is_refused,
 };
 
 /// How long nothing must come from a guest before it counts as silent.
@@ -82,317 +93,6 @@ pub fn check(subject: &Subject<'_>) {
     a_guest_that_fails_says_why(subject);
     a_guest_that_never_gets_ready_meets_the_limit(subject);
     a_dropped_machine_is_gone(subject);
-}
-
-/// Holds a backend that has snapshots to what is said of them. The scratch disk of
-/// [`Subject::definition`] has to be one that the backend can save.
-///
-/// # Panics
-/// Where the backend breaks the contract; the message says which clause.
-pub fn check_snapshots(subject: &Subject<'_>) {
-    a_saved_machine_goes_back(subject);
-    a_machine_goes_back_from_anywhere(subject);
-    a_machine_goes_back_to_being_off(subject);
-    what_was_saved_can_be_forgotten(subject);
-    a_foreign_snapshot_is_refused(subject);
-}
-
-/// Holds a backend whose machines can begin from a template to what is said of them. The template is
-/// made in the empty directory `template`; scratch disks are as for [`check_snapshots`].
-///
-/// # Panics
-/// Where the backend breaks the contract; the message says which clause.
-pub fn check_templates(subject: &Subject<'_>, template: &Path) {
-    a_template_is_of_a_life_that_was_begun_for_it(subject, template);
-    machines_begin_from_a_template(subject, template);
-    a_machine_that_began_from_a_template_is_one_like_any_other(subject, template);
-    what_is_no_template_is_refused(subject, &template.with_extension("none"));
-}
-
-/// # Panics
-/// Where the backend breaks this.
-pub fn a_template_is_of_a_life_that_was_begun_for_it(subject: &Subject<'_>, template: &Path) {
-    let mut machine = subject.define("template");
-    let refused = machine.save_template(template);
-    assert!(matches!(refused, Err(Error::WrongState { .. })), "a machine that is off is no template");
-    machine.start().expect("a machine that is off can be started");
-    let refused = machine.start_from(template);
-    assert!(matches!(refused, Err(Error::WrongState { .. })), "a machine that is on begins from nothing");
-    let refused = machine.save_template(template);
-    assert!(matches!(refused, Err(Error::NoSnapshots { .. })), "nor is one of any other life: {refused:?}");
-    expect_state(&mut *machine, State::Off);
-}
-
-/// Machines that begin from one template have what its guest kept in memory, a disk of their own, and
-/// know nothing of what the others do afterwards.
-///
-/// # Panics
-/// Where the backend breaks this.
-pub fn machines_begin_from_a_template(subject: &Subject<'_>, template: &Path) {
-    let mut machine = subject.define("template");
-    make_template(&mut *machine, template, "nothing", subject.limit)
-        .unwrap_or_else(|error| panic!("{error}"));
-    expect_state(&mut *machine, State::Off);
-    let mut clones: Vec<_> = ["clone-a", "clone-b"].map(|name| subject.define(name)).into();
-    clones.push(machine);
-    for machine in &mut clones {
-        let name = machine.name().to_owned();
-        subject.boot_from(&mut **machine, template);
-        subject.ask(&mut **machine, "read", "");
-        subject.ask(&mut **machine, &format!("note {name}"), "noted");
-        subject.ask(&mut **machine, &format!("remember {name}"), "remembered");
-        subject.ask(&mut **machine, &format!("print {name}"), "printed");
-        expect_console(&**machine, &name);
-    }
-    for machine in &mut clones {
-        let name = machine.name().to_owned();
-        subject.ask(&mut **machine, "read", &name);
-        subject.ask(&mut **machine, "recall", &name);
-    }
-    for machine in clones {
-        machine.undefine().expect("a running machine can be undefined");
-    }
-}
-
-/// It is cut off, boots, begins from the template again, is saved and goes back, whichever way its life
-/// began.
-///
-/// # Panics
-/// Where the backend breaks this.
-pub fn a_machine_that_began_from_a_template_is_one_like_any_other(subject: &Subject<'_>, template: &Path) {
-    let mut machine = subject.define("clone");
-    subject.boot_from(&mut *machine, template);
-    subject.ask(&mut *machine, "note a thought", "noted");
-    subject.ask(&mut *machine, "remember the milk", "remembered");
-    let cloned = machine.save().expect("a running machine can be saved");
-    machine.power_cut().expect("the power of a running machine can be cut");
-
-    subject.boot(&mut *machine);
-    subject.ask(&mut *machine, "recall", "the milk");
-    subject.ask(&mut *machine, "read", "");
-    subject.ask(&mut *machine, "note another thought", "noted");
-    let booted = machine.save().expect("a running machine can be saved");
-    machine.shut_down(subject.limit).expect("the guest obeys its power button");
-
-    let go_back = |machine: &mut dyn Machine, snapshot, note| {
-        subject.go_back(machine, snapshot);
-        subject.ask(machine, "read", note);
-        subject.ask(machine, "recall", "the milk");
-        subject.ask(machine, "remember nothing", "remembered");
-    };
-    go_back(&mut *machine, &cloned, "a thought");
-    go_back(&mut *machine, &booted, "another thought");
-    go_back(&mut *machine, &cloned, "a thought");
-    machine.power_cut().expect("the power of a running machine can be cut");
-    subject.boot_from(&mut *machine, template);
-    go_back(&mut *machine, &booted, "another thought");
-    machine.undefine().expect("a running machine can be undefined");
-}
-
-/// A machine that cannot begin from what it is given is off, and starts in another way.
-///
-/// # Panics
-/// Where the backend breaks this.
-pub fn what_is_no_template_is_refused(subject: &Subject<'_>, directory: &Path) {
-    let mut machine = subject.define("clone");
-    let refused = machine.start_from(directory);
-    assert!(refused.is_err(), "there is no template");
-    expect_state(&mut *machine, State::Off);
-    subject.boot(&mut *machine);
-    machine.undefine().expect("a running machine can be undefined");
-}
-
-/// Memory and disk go back together, to the one of several snapshots that was asked for; nothing of
-/// the life before comes after; ports, console and disk go on working.
-///
-/// # Panics
-/// Where the backend breaks this.
-pub fn a_saved_machine_goes_back(subject: &Subject<'_>) {
-    let mut machine = subject.define("saved");
-    subject.boot(&mut *machine);
-    subject.ask(&mut *machine, "remember the milk", "remembered");
-    subject.ask(&mut *machine, "note a thought", "noted");
-    let first = machine.save().expect("a running machine can be saved");
-    expect_state(&mut *machine, State::Running);
-    subject.ask(&mut *machine, "read", "a thought");
-
-    subject.ask(&mut *machine, "remember the bread", "remembered");
-    subject.ask(&mut *machine, "note another thought", "noted");
-    machine.suspend().expect("a running machine can be suspended");
-    let second = machine.save().expect("a suspended machine can be saved");
-    expect_state(&mut *machine, State::Suspended);
-    machine.resume().expect("a suspended machine can be resumed");
-    assert_ne!(first, second, "each snapshot is one of its own");
-
-    for round in 0..3 {
-        for (snapshot, disk, note) in
-            [(&first, "the milk", "a thought"), (&second, "the bread", "another thought")]
-        {
-            subject.ask(&mut *machine, "remember nothing", "remembered");
-            subject.ask(&mut *machine, "print of the life before", "printed");
-            machine.send("say of the life before").expect("a ready guest takes lines");
-            subject.go_back(&mut *machine, snapshot);
-            subject.ask(&mut *machine, "recall", disk);
-            subject.ask(&mut *machine, "read", note);
-            subject.ask(&mut *machine, &format!("print round {round}"), "printed");
-            expect_console(&*machine, &format!("round {round}"));
-            let console = machine.console();
-            assert!(!console.contains("life before"), "the console begins afresh: {console:?}");
-        }
-    }
-    machine.power_cut().expect("the power of a running machine can be cut");
-    assert_eq!(machine.next_event(Instant::now()), Event::Ended, "a power cut ends the life at once");
-    subject.boot(&mut *machine);
-    subject.ask(&mut *machine, "recall", "the bread");
-    subject.ask(&mut *machine, "read", "");
-    machine.undefine().expect("a running machine can be undefined");
-}
-
-/// A machine goes back whatever it is doing: suspended with a line to take, crashed, cut off, shut
-/// down, never ready.
-///
-/// # Panics
-/// Where the backend breaks this.
-pub fn a_machine_goes_back_from_anywhere(subject: &Subject<'_>) {
-    let mut machine = subject.define("back");
-    subject.boot(&mut *machine);
-    subject.ask(&mut *machine, "remember the milk", "remembered");
-    let snapshot = machine.save().expect("a running machine can be saved");
-    let go_back = |machine: &mut dyn Machine| {
-        subject.go_back(machine, &snapshot);
-        subject.ask(machine, "recall", "the milk");
-        subject.ask(machine, "remember nothing", "remembered");
-    };
-
-    machine.suspend().expect("a running machine can be suspended");
-    machine.send("say good morning").expect("a suspended machine is sent lines for later");
-    go_back(&mut *machine);
-
-    machine.send("panic").expect("a ready guest takes lines");
-    match subject.next(&mut *machine) {
-        Event::Panic(text) => assert!(text.contains("Kernel panic"), "{text:?}"),
-        other => panic!("a panic of a ready guest is an event, and not this: {other:?}"),
-    }
-    go_back(&mut *machine);
-
-    machine.power_cut().expect("the power of a running machine can be cut");
-    go_back(&mut *machine);
-
-    machine.shut_down(subject.limit).expect("the guest obeys its power button");
-    go_back(&mut *machine);
-
-    machine.power_cut().expect("the power of a running machine can be cut");
-    machine.start().expect("a machine that is off can be started");
-    go_back(&mut *machine);
-
-    // Back without going on: all that a suspended machine permits.
-    machine.revert(&snapshot).expect("a machine goes back from what it is");
-    machine.revert(&snapshot).expect("and once more");
-    machine.send("say good evening").expect("a suspended machine is sent lines for later");
-    machine.resume().expect("a machine that went back can be resumed");
-    assert_eq!(subject.next(&mut *machine), Event::Control("good evening".to_owned()));
-    machine.shut_down(subject.limit).expect("the guest obeys its power button");
-    machine.undefine().expect("a machine that is off can be undefined");
-}
-
-/// A machine that was saved while it was off is off again, whatever it is doing, with its disk as it
-/// was; and it goes back to what it was while it was on.
-///
-/// # Panics
-/// Where the backend breaks this.
-pub fn a_machine_goes_back_to_being_off(subject: &Subject<'_>) {
-    let mut machine = subject.define("off");
-    let blank = machine.save().expect("a machine that was never on can be saved");
-    subject.boot(&mut *machine);
-    subject.ask(&mut *machine, "recall", "");
-    subject.ask(&mut *machine, "remember the milk", "remembered");
-    subject.ask(&mut *machine, "note a thought", "noted");
-    let on = machine.save().expect("a running machine can be saved");
-    machine.power_cut().expect("the power of a running machine can be cut");
-    let off = machine.save().expect("a machine that is off can be saved");
-    expect_state(&mut *machine, State::Off);
-
-    let be_off = |machine: &mut dyn Machine, snapshot: &Snapshot| {
-        machine.revert(snapshot).expect("a machine goes back from what it is");
-        expect_state(machine, State::Off);
-        assert_eq!(machine.next_event(Instant::now()), Event::Ended, "nothing comes of the life before");
-    };
-    for _ in 0..2 {
-        subject.boot(&mut *machine);
-        subject.ask(&mut *machine, "recall", "the milk");
-        subject.ask(&mut *machine, "remember the bread", "remembered");
-        be_off(&mut *machine, &off);
-        be_off(&mut *machine, &blank);
-        be_off(&mut *machine, &off);
-        subject.go_back(&mut *machine, &on);
-        subject.ask(&mut *machine, "read", "a thought");
-        subject.ask(&mut *machine, "recall", "the milk");
-        subject.ask(&mut *machine, "remember nothing", "remembered");
-        machine.suspend().expect("a running machine can be suspended");
-        be_off(&mut *machine, &off);
-    }
-    be_off(&mut *machine, &blank);
-    subject.boot(&mut *machine);
-    subject.ask(&mut *machine, "recall", "");
-    machine.undefine().expect("a running machine can be undefined");
-}
-
-/// What is forgotten is gone, and nothing else is: neither the life of the machine nor other snapshots.
-///
-/// # Panics
-/// Where the backend breaks this.
-pub fn what_was_saved_can_be_forgotten(subject: &Subject<'_>) {
-    let mut machine = subject.define("forgets");
-    subject.boot(&mut *machine);
-    subject.ask(&mut *machine, "remember the milk", "remembered");
-    subject.ask(&mut *machine, "note a thought", "noted");
-    let [first, second, third] = [0, 1, 2].map(|_| machine.save().expect("a running machine can be saved"));
-    machine.forget(&first).expect("a running machine can forget");
-    expect_foreign(&mut *machine, &first);
-    subject.ask(&mut *machine, "read", "a thought");
-    subject.ask(&mut *machine, "remember nothing", "remembered");
-    machine.power_cut().expect("the power of a running machine can be cut");
-    let off = machine.save().expect("a machine that is off can be saved");
-    machine.forget(&second).expect("a machine that is off can forget");
-    expect_foreign(&mut *machine, &second);
-    subject.go_back(&mut *machine, &third);
-    subject.ask(&mut *machine, "recall", "the milk");
-    machine.suspend().expect("a running machine can be suspended");
-    machine.forget(&off).expect("a suspended machine can forget");
-    expect_foreign(&mut *machine, &off);
-    subject.go_back(&mut *machine, &third);
-    subject.ask(&mut *machine, "read", "a thought");
-    let forgotten = machine.forget(&first);
-    assert!(matches!(forgotten, Err(Error::ForeignSnapshot { .. })), "once is enough: {forgotten:?}");
-    machine.undefine().expect("a running machine can be undefined");
-}
-
-/// A snapshot is of one machine, and of one definition of it.
-///
-/// # Panics
-/// Where the backend breaks this.
-pub fn a_foreign_snapshot_is_refused(subject: &Subject<'_>) {
-    let (mut one, mut other) = (subject.define("one"), subject.define("other"));
-    subject.boot(&mut *one);
-    let snapshot = one.save().expect("a running machine can be saved");
-    expect_foreign(&mut *other, &snapshot);
-    one.undefine().expect("a running machine can be undefined");
-    let mut one = subject.define("one");
-    expect_foreign(&mut *one, &snapshot);
-    subject.boot(&mut *one);
-    expect_foreign(&mut *one, &snapshot);
-    subject.ask(&mut *one, "say still here", "still here");
-}
-
-fn expect_foreign(machine: &mut dyn Machine, snapshot: &Snapshot) {
-    let state = machine.state();
-    match machine.revert(snapshot) {
-        Err(Error::ForeignSnapshot { machine: name, of }) => {
-            assert_eq!((name.as_str(), of.as_str()), (machine.name(), snapshot.machine()));
-        }
-        other => panic!("a snapshot of another machine is refused, and not so: {other:?}"),
-    }
-    expect_state(machine, state);
 }
 
 /// Boot, power cut, boot on the same disk, graceful shutdown, a guest that ends by itself: and
