@@ -99,7 +99,7 @@ impl Libvirt {
             return Err(failed("root has no session driver".to_owned()));
         }
         event_loop::start().map_err(failed)?;
-        let connection = open(&uri).map_err(|error| failed(message(&error)))?;
+        let connection = open(&uri, embedded.is_some()).map_err(|error| failed(message(&error)))?;
         if embedded.is_none() {
             // A daemon that stops answering is noticed; the embedded driver has no use for this.
             let _ = connection.set_keep_alive(KEEP_ALIVE.as_secs() as i32, 3);
@@ -110,10 +110,19 @@ impl Libvirt {
 
 /// Opens a connection, one at a time in a process: the embedded driver, when it is opened for the
 /// first time, hands itself to others that open it before it is complete, and libvirt crashes.
-fn open(uri: &str) -> Result<Connect, virt::error::Error> {
-    static OPENING: Mutex<()> = Mutex::new(());
-    let _opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
-    Connect::open(Some(uri))
+///
+/// That driver's first connection serves all of them, and stays open until the process ends: with each
+/// that is opened libvirt enters its driver once more in a list of 21, which nothing is ever taken off.
+fn open(uri: &str, is_embedded: bool) -> Result<Connect, virt::error::Error> {
+    static EMBEDDED: Mutex<Option<Connect>> = Mutex::new(None);
+    let mut first = EMBEDDED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !is_embedded {
+        return Connect::open(Some(uri));
+    }
+    Ok(match &*first {
+        Some(connection) => connection.clone(),
+        None => first.insert(Connect::open(Some(uri))?).clone(),
+    })
 }
 
 /// How often a daemon is asked whether it is there.
