@@ -8,7 +8,8 @@ use crate::boot::make_template;
 use crate::machine::{Machine, State};
 
 /// Holds a backend whose machines can begin from a template to what is said of them. The template is
-/// made in the empty directory `template`; scratch disks are as for [`check_snapshots`].
+/// made in the empty directory `template`; scratch disks are as for
+/// [`check_snapshots`](super::check_snapshots).
 ///
 /// # Panics
 /// Where the backend breaks the contract; the message says which clause.
