@@ -239,7 +239,7 @@ pub(crate) struct Warnings;
 impl Observer for Warnings {
     fn event(&self, event: &Event<'_>) {
         if let Event::Warning { text } = event {
-            eprintln!("warning: {text}");
+            eprintln!("warning: {}", crate::plain::plain(text));
         }
     }
 

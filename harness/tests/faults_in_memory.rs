@@ -154,6 +154,26 @@ fn what_a_power_cut_leaves_open_is_narrow() {
     assert!(!model.post_condition(&read_once, &read, &Response::Found(Found::Value(2))));
 }
 
+/// A disk is full before it is synced: of a power cut in between a file may be gone that was not synced before.
+#[test]
+fn a_disk_that_is_filled_is_synced_once_that_has_ended() {
+    let model = model();
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut world = model::generate_state(&model, &Shape::sequential(0..=0), &mut runner).unwrap();
+    let machine = world.network.ids()[0].clone();
+    world.network = world.network.with_running(&machine, true);
+    let written = model.next_state(&world, &Command::Write { machine: machine.clone(), file: 0, value: 1 });
+    let fill = Command::Fill(machine.clone());
+    let may_be_absent = |world: World| {
+        let steps = [Command::PowerCut(machine.clone()), Command::Boot(machine.clone())];
+        let after = steps.iter().fold(world, |world, command| model.next_state(&world, command));
+        let read = Command::Read { machine: machine.clone(), file: 0 };
+        model.post_condition(&after, &read, &Response::Found(Found::Absent))
+    };
+    assert!(may_be_absent(model.next_state(&written, &fill)));
+    assert!(!may_be_absent(model.next_state_after(&written, &fill, &Response::Done)));
+}
+
 /// What cannot be meant is refused before anything runs, with what is wrong.
 #[test]
 fn a_fault_that_cannot_be_is_refused() {

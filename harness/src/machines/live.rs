@@ -17,6 +17,7 @@ use crate::machines::room::Permit;
 use crate::machines::said::Said;
 use crate::machines::shared::Shared;
 use crate::machines::status::{Power, Status};
+use crate::machines::stepwise::Stepwise;
 use crate::machines::warm::Begin;
 use crate::spans::{self, carried};
 use crate::system::SystemError;
@@ -55,8 +56,7 @@ pub(super) struct LiveMachine {
     pub(super) status: Status,
     pub(super) hardware: Mutex<Hardware>,
     pub(super) said: Said,
-    /// Held by who does something to programs on it, which takes several steps, or asks what they do.
-    pub(super) programs: Mutex<()>,
+    pub(super) stepwise: Stepwise,
 }
 
 impl<'lab> LiveNetwork<'lab> {
@@ -97,7 +97,7 @@ impl<'lab> LiveNetwork<'lab> {
             status: Status::new(hardware.address),
             hardware: Mutex::new(hardware),
             said: Said::default(),
-            programs: Mutex::default(),
+            stepwise: Stepwise::default(),
         };
         let machines = network.ids().into_iter().zip(prepared.into_iter().map(live)).collect();
         Ok(Self { machines, capture: None, shared, permit: None })

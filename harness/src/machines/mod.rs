@@ -30,6 +30,7 @@ mod shared;
 pub mod simulated;
 pub mod simulated_faults;
 mod status;
+mod stepwise;
 pub mod system;
 mod templates;
 mod unfit;

@@ -139,6 +139,7 @@ impl<T> Room<T> {
                 }
                 Turn::GiveUp(resting) => {
                     // It may take a while, in which nobody else is first.
+                    tracing::debug!("what rests is given up, since there is no room for it");
                     drop(now);
                     drop(resting);
                     now = self.shared.now();

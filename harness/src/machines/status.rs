@@ -13,8 +13,12 @@ pub(super) enum Power {
     Off,
     Booting,
     On,
+    /// It is about to stand still.
+    Pausing,
     /// It stands still.
     Paused,
+    /// It goes on by and by.
+    Resuming,
     /// Its power is being cut.
     Ending,
     /// It is being shut down and booted again, as one step: with other software, or as it is.
@@ -27,7 +31,9 @@ impl fmt::Display for Power {
             Self::Off => "off",
             Self::Booting => "not booted yet",
             Self::On => "on",
+            Self::Pausing => "being paused",
             Self::Paused => "paused",
+            Self::Resuming => "being resumed",
             Self::Ending => "being cut off",
             Self::Restarting => "being restarted",
         })
@@ -61,7 +67,7 @@ impl Moment {
 
     /// Whether the machine stood still at any time from this moment to a later one.
     pub(super) fn sees_pause_until(self, later: Self) -> bool {
-        self.power == Power::Paused || self.pauses != later.pauses
+        matches!(self.power, Power::Pausing | Power::Paused | Power::Resuming) || self.pauses != later.pauses
     }
 }
 
@@ -100,17 +106,23 @@ impl Status {
     /// Takes note of what has come of that.
     pub(super) fn settle(&self, power: Power) {
         let mut known = self.known();
-        known.moment.pauses += u64::from(power == Power::Paused);
+        known.moment.pauses += u64::from(matches!(power, Power::Pausing | Power::Paused));
         known.moment.power = power;
     }
 
     /// Does what has the machine's clock jump to and fro, such that everybody knows of it meanwhile. Nobody else
     /// does so to the machine at the same time.
     pub(super) fn while_its_clock_jumps<T>(&self, act: impl FnOnce() -> T) -> T {
+        /// Ends them, also where what has it jump panics.
+        struct Jumps<'a>(&'a Status);
+        impl Drop for Jumps<'_> {
+            fn drop(&mut self) {
+                self.0.known().moment.jumps += 1;
+            }
+        }
         self.known().moment.jumps += 1;
-        let done = act();
-        self.known().moment.jumps += 1;
-        done
+        let _jumps = Jumps(self);
+        act()
     }
 
     pub(super) fn move_to(&self, address: SocketAddr) {

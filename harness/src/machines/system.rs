@@ -178,6 +178,17 @@ impl<'lab, M> MachineSystem<'lab, M> {
     }
 }
 
+/// Has a network that somebody panicked on not be used again: nobody knows what it is by now.
+struct SpoiledByPanic<'a, 'lab>(&'a LiveNetwork<'lab>);
+
+impl Drop for SpoiledByPanic<'_, '_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.shared.spoil();
+        }
+    }
+}
+
 /// Takes note of a failure that leaves it open what the network is by now.
 fn noted<T>(live: &LiveNetwork<'_>, result: Result<T, SystemError>) -> Result<T, SystemError> {
     if result.is_err() {
@@ -261,6 +272,7 @@ impl<'lab, M: OnMachines> System<M> for MachineSystem<'lab, M> {
         live: &mut LiveNetwork<'lab>,
         command: &M::Command,
     ) -> Result<Outcome<M::Response>, SystemError> {
+        let _spoiled = SpoiledByPanic(live);
         let outcome = M::give(live, command);
         noted(live, outcome)
     }
@@ -270,7 +282,10 @@ impl<'lab, M: OnMachines> System<M> for MachineSystem<'lab, M> {
         let ran = lanes.run(|lane| {
             let machines: BTreeSet<_> = lanes.commands(lane).iter().filter_map(M::runs_on).collect();
             machines.into_iter().try_for_each(|id| live.connect(id))?;
-            Ok(|command: &M::Command| M::give(live, command))
+            Ok(|command: &M::Command| {
+                let _spoiled = SpoiledByPanic(live);
+                M::give(live, command)
+            })
         });
         noted(live, ran)
     }

@@ -18,7 +18,7 @@ OF_NO_CONSEQUENCE = [
     r"sync$",
     r"size=\d+ number=0\nwhile .*fallocate",
     r"rm -f /scratch/\.netprop-fill\.",
-    r"number=0; while .*netprop-busy",
+    r"number=0\nwhile .*netprop-busy",
     r"while read -r name size _; do\n.*MemAvailable",
     r"for file in /run/netprop-busy\.",
 ]

@@ -309,8 +309,11 @@ fn lanes_meet_nothing_that_is_half_done() {
     ];
     let strained = [again(strain(Strain::Memory), 6), again(Command::Relax(machine.clone()), 12)];
     let ping = Command::Ping { from: other.clone(), to: machine.clone() };
+    let write = Command::Write { machine: machine.clone(), file: 1, value: 1 };
+    let freed = [write.clone(), Command::Free(machine.clone()), write.clone(), write];
+    let filled = [again(Command::Fill(machine.clone()), 2), vec![freed; 3].concat()];
     let restarted = [again(Command::Reboot(machine.clone()), 2), again(ping, 12)];
-    for lanes in [told.to_vec(), strained.to_vec(), restarted.to_vec()] {
+    for lanes in [told.to_vec(), strained.to_vec(), filled.to_vec(), restarted.to_vec()] {
         let case = Case {
             lanes,
             finally: vec![Command::AskClock(machine.clone()), Command::AskService(machine.clone())],
@@ -323,6 +326,12 @@ fn lanes_meet_nothing_that_is_half_done() {
         let told = |given: &harness::execute::Recorded<FaultSpec>| format!("{:?}", given.operation.outcome);
         let outcomes: Vec<_> = execution.history.iter().map(told).collect();
         assert_eq!(execution.verdict, Verdict::Holds, "{outcomes:?}");
+        // With nothing known, anything would hold.
+        let is_told = |given: &harness::execute::Recorded<FaultSpec>| {
+            given.operation.command != Command::AskClock(machine.clone())
+                || matches!(given.operation.outcome, Outcome::Answered(Response::Time { .. }))
+        };
+        assert!(execution.history.iter().all(is_told), "{outcomes:?}");
     }
 }
 

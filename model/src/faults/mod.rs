@@ -260,12 +260,8 @@ impl Model for FaultSpec {
                 world.failed.insert(machine.clone());
             }
             Command::Ail { .. } => {}
-            Command::Fill(id) => {
-                world.syncs(id);
-                world.full.insert(id.clone());
-            }
+            Command::Fill(id) => drop(world.full.insert(id.clone())),
             Command::Free(id) => {
-                world.syncs(id);
                 // Of a disk that has failed it may come back.
                 if !world.failed.contains(id) {
                     world.full.remove(id);
@@ -305,6 +301,13 @@ impl Model for FaultSpec {
                 world
             }
             (Command::Write { .. }, Response::NoRoom | Response::Failed(_)) => world.clone(),
+            // They sync at their end, which may be long after the first writer was told that there is no room:
+            // who has heard of no end has been promised nothing.
+            (Command::Fill(id) | Command::Free(id), Response::Done) => {
+                let mut world = self.next_state(world, command);
+                world.syncs(id);
+                world
+            }
             _ => self.next_state(world, command),
         }
     }

@@ -56,7 +56,8 @@ fn watched(live: &LiveNetwork<'_>, id: &MachineId, what: &str) -> Result<Respons
 /// after that.
 pub(super) fn ask(live: &LiveNetwork<'_>, id: &MachineId) -> Result<Outcome<Response>, SystemError> {
     let status = &live.live(id)?.status;
-    for _ in 0..ASKED {
+    let mut asked = 0;
+    while asked < ASKED {
         let (begun, before) = (status.now(), now());
         let output = match answer(live, id, "date +%s")? {
             Outcome::Answered(output) => output,
@@ -69,6 +70,7 @@ pub(super) fn ask(live: &LiveNetwork<'_>, id: &MachineId) -> Result<Outcome<Resp
             drop(live.hold(id)?);
             continue;
         }
+        asked += 1;
         let told: Option<i64> = String::from_utf8_lossy(&output.stdout).trim().parse().ok();
         let Some(told) = told else {
             let said = String::from_utf8_lossy(&output.stderr);

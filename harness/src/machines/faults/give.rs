@@ -35,7 +35,8 @@ impl OnMachines for FaultSpec {
 /// Gives a network of real machines one command of [`FaultSpec`]; several lanes can do so at once.
 ///
 /// What makes no sense by the time it gets there is refused. An outcome is unknown where another
-/// command cut off the machine that this one was given to, or had it stand still for too long.
+/// command cut off or restarted the machine that this one was given to, or had it stand still for too long, and
+/// of what takes several steps where nothing was heard of the end of other such steps on that machine.
 ///
 /// # Errors
 /// [`SystemError`] where what failed is not the network.
@@ -88,8 +89,8 @@ pub fn give(live: &LiveNetwork<'_>, command: &Command) -> Result<Outcome<Respons
         Command::Mend(id) => {
             with(live, id, command, |held| held.set_disk_fault(DiskFault::Healthy).map(|()| Response::Done))
         }
-        Command::Fill(id) => disk::run(live, id, lines::FILL),
-        Command::Free(id) => disk::run(live, id, lines::FREE),
+        Command::Fill(id) => live.alone(id, || disk::run(live, id, lines::FILL)),
+        Command::Free(id) => live.alone(id, || disk::run(live, id, lines::FREE)),
         Command::Service { machine, act } => service::act(live, machine, *act),
         Command::AskService(id) => service::ask(live, id),
         Command::Strain { machine, strain } => service::strain(live, machine, *strain),

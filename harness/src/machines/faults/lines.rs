@@ -127,9 +127,15 @@ echo silent"
 pub(crate) fn strain(strain: Strain, spared: u32) -> String {
     match strain {
         Strain::Processors => {
-            let busy = start("/run/netprop-busy.$0", "while :; do :; done", "$number");
+            // Each by a name of its own, which is there before somebody may want it to end.
+            let busy = start("/run/netprop-busy.$0", "while :; do :; done", "$$.$number");
             format!(
-                "number=0; while [ $number -lt $((2 * $(nproc))) ]; do number=$((number + 1)); {busy} done"
+                "number=0
+while [ $number -lt $((2 * $(nproc))) ]; do
+    number=$((number + 1))
+    {busy}
+    until [ -s /run/netprop-busy.$$.$number.pid ]; do sleep 0.05; done
+done"
             )
         }
         Strain::Memory => format!(

@@ -159,14 +159,17 @@ impl Held<'_> {
         let _machine = self.span.clone().entered();
         self.shared.changes.fetch_add(1, Ordering::SeqCst);
         // Nobody begins to speak to it from now on. Sessions stay.
-        self.live.status.settle(Power::Paused);
-        self.hardware.machine.suspend().inspect_err(|_| self.settle())?;
-        Ok(())
+        self.live.status.settle(Power::Pausing);
+        let suspended = self.hardware.machine.suspend();
+        self.settle();
+        Ok(suspended?)
     }
 
     pub(super) fn resume(&mut self) -> Result<(), SystemError> {
         let _machine = self.span.clone().entered();
         self.shared.changes.fetch_add(1, Ordering::SeqCst);
+        // Who pings it from now on is not to take it for one that cannot answer.
+        self.live.status.settle(Power::Resuming);
         let gone_on = self.shared.go_on(&mut self.hardware);
         self.settle();
         Ok(gone_on.map(drop)?)

@@ -1,7 +1,5 @@
 //! A program on a machine that counts, and what keeps a machine busy.
 
-use std::sync::{MutexGuard, PoisonError};
-
 use model::faults::{Act, Response, Service, Strain};
 use model::{MachineId, Outcome};
 use remote::Ending;
@@ -21,14 +19,12 @@ pub(super) fn act(
     id: &MachineId,
     act: Act,
 ) -> Result<Outcome<Response>, SystemError> {
-    let _alone = alone(live, id)?;
-    run(live, id, &lines::service(act))
+    live.alone(id, || run(live, id, &lines::service(act)))
 }
 
 /// Asks what a machine's service does: one that is there and is not stopped has to count.
 pub(super) fn ask(live: &LiveNetwork<'_>, id: &MachineId) -> Result<Outcome<Response>, SystemError> {
-    let _alone = alone(live, id)?;
-    Ok(match answer(live, id, &lines::ask_service())? {
+    Ok(match live.between_steps(id, || answer(live, id, &lines::ask_service()))? {
         Outcome::Answered(output) => {
             let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
             Outcome::Answered(match (&output.ending, said.as_str()) {
@@ -43,24 +39,16 @@ pub(super) fn ask(live: &LiveNetwork<'_>, id: &MachineId) -> Result<Outcome<Resp
     })
 }
 
-/// Waits until no other lane does something to programs on the machine: of one that is killed and started again
-/// in one go nobody is to be told that it is down, and memory that is being taken up cannot be given back.
-fn alone<'a>(live: &'a LiveNetwork<'_>, id: &MachineId) -> Result<MutexGuard<'a, ()>, SystemError> {
-    Ok(live.live(id)?.programs.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
 /// Keeps a machine busy.
 pub(super) fn strain(
     live: &LiveNetwork<'_>,
     id: &MachineId,
     strain: Strain,
 ) -> Result<Outcome<Response>, SystemError> {
-    let _alone = alone(live, id)?;
-    run(live, id, &lines::strain(strain, SPARED))
+    live.alone(id, || run(live, id, &lines::strain(strain, SPARED)))
 }
 
 /// Takes from a machine what keeps it busy.
 pub(super) fn relax(live: &LiveNetwork<'_>, id: &MachineId) -> Result<Outcome<Response>, SystemError> {
-    let _alone = alone(live, id)?;
-    run(live, id, lines::RELAX)
+    live.alone(id, || run(live, id, lines::RELAX))
 }
