@@ -5,6 +5,8 @@
 mod begun;
 mod causes;
 mod deaf_machines;
+#[path = "../readme/directories.rs"]
+mod directories;
 mod faults;
 mod generated;
 mod inside;

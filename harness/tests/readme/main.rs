@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cloakroom;
-mod directories;
 mod numbers;
 
 /// The pages that show specifications.
