@@ -69,9 +69,10 @@ pub(crate) fn watched(lines: &str) -> String {
 }
 
 /// Lines of shell that start a script which leads a session of its own and holds on to nothing of who
-/// started it; `$0` in it and in the name is the argument.
-fn start(name: &str, script: &str, argument: &str) -> String {
-    format!("setsid sh -c 'echo $$ >{name}.pid; {script}' {argument} >/dev/null 2>&1 </dev/null &")
+/// started it. Its process id is in a file afterwards: `setsid` makes no other process where it leads no
+/// group, and what a shell without job control starts leads none.
+fn start(name: &str, script: &str) -> String {
+    format!("setsid sh -c '{script}' >/dev/null 2>&1 </dev/null & echo $! >{name}.pid;")
 }
 
 /// The service counts five times a second, and starts no program for that.
@@ -82,7 +83,7 @@ fn start_service() -> String {
     format!(
         "rm -f {PLACE} {PLACE}.pid; [ -e {PLACE}.fifo ] || mkfifo {PLACE}.fifo; {} \
          until [ -s {PLACE} ]; do sleep 0.05; done",
-        start(PLACE, &counts, "counter")
+        start(PLACE, &counts)
     )
 }
 
@@ -127,14 +128,13 @@ echo silent"
 pub(crate) fn strain(strain: Strain, spared: u32) -> String {
     match strain {
         Strain::Processors => {
-            // Each by a name of its own, which is there before somebody may want it to end.
-            let busy = start("/run/netprop-busy.$0", "while :; do :; done", "$$.$number");
+            // Another one's are not to be forgotten for these.
+            let busy = start("/run/netprop-busy.$$.$number", "while :; do :; done");
             format!(
                 "number=0
 while [ $number -lt $((2 * $(nproc))) ]; do
     number=$((number + 1))
     {busy}
-    until [ -s /run/netprop-busy.$$.$number.pid ]; do sleep 0.05; done
 done"
             )
         }
