@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::causes::{Causes, Finding};
 use crate::coverage::CoverageReport;
+use crate::plain::plain;
 use crate::statistics::Statistics;
 
 /// Something that happened in a run. As JSON each has its name in `event`; `docs/schema/event.json` is
@@ -239,7 +240,7 @@ pub(crate) struct Warnings;
 impl Observer for Warnings {
     fn event(&self, event: &Event<'_>) {
         if let Event::Warning { text } = event {
-            eprintln!("warning: {}", crate::plain::plain(text));
+            eprintln!("warning: {}", plain(text));
         }
     }
 

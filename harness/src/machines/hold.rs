@@ -77,11 +77,14 @@ impl Held<'_> {
         self.shared.check_switch()?;
         self.keep_what_was_said();
         let machine = self.described()?;
-        self.during(Power::Booting, |held| {
-            let boot = held.shared.boot_or_put_back(&machine, &mut held.hardware);
-            held.found_at_its_address();
-            boot
-        })
+        self.during(Power::Booting, |held| held.boot_as(&machine))
+    }
+
+    /// Boots it within what changes its power.
+    pub(super) fn boot_as(&mut self, machine: &Machine) -> Result<Boot, SystemError> {
+        let boot = self.shared.boot_or_put_back(machine, &mut self.hardware);
+        self.found_at_its_address();
+        boot
     }
 
     pub(super) fn power_cut(&mut self) -> Result<(), SystemError> {

@@ -200,9 +200,7 @@ impl Held<'_> {
         self.during(Power::Restarting, |held| {
             held.hardware.machine.shut_down(SHUTDOWN_LIMIT)?;
             held.keep_what_was_said();
-            let boot = held.shared.boot_or_put_back(&machine, &mut held.hardware);
-            held.found_at_its_address();
-            boot
+            held.boot_as(&machine)
         })
     }
 
