@@ -297,6 +297,6 @@ impl<M: Model, S: System<M>> Executor<'_, M, S> {
 pub(crate) fn failed(when: &str, panicked: Panicked) -> SystemError {
     match panicked {
         Panicked::Model(broken) => broken.into(),
-        Panicked::Said(said) => SystemError::infrastructure(format!("while {when}, it {said}")),
+        Panicked::Said { text, .. } => SystemError::infrastructure(format!("while {when}, it {text}")),
     }
 }

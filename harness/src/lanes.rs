@@ -7,6 +7,7 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use model::panics::{Method, caught, in_model, no_broken_model};
 use model::{Model, Outcome, Place, Symbol};
@@ -68,11 +69,6 @@ impl<'a, M: Model> Lanes<'a, M> {
         self.came.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a command has panicked.
-    fn panicked(&self) -> bool {
-        self.came().1.is_some()
-    }
-
     fn came(&self) -> MutexGuard<'_, (Vec<Recorded<M>>, Option<Panic>)> {
         self.came.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -109,8 +105,8 @@ where
     ///
     /// # Errors
     /// The first error of a session; the other lanes end after the commands that they are at. An
-    /// error of the infrastructure that comes after a panic is none, since the panic is what ended
-    /// the system.
+    /// error of the infrastructure that comes after a panic has begun is none, since the panic is
+    /// what ended the system.
     pub fn run<Session>(
         &self,
         open: impl Fn(usize) -> Result<Session, SystemError> + Sync,
@@ -120,7 +116,7 @@ where
     {
         let (start, gate) = (Barrier::new(self.lanes.len()), Gate::default());
         let ending = AtomicBool::new(false);
-        let ended: Vec<thread::Result<Result<(), SystemError>>> = thread::scope(|scope| {
+        let ended: Vec<thread::Result<Result<(), Ended>>> = thread::scope(|scope| {
             let lane = |lane: usize| {
                 let (open, start, gate, ending) = (&open, &start, &gate, &ending);
                 scope.spawn(carried(move || {
@@ -135,23 +131,29 @@ where
                     gate.pass(self.lanes.len());
                     let mut given = Vec::with_capacity(self.lanes[lane].len());
                     let driven = no_broken_model(|| {
-                        session.and_then(|session| self.drive(lane, session, ending, &mut given))
+                        self.drive(lane, session.map_err(Ended::now)?, ending, &mut given)
                     });
+                    let driven = driven.unwrap_or_else(|broken| Err(Ended::now(broken.into())));
+                    ending.fetch_or(driven.is_err(), Ordering::SeqCst);
                     self.came().0.append(&mut given);
                     self.left(lane);
-                    let result = driven.unwrap_or_else(|broken| Err(broken.into()));
-                    let result = match result {
-                        Err(SystemError::Infrastructure(_)) if self.panicked() => Ok(()),
-                        result => result,
-                    };
-                    ending.fetch_or(result.is_err(), Ordering::SeqCst);
-                    result
+                    driven
                 }))
             };
             let lanes: Vec<_> = (0..self.lanes.len()).map(lane).collect();
             lanes.into_iter().map(|lane| lane.join()).collect()
         });
-        ended.into_iter().try_for_each(|lane| lane.unwrap_or_else(|panic| resume_unwind(panic)))
+        // Not before all have ended: one lane may have heard of a panic in another while that is
+        // still on its way to where it is caught.
+        let panicked = self.came().1.as_ref().map(|panic| panic.at);
+        for lane in ended {
+            match lane.unwrap_or_else(|panic| resume_unwind(panic)) {
+                Err(Ended { error: SystemError::Infrastructure(_), at })
+                    if panicked.is_some_and(|began| began <= at) => {}
+                result => result.map_err(|ended| ended.error)?,
+            }
+        }
+        Ok(())
     }
 
     fn drive(
@@ -160,14 +162,14 @@ where
         mut session: impl FnMut(&M::Command) -> Result<Outcome<M::Response>, SystemError>,
         ending: &AtomicBool,
         given: &mut Vec<Recorded<M>>,
-    ) -> Result<(), SystemError> {
+    ) -> Result<(), Ended> {
         let mut own = BTreeMap::new();
         for (index, command) in self.lanes[lane].iter().enumerate() {
             if ending.load(Ordering::SeqCst) {
                 return Ok(());
             }
             if self.stop.requested() {
-                return Err(SystemError::Stopped);
+                return Err(Ended::now(SystemError::Stopped));
             }
             let spot = self.spot(lane, index);
             if let Some(follower) = &self.follower {
@@ -185,7 +187,7 @@ where
             let panic = match given_one.map_err(|halt| *halt) {
                 Ok(()) => None,
                 Err(Halt::Panicked(panic)) => Some(panic),
-                Err(Halt::Error(error)) => return Err(error),
+                Err(Halt::Error(error)) => return Err(Ended::now(error)),
             };
             if let Some(follower) = &self.follower {
                 follower.ended(spot.number);
@@ -198,10 +200,25 @@ where
             }
             if let Some(panic) = panic {
                 ending.store(true, Ordering::SeqCst);
-                self.came().1.get_or_insert(panic);
+                let first = &mut self.came().1;
+                if first.as_ref().is_none_or(|other| panic.at < other.at) {
+                    *first = Some(panic);
+                }
             }
         }
         Ok(())
+    }
+}
+
+/// What a lane ended by, and when: before its session is taken down, by which others may hear of it.
+struct Ended {
+    error: SystemError,
+    at: Instant,
+}
+
+impl Ended {
+    fn now(error: SystemError) -> Self {
+        Self { error, at: Instant::now() }
     }
 }
 

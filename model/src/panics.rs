@@ -10,6 +10,7 @@ use std::fmt::{self, Debug};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
 use std::sync::Once;
 use std::thread::{self, LocalKey};
+use std::time::Instant;
 
 thread_local! {
     /// How many calls whose panics are caught this thread is in.
@@ -18,8 +19,8 @@ thread_local! {
     static WAITING: Cell<u32> = const { Cell::new(0) };
     /// What [`in_parts`] is asking on this thread.
     static PART: Cell<Part> = const { Cell::new(Part::Alone) };
-    /// Where the last panic of such a call came from.
-    static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// Where the last panic of such a call came from, and when.
+    static ORIGIN: RefCell<Option<(String, Instant)>> = const { RefCell::new(None) };
 }
 
 /// A method of a model that a panic can come from. It is a number, so that to say which is being
@@ -98,9 +99,15 @@ pub struct BrokenModel {
 /// What came instead of a result.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Panicked {
-    /// A panic, with its place and its text.
-    #[error("{0}")]
-    Said(String),
+    /// A panic.
+    #[error("{text}")]
+    Said {
+        /// What it said, with its place.
+        text: String,
+        /// When it began. What it has dropped on its way may long have told other threads of it by
+        /// the time that it is caught.
+        at: Instant,
+    },
     /// A panic on its way out of [`in_model`].
     #[error(transparent)]
     Model(BrokenModel),
@@ -124,8 +131,8 @@ pub fn caught<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
 pub(crate) fn caught_part<T>(method: Method, call: impl FnOnce() -> T) -> Result<T, (Method, String)> {
     caught_in(Part::Model(method), call).map_err(|(part, panic)| match (told(panic), part) {
         (Panicked::Model(broken), _) => (broken.method, broken.said),
-        (Panicked::Said(said), Part::Model(method)) => (method, said),
-        (Panicked::Said(said), _) => (method, said),
+        (Panicked::Said { text, .. }, Part::Model(method)) => (method, text),
+        (Panicked::Said { text, .. }, _) => (method, text),
     })
 }
 
@@ -217,10 +224,15 @@ fn within<T>(part: Part, call: impl FnOnce() -> T) -> T {
 fn told(panic: Box<dyn Any + Send>) -> Panicked {
     match panic.downcast::<BrokenModel>() {
         Ok(broken) => Panicked::Model(*broken),
-        Err(panic) => Panicked::Said(match LOCATION.take() {
-            Some(location) => format!("panicked at {location}: {}", panic_text(panic.as_ref())),
-            None => format!("panicked: {}", panic_text(panic.as_ref())),
-        }),
+        Err(panic) => {
+            let said = panic_text(panic.as_ref());
+            // One that goes on by `resume_unwind` has passed no hook.
+            let (text, at) = match ORIGIN.take() {
+                Some((location, at)) => (format!("panicked at {location}: {said}"), at),
+                None => (format!("panicked: {said}"), Instant::now()),
+            };
+            Panicked::Said { text, at }
+        }
     }
 }
 
@@ -228,7 +240,7 @@ fn told(panic: Box<dyn Any + Send>) -> Panicked {
 fn broken(method: Method, command: &dyn Debug, panicked: Panicked) -> ! {
     resume_unwind(Box::new(match panicked {
         Panicked::Model(broken) => broken,
-        Panicked::Said(said) => BrokenModel { method, command: format!("{command:?}"), said },
+        Panicked::Said { text: said, .. } => BrokenModel { method, command: format!("{command:?}"), said },
     }))
 }
 
@@ -255,7 +267,7 @@ fn install() {
         let others = take_hook();
         set_hook(Box::new(move |panic| {
             if CATCHING.get() > 0 {
-                LOCATION.set(panic.location().map(ToString::to_string));
+                ORIGIN.set(panic.location().map(|location| (location.to_string(), Instant::now())));
             } else {
                 others(panic);
             }

@@ -41,8 +41,8 @@ enum End {
 impl From<Box<Halt>> for Box<End> {
     fn from(halt: Box<Halt>) -> Self {
         Self::new(match *halt {
-            Halt::Panicked((spot, came)) => {
-                End::Verdict(Verdict::Falsified(Evidence::panic(spot.number, came)))
+            Halt::Panicked(Panic { spot, said, .. }) => {
+                End::Verdict(Verdict::Falsified(Evidence::panic(spot.number, said)))
             }
             Halt::Error(error) => End::Error(error),
         })

@@ -145,7 +145,7 @@ pub(super) fn panicked<M: Model>(
     model: &M,
     case: &Case<M>,
     given: &[Recorded<M>],
-    (spot, said): Panic,
+    Panic { spot, said, .. }: Panic,
 ) -> Evidence {
     Evidence { course: Some(Box::new(course(model, case, given))), ..Evidence::panic(spot.number, said) }
 }

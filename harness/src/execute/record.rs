@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use model::history::Operation;
-use model::panics::{Method, caught, in_model};
+use model::panics::{Method, Panicked, caught, in_model};
 use model::{Model, Outcome, Place};
 
 use super::watch::Watch;
@@ -70,8 +70,14 @@ impl Spot {
     }
 }
 
-/// What panicked, and where in the case.
-pub(crate) type Panic = (Spot, String);
+/// A command that panicked.
+pub(crate) struct Panic {
+    pub(crate) spot: Spot,
+    /// What it said, with its place in the source.
+    pub(crate) said: String,
+    /// When it began.
+    pub(crate) at: Instant,
+}
 
 /// Why no further command of a sequence or a lane is given. Boxed, since most commands end without
 /// one, and each result is moved.
@@ -158,8 +164,13 @@ impl<M: Model> Recorder<'_, M> {
                 return Err(error);
             }
             Err(panicked) => {
-                *outcome = Outcome::Unknown(panicked.to_string());
-                Err(Box::new(Halt::Panicked((spot, panicked.to_string()))))
+                let said = panicked.to_string();
+                *outcome = Outcome::Unknown(said.clone());
+                let at = match panicked {
+                    Panicked::Said { at, .. } => at,
+                    Panicked::Model(_) => Instant::now(),
+                };
+                Err(Box::new(Halt::Panicked(Panic { spot, said, at })))
             }
         };
         if let Some(command) = &shown {

@@ -156,8 +156,12 @@ fn a_panic_of_the_system_is_what_came() {
     }
 }
 
-/// Of two lanes one panics, and the other then finds the system gone.
-struct Gone<'a>(&'a Fragile);
+/// Of two lanes one panics, and the other finds the system gone.
+struct Gone<'a> {
+    panics: &'a Fragile,
+    /// Whether it is gone because of the panic, rather than the panic because it is gone.
+    by_the_panic: bool,
+}
 
 impl System<Fragile> for Gone<'_> {
     type Sut = ();
@@ -171,21 +175,25 @@ impl System<Fragile> for Gone<'_> {
     }
 
     fn run_lanes(&self, (): &mut (), lanes: &Lanes<'_, Fragile>) -> Result<(), SystemError> {
-        // The panic drops its end, which is what the other lane waits for.
-        let (end, gone) = mpsc::channel::<()>();
-        let ends = Mutex::new((Some(end), Some(gone)));
+        // The panic drops its end, which is what the other lane waits for; and it is caught no sooner
+        // than that lane has ended.
+        let ((end, gone), (here, left)) = (mpsc::channel::<()>(), mpsc::channel::<()>());
+        let ends = Mutex::new((Some(Leaving { end: Some(end), left }), Some((gone, here))));
         let both = Barrier::new(2);
         lanes.run(|lane| {
             let mut ends = ends.lock().unwrap();
             let mut end = ends.0.take_if(|_| lane == 0);
-            let mut gone = ends.1.take_if(|_| lane == 1);
+            let gone = ends.1.take_if(|_| lane == 1);
             let both = &both;
             Ok(move |command: &u32| {
-                if let Some(_dropped_by_the_panic) = end.take() {
+                if let Some(dropped_by_the_panic) = end.take() {
                     both.wait();
-                    self.0.step(At::InALane, 7);
+                    if !self.by_the_panic {
+                        drop(dropped_by_the_panic);
+                    }
+                    self.panics.step(At::InALane, 7);
                 }
-                if let Some(gone) = gone.take() {
+                if let Some((gone, _here)) = &gone {
                     both.wait();
                     gone.recv().unwrap_err();
                     return Err(SystemError::infrastructure("the system is gone"));
@@ -196,12 +204,35 @@ impl System<Fragile> for Gone<'_> {
     }
 }
 
+/// Drops an end, and waits until another lane has left.
+struct Leaving {
+    end: Option<mpsc::Sender<()>>,
+    left: mpsc::Receiver<()>,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        self.left.recv().unwrap_err();
+    }
+}
+
 #[test]
 fn a_panic_counts_even_where_other_lanes_then_find_the_system_gone() {
     let fragile = Fragile::new(At::InALane);
     let config = Config { attempts: 1, ..config(5) };
-    let failure = run(&fragile, &Gone(&fragile), &config).failure.expect("a panic falsifies");
+    let gone = Gone { panics: &fragile, by_the_panic: true };
+    let failure = run(&fragile, &gone, &config).failure.expect("a panic falsifies");
     assert!(failure.evidence.came.ends_with("seven at InALane"), "{:?}", failure.evidence);
+}
+
+#[test]
+fn a_panic_over_a_system_that_another_lane_has_found_gone_shows_nothing() {
+    let fragile = Fragile::new(At::InALane);
+    let config = Config { attempts: 1, ..config(5) };
+    let summary = run(&fragile, &Gone { panics: &fragile, by_the_panic: false }, &config);
+    assert!(summary.failure.is_none());
+    assert_eq!((summary.held, summary.verdict()), (0, "inconclusive"));
 }
 
 #[test]
