@@ -192,20 +192,22 @@ pub fn boot_as<'a>(
 }
 
 /// Starts a machine that is off from the template in `template`. Its guest is given the line `resumed`
-/// with these `words`, then the `identity`, as [`boot`] gives it, and is waited for until it is ready.
+/// with `words`, which are made as it goes on: with the time in them they are old otherwise, by as long
+/// as the template takes to be loaded. Then it is given the `identity`, as [`boot`] gives it, and is
+/// waited for until it is ready.
 ///
 /// # Errors
 /// Each variant of [`BootError`], as for [`boot`].
 pub fn boot_from<'a>(
     machine: &mut dyn Machine,
     template: &Path,
-    words: &str,
+    words: &dyn Fn() -> String,
     identity: &str,
     patience: impl Into<Patience<'a>>,
 ) -> Result<Booted, BootError> {
     let (begin, patience) = (Instant::now(), patience.into());
     machine.start_from(template)?;
-    machine.send(&format!("resumed {words}"))?;
+    machine.send(&format!("resumed {}", words()))?;
     machine.resume()?;
     // Only a guest that runs takes as much as an identity may be.
     machine.send(identity.trim_end_matches('\n'))?;

@@ -289,7 +289,7 @@ pub fn a_dropped_machine_is_gone(subject: &Subject<'_>) {
 
 impl Subject<'_> {
     fn boot_from(&self, machine: &mut dyn Machine, template: &Path) {
-        let booted = boot_from(machine, template, "from a template", READY, self.limit);
+        let booted = boot_from(machine, template, &|| "from a template".to_owned(), READY, self.limit);
         booted.unwrap_or_else(|error| panic!("{error}"));
         expect_state(machine, State::Running);
     }

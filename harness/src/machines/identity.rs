@@ -1,7 +1,7 @@
 //! What a machine is told of itself when it boots, and the host key of a network.
 
 use std::fmt::{Display, Write as _};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use data_encoding::BASE64;
 use model::machine::{Mtu, OptionWord};
@@ -40,9 +40,10 @@ pub fn resumed() -> String {
     format!("{} {}", now(), Uuid::new_v4().simple())
 }
 
-/// Seconds since 1970.
+/// Seconds since 1970, to the nearest.
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    let half = Duration::from_millis(500);
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| (since + half).as_secs())
 }
 
 /// The lines of the guest contract that give a machine its identity (`nix/guest/README.md`).

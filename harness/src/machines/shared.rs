@@ -22,7 +22,7 @@ use crate::spans;
 use crate::system::SystemError;
 
 /// How often a machine is started on another port where its own was taken meanwhile.
-const PORT_TRIES: u32 = 5;
+pub(super) const PORT_TRIES: u32 = 5;
 
 /// What all machines of a network are made with.
 pub(super) struct Shared<'lab> {
@@ -228,7 +228,7 @@ impl<'lab> Shared<'lab> {
         };
         let identity = identity::lines_when_resumed(&self.network(), machine, &self.key);
         let begun = self.on_a_free_port(machine, hardware, |hypervised| {
-            boot_from(hypervised, template.directory(), &identity::resumed(), &identity, self.lab.patience())
+            boot_from(hypervised, template.directory(), &identity::resumed, &identity, self.lab.patience())
         })?;
         match begun {
             Ok(booted) => {

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::UNIX_EPOCH;
 
-use hypervisor::{Definition, Error, Switch, Template, TemplateCache, free_loopback_port, make_template};
+use hypervisor::{
+    BootError, Definition, Error, Switch, Template, TemplateCache, free_loopback_port, make_template,
+};
 use model::machine::Mtu;
 use model::{Machine, MachineId, Network, Subnet};
 use nixgen::{Console, Control, Data, Image, Management, Wiring};
@@ -19,6 +21,7 @@ use uuid::Uuid;
 
 use crate::components;
 use crate::machines::lab::{Boots, Lab, LabOptions};
+use crate::machines::shared::PORT_TRIES;
 use crate::system::SystemError;
 
 /// What the machine is called that is kept.
@@ -175,6 +178,23 @@ impl Lab {
         directory: &Path,
     ) -> Result<(), SystemError> {
         let _alone = self.templates.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tries = 1;
+        loop {
+            match self.try_to_make_template(machine, image, switch, directory)? {
+                // Somebody else has it meanwhile: another is chosen.
+                Err(BootError::Machine(Error::PortTaken { .. })) if tries < PORT_TRIES => tries += 1,
+                made => return Ok(made?),
+            }
+        }
+    }
+
+    fn try_to_make_template(
+        &self,
+        machine: &Machine,
+        image: &Image,
+        switch: &Switch,
+        directory: &Path,
+    ) -> Result<Result<(), BootError>, SystemError> {
         let endpoints = self.run.endpoints(NAME)?;
         let scratch = self.scratch(image, machine, endpoints.console.with_extension("qcow2"))?;
         let wiring = Wiring {
@@ -191,7 +211,7 @@ impl Lab {
         let mut nobody = self.hypervisor.define(&definition)?;
         let made = make_template(nobody.as_mut(), directory, machine.file_system.as_str(), self.patience());
         nobody.undefine()?;
-        Ok(made?)
+        Ok(made)
     }
 
     /// All that a snapshot of a machine depends on.

@@ -101,9 +101,11 @@ impl Shared<'_> {
         }
         let is_saved = is_kept && !self.has_services() && !self.is_spoiled.load(Ordering::Relaxed);
         if let Some(boot) = self.begin(machine, hardware, Disk::Blank)? {
-            // Its guest has been told once that time has passed.
+            // Its guest has been told once already that time has passed.
             if is_saved {
+                hardware.machine.suspend()?;
                 self.save(hardware);
+                self.go_on(hardware)?;
             }
             return Ok(boot);
         }

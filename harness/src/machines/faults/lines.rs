@@ -45,15 +45,32 @@ pub(crate) fn path(file: u8) -> String {
     format!("/scratch/netprop-{file}")
 }
 
-/// Sets the clock so many seconds ahead; busybox knows the time without a program, and sets it by one.
+/// Has `ahead` set the clock so many seconds ahead of what it would be by then without that. To a clock that
+/// is set to whole seconds what passes until it is set would be lost each time, which is much on a busy
+/// machine: so what it would be is reckoned by the one that counts since the machine began, to the nearest
+/// second. Shells know the time without a program, mostly; both are in hundredths.
+const AHEAD: &str = "count() { read -r up _ </proc/uptime; up=${up%.*}${up#*.}; }
+count
+now=${EPOCHREALTIME:-$(date +%s.%N)} part=${now#*.}
+offset=$((${now%.*}${part%\"${part#??}\"} - up))
+ahead() { count; date -s @$(((offset + up + 100 * $1 + 50) / 100)) >/dev/null || exit 1; }";
+
+/// Sets the clock so many seconds ahead.
 pub(crate) fn step(seconds: i64) -> String {
-    format!("date -s @$(($(date +%s) + {seconds})) >/dev/null || exit 1")
+    format!("{AHEAD}\nahead {seconds}")
 }
 
 /// Sets it back and forth, such that it is right again in the end.
 pub(crate) fn strobe(seconds: i64) -> String {
-    let (there, back) = (step(seconds), step(-seconds));
-    format!("number=0; while [ $number -lt {STROBES} ]; do {there}; {back}; number=$((number + 1)); done")
+    format!(
+        "{AHEAD}
+number=0
+while [ $number -lt {STROBES} ]; do
+    ahead {seconds}
+    ahead 0
+    number=$((number + 1))
+done"
+    )
 }
 
 /// Has it run fast or slow, by the length of a tick, of which there are a hundred a second.
@@ -98,11 +115,16 @@ pub(crate) fn service(act: Act) -> String {
         "{}; while [ -n \"$pid\" ] && kill -0 \"$pid\" 2>/dev/null; do sleep 0.02; done",
         signal("KILL")
     );
+    // Nor is stopped what was only told to stop.
+    let stop = format!(
+        "{}; while [ -n \"$pid\" ] && read -r _ _ state _ </proc/$pid/stat && [ \"$state\" != T ]; do sleep 0.02; done",
+        signal("STOP")
+    );
     let start = start_service();
     match act {
         Act::Start => format!("{find}; [ -n \"$pid\" ] || {{ {start}; }}"),
         Act::Kill => format!("{find}; {kill}"),
-        Act::Stop => format!("{find}; {}", signal("STOP")),
+        Act::Stop => format!("{find}; {stop}"),
         Act::Continue => format!("{find}; {}", signal("CONT")),
         Act::Restart => format!("{find}; {kill}; {start}"),
     }
@@ -158,3 +180,50 @@ pub(crate) const RELAX: &str = "for file in /run/netprop-busy.*.pid; do
 done
 while grep -q ' /run/netprop-squeeze ' /proc/mounts; do umount /run/netprop-squeeze || exit 1; done
 :";
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::{step, strobe};
+
+    /// A clock that says to what it is set, and what it is at that moment.
+    const CLOCK: &str = "date() {
+    case $1 in
+        -s) echo \"${2#@} $(command date +%s)\" >&2 ;;
+        *) command date \"$@\" ;;
+    esac
+}";
+
+    /// By how much the clock is set ahead each time.
+    fn set(shell: &[&str], lines: &str) -> Vec<i64> {
+        let output = Command::new(shell[0])
+            .args(&shell[1..])
+            .args(["-c", &format!("{CLOCK}\n{lines}")])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{shell:?}: {said}");
+        let ahead = |line: &str| {
+            let (set, is) = line.split_once(' ').unwrap();
+            set.parse::<i64>().unwrap() - is.parse::<i64>().unwrap()
+        };
+        said.lines().map(ahead).collect()
+    }
+
+    #[test]
+    fn a_clock_is_set_to_the_nearest_second_however_often() {
+        for shell in [&["dash"][..], &["busybox", "sh"], &["bash", "--posix"]] {
+            for seconds in [-300, 7] {
+                let is_near = |ahead: i64, expected: i64| (ahead - expected).abs() <= 1;
+                let once = set(shell, &step(seconds));
+                assert!(once.len() == 1 && is_near(once[0], seconds), "{shell:?}: {once:?}");
+                let to_and_fro = set(shell, &strobe(seconds));
+                assert_eq!(to_and_fro.len(), 20);
+                for pair in to_and_fro.chunks(2) {
+                    assert!(is_near(pair[0], seconds) && is_near(pair[1], 0), "{shell:?}: {to_and_fro:?}");
+                }
+            }
+        }
+    }
+}
