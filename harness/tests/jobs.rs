@@ -532,7 +532,7 @@ const KEEP: &str = "NETPROP_TEST_KEEP";
 fn a_job_that_hangs_ends_the_process_and_what_another_found_is_told() {
     let name = "a_job_that_hangs_ends_the_process_and_what_another_found_is_told";
     if let Some(directory) = std::env::var_os(KEEP) {
-        let limit = Some(Duration::from_secs(2));
+        let limit = Some(Duration::from_secs(5));
         let config = Config { command_limit: limit, ..numbers(Path::new(&directory), 2) };
         let drawn = drawn(&config);
         let system = By(|number| {

@@ -30,6 +30,7 @@ use crate::summary::Other;
 use crate::system::{System, SystemError};
 
 mod board;
+mod changes;
 mod trials;
 
 pub(crate) use board::Board;
@@ -459,11 +460,15 @@ impl<M: Model, S: System<M>> Runner<'_, M, S> {
                 }
             }
         };
+        let text = format!("falsified by command {}: {evidence}", evidence.number);
+        let found = |place: &str| {
+            self.executor.watch.iter().for_each(|watch| watch.found(seed, format!("{text}{place}")));
+        };
+        // Known before it is on the disk, which may take long enough for another job's limit to pass.
+        found("");
         let file = self.config.failures.as_ref().and_then(write);
-        if let Some(watch) = &self.executor.watch {
-            let place = file.as_ref().map(|file| format!("; saved as {}", file.display()));
-            let text = format!("falsified by command {}: {evidence}", evidence.number);
-            watch.found(seed, text + &place.unwrap_or_default());
+        if let Some(file) = &file {
+            found(&format!("; saved as {}", file.display()));
         }
         file
     }

@@ -1,10 +1,11 @@
 //! What the jobs of a run and the thread that gives them their cases share.
 
 use std::collections::BTreeMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::Model;
 
+use super::changes::Changes;
 use super::trials::Trials;
 use super::{Came, Task, Trial};
 use crate::stop::Stop;
@@ -13,10 +14,10 @@ use crate::stop::Stop;
 /// a failure is made smaller, the candidates.
 pub(crate) struct Board<M: Model> {
     now: Mutex<Now<M>>,
-    /// Something changed for jobs that wait for a task.
-    for_jobs: Condvar,
-    /// Something changed for who gives out tasks.
-    for_dispatcher: Condvar,
+    /// What is of interest to jobs that wait for a task.
+    for_jobs: Arc<Changes>,
+    /// What is of interest to who gives out tasks.
+    for_dispatcher: Arc<Changes>,
     /// What the run is to stop by.
     all: Stop,
     /// What ends each job's task.
@@ -47,8 +48,6 @@ pub(super) struct Now<M: Model> {
     is_closed: bool,
     /// Whether no task is begun, since a failure is made smaller that may end the run.
     is_held: bool,
-    /// How often something has changed.
-    changes: u64,
 }
 
 impl<M: Model> Now<M> {
@@ -77,12 +76,11 @@ impl<M: Model> Board<M> {
             trials: Trials::default(),
             is_closed: false,
             is_held: false,
-            changes: 0,
         };
         Self {
             now: Mutex::new(now),
-            for_jobs: Condvar::new(),
-            for_dispatcher: Condvar::new(),
+            for_jobs: Changes::with_stop(all),
+            for_dispatcher: Changes::with_stop(all),
             all: all.clone(),
             stops: (0..jobs).map(|_| all.of_job()).collect(),
         }
@@ -110,14 +108,16 @@ impl<M: Model> Board<M> {
     /// The first trial that waits, or the first task, once there is one that may be of use; none where
     /// there will be none any more.
     pub(super) fn take(&self, job: usize) -> Option<Work<M>> {
-        let mut now = self.now();
         loop {
+            let changes = self.for_jobs.count();
+            let mut now = self.now();
             if now.is_closed || self.all.requested() {
                 return None;
             }
             if let Some((number, trial)) = now.trials.take() {
                 self.begin(&mut now, job, At::Trial(number));
-                self.changed(now);
+                drop(now);
+                self.for_dispatcher.add();
                 return Some(Work::Trial(number, trial));
             }
             let (wrong, is_held) = (now.wrong(), now.is_held);
@@ -125,10 +125,12 @@ impl<M: Model> Board<M> {
             if let Some(first) = now.waiting.first_entry().filter(|first| is_of_use(first.key())) {
                 let (place, task) = first.remove_entry();
                 self.begin(&mut now, job, At::Task(place));
-                self.changed(now);
+                drop(now);
+                self.for_dispatcher.add();
                 return Some(Work::Task(place, task));
             }
-            now = self.for_jobs.wait(now).unwrap_or_else(PoisonError::into_inner);
+            drop(now);
+            self.for_jobs.wait(changes);
         }
     }
 
@@ -159,13 +161,14 @@ impl<M: Model> Board<M> {
         if let Some(wrong) = now.wrong() {
             self.end_where(&now, |at| matches!(at, At::Task(place) if place > wrong));
         }
-        self.changed(now);
+        drop(now);
+        self.for_dispatcher.add();
     }
 
     /// Adds a task.
     pub(super) fn give(&self, place: u64, task: Task<M>) {
         self.now().waiting.insert(place, task);
-        self.for_jobs.notify_all();
+        self.for_jobs.add();
     }
 
     /// Takes what the task of a place has come to, where it has ended. If that is wrong, no task is
@@ -180,7 +183,7 @@ impl<M: Model> Board<M> {
     /// Lets tasks be begun again.
     pub(super) fn go_on(&self) {
         self.now().is_held = false;
-        self.for_jobs.notify_all();
+        self.for_jobs.add();
     }
 
     /// The first place that has ended, where any has.
@@ -196,21 +199,19 @@ impl<M: Model> Board<M> {
     }
 
     pub(super) fn standing(&self) -> Standing {
+        let changes = self.for_dispatcher.count();
         let now = self.now();
         Standing {
             waiting: now.waiting.len(),
             is_idle: now.running.iter().all(Option::is_none),
             is_wrong: now.wrong().is_some(),
-            changes: now.changes,
+            changes,
         }
     }
 
-    /// Waits until things stand otherwise than they did.
+    /// Waits until things stand otherwise than they did, or the run is to stop.
     pub(super) fn wait(&self, since: &Standing) {
-        let mut now = self.now();
-        while now.changes == since.changes {
-            now = self.for_dispatcher.wait(now).unwrap_or_else(PoisonError::into_inner);
-        }
+        self.for_dispatcher.wait(since.changes);
     }
 
     /// A job has ended what it was at; what became of a trial.
@@ -218,23 +219,18 @@ impl<M: Model> Board<M> {
         let mut now = self.now();
         now.running[job] = None;
         end(&mut now.trials);
-        self.changed(now);
+        drop(now);
+        self.for_dispatcher.add();
     }
 
-    /// Waits until something has changed.
-    pub(super) fn wait_for_jobs<'a>(&'a self, now: MutexGuard<'a, Now<M>>) -> MutexGuard<'a, Now<M>> {
-        self.for_dispatcher.wait(now).unwrap_or_else(PoisonError::into_inner)
+    /// What is of interest to who waits for jobs.
+    pub(super) fn for_dispatcher(&self) -> &Changes {
+        &self.for_dispatcher
     }
 
     /// Lets jobs look for what there is to do.
     pub(super) fn call_jobs(&self) {
-        self.for_jobs.notify_all();
-    }
-
-    fn changed(&self, mut now: MutexGuard<'_, Now<M>>) {
-        now.changes += 1;
-        drop(now);
-        self.for_dispatcher.notify_all();
+        self.for_jobs.add();
     }
 
     /// Ends all jobs once it is dropped.
@@ -253,6 +249,69 @@ impl<M: Model> Drop for Closing<'_, M> {
         now.is_closed = true;
         board.stops.iter().for_each(Stop::request);
         drop(now);
-        board.for_jobs.notify_all();
+        board.for_jobs.add();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use model::Case;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::system::{Purpose, SystemError};
+
+    struct Nothing;
+
+    impl Model for Nothing {
+        type State = ();
+        type Command = ();
+        type Response = ();
+
+        fn gen_initial_state(&self) -> BoxedStrategy<()> {
+            Just(()).boxed()
+        }
+
+        fn gen_command(&self, (): &()) -> BoxedStrategy<()> {
+            Just(()).boxed()
+        }
+
+        fn next_state(&self, (): &(), (): &()) {}
+
+        fn post_condition(&self, (): &(), (): &(), (): &()) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn a_stop_ends_all_waiting_whoever_is_there_to_be_waited_for() {
+        // Of many rounds in some the request comes before somebody waits, and in others after.
+        for _ in 0..200 {
+            let stop = Stop::default();
+            let board = Board::<Nothing>::new(2, &stop);
+            let case = Case::sequential((), vec![()]);
+            thread::scope(|scope| {
+                let job = scope.spawn(|| {
+                    // One that hears of the stop only once it has a trial leaves that to nobody.
+                    while let Some(Work::Trial(..)) = board.take(0) {}
+                });
+                let asks = scope.spawn(|| {
+                    let trial = |case| Trial { case, order: None, seed: 1.into(), purpose: Purpose::Search };
+                    board.try_out(&case, trial).map(|_| ())
+                });
+                let gives = scope.spawn(|| {
+                    let standing = board.standing();
+                    if !board.is_to_stop() {
+                        board.wait(&standing);
+                    }
+                });
+                stop.request();
+                assert!(matches!(asks.join().unwrap(), Err(SystemError::Stopped)));
+                job.join().unwrap();
+                gives.join().unwrap();
+            });
+        }
     }
 }

@@ -130,7 +130,10 @@ impl<M: Model> Board<M> {
             }
             self.call_jobs();
         }
+        drop(now);
         loop {
+            let changes = self.for_dispatcher().count();
+            let mut now = self.now();
             match now.trials.take_ended(case) {
                 Some(Tried::Ran(execution, time)) => return Ok((execution, time)),
                 Some(Tried::Failed(error)) => return Err(error),
@@ -139,8 +142,10 @@ impl<M: Model> Board<M> {
                     resume_unwind(panic)
                 }
                 None if self.is_to_stop() || !now.trials.has(case) => return Err(SystemError::Stopped),
-                None => now = self.wait_for_jobs(now),
+                None => {}
             }
+            drop(now);
+            self.for_dispatcher().wait(changes);
         }
     }
 }
