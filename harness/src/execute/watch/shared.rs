@@ -133,7 +133,15 @@ impl Shared {
                 self.leave(&now, running.step);
             }
             let left = first.map_or(pause, |(left, _)| left.min(pause));
+            let looked = Instant::now();
             now = self.over.wait_timeout(now, left).unwrap_or_else(PoisonError::into_inner).0;
+            // Who has not looked for so long has stood still with the whole process, as after a Ctrl-Z, and
+            // nothing could have returned meanwhile.
+            let overslept = looked.elapsed().saturating_sub(left);
+            if overslept > pause {
+                since += overslept;
+                now.given.iter_mut().for_each(|running| running.since += overslept);
+            }
         }
     }
 
