@@ -146,14 +146,19 @@ where
         // Not before all have ended: one lane may have heard of a panic in another while that is
         // still on its way to where it is caught.
         let panicked = self.came().1.as_ref().map(|panic| panic.at);
-        for lane in ended {
-            match lane.unwrap_or_else(|panic| resume_unwind(panic)) {
-                Err(Ended { error: SystemError::Infrastructure(_), at })
-                    if panicked.is_some_and(|began| began <= at) => {}
-                result => result.map_err(|ended| ended.error)?,
-            }
+        let ended = ended.into_iter().map(|lane| lane.unwrap_or_else(|panic| resume_unwind(panic)));
+        let counts = |ended: &Ended| {
+            let is_due_to_it = panicked.is_some_and(|began| began <= ended.at);
+            !(is_due_to_it && matches!(ended.error, SystemError::Infrastructure(_)))
+        };
+        // What one lane met may be why others then met something else.
+        let first = ended.filter_map(Result::err).filter(counts).min_by_key(|ended| ended.at);
+        let Some(Ended { error, .. }) = first else { return Ok(()) };
+        if matches!(error, SystemError::Infrastructure(_)) {
+            // What panics over a system that is gone shows nothing.
+            self.came().1 = None;
         }
-        Ok(())
+        Err(error)
     }
 
     fn drive(
