@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -36,6 +37,7 @@ pub fn clean(parent: Option<&Path>) -> Result<Report, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(report),
         found => found.map_err(Error::file("find", &parent))?,
     };
+    // What has no lock was removed as it was judged.
     for (path, _lock) in dead_runs(&parent, &mut report)? {
         let cleaned = processes::end_all(&path).and_then(|ended| {
             report.ended += ended;
@@ -50,7 +52,7 @@ pub fn clean(parent: Option<&Path>) -> Result<Report, Error> {
 }
 
 /// The dead runs in `parent`, with their locks, which are now ours.
-fn dead_runs(parent: &Path, report: &mut Report) -> Result<Vec<(PathBuf, Option<File>)>, Error> {
+fn dead_runs(parent: &Path, report: &mut Report) -> Result<Vec<(PathBuf, File)>, Error> {
     let _judging = lock_parent(parent)?;
     let mut dead = Vec::new();
     for entry in std::fs::read_dir(parent).map_err(Error::file("read", parent))? {
@@ -60,12 +62,18 @@ fn dead_runs(parent: &Path, report: &mut Report) -> Result<Vec<(PathBuf, Option<
         }
         match OpenOptions::new().write(true).open(path.join(LOCK)) {
             Ok(lock) => match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => dead.push((path, Some(lock))),
+                // Of a run that has just ended by itself the lock is a file without a name, and somebody
+                // may have made another run of that name since.
+                Ok(()) if is_at(&lock, &path.join(LOCK)) => dead.push((path, lock)),
+                Ok(()) => {}
                 Err(_) => report.live.push(path),
             },
-            // Its maker died before the lock was made: then nothing else is in it either.
+            // Its maker died before the lock was made: then nothing else is in it either, and what has
+            // anything in it stays.
             Err(error) if error.kind() == io::ErrorKind::NotFound && is_empty(&path) => {
-                dead.push((path, None));
+                if std::fs::remove_dir(&path).is_ok() {
+                    report.removed.push(path);
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 tracing::debug!(path = %path.display(), "no run directory, in spite of its name");
@@ -74,6 +82,12 @@ fn dead_runs(parent: &Path, report: &mut Report) -> Result<Vec<(PathBuf, Option<
         }
     }
     Ok(dead)
+}
+
+/// Whether the file is what is at this path by now.
+fn is_at(file: &File, path: &Path) -> bool {
+    let (ours, theirs) = (file.metadata(), path.metadata());
+    ours.is_ok_and(|ours| theirs.is_ok_and(|theirs| (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino())))
 }
 
 fn is_empty(path: &Path) -> bool {
