@@ -60,6 +60,7 @@ pub(super) fn ping(
             || live.is_cut(from, to)
             || live.is_cut(to, from);
         let echo = fping(&address, if is_silent { FOR_OFF } else { patience });
+        let life = live.live(from)?.status.now().epoch;
         let output = match live.attempt(from, &echo)? {
             Outcome::Answered(output) => output,
             Outcome::Refused(why) if !was_sent => return Ok(Outcome::Refused(why)),
@@ -76,6 +77,10 @@ pub(super) fn ping(
             Ending::Exited(1) if is_silent || witness.saw_silence() => break,
             Ending::Exited(1) => {}
             Ending::TimedOut => return Ok(Outcome::Unknown(format!("fping on {from}: {}", output.ending))),
+            // A machine that shuts down ends its programs first.
+            ending if live.live(from)?.status.now().epoch != life => {
+                return Ok(Outcome::Unknown(format!("{from} was shut down under fping: {ending}")));
+            }
             ending => {
                 let said = String::from_utf8_lossy(&output.stderr);
                 return Err(SystemError::infrastructure(format!(
