@@ -107,6 +107,8 @@ struct Racy(Race);
 struct RacyNetwork {
     network: Mutex<SimulatedNetwork>,
     crossing: Crossing,
+    /// Where those meet again who have met, before either goes on.
+    leaving: Crossing,
     deaf: Mutex<BTreeSet<MachineId>>,
 }
 
@@ -127,6 +129,10 @@ impl RacyNetwork {
             }
             (Race::DeafFromBirth, Command::Boot(id)) if self.crossing.cross() => {
                 self.deaf.lock().unwrap().insert(id.clone());
+                let outcome = self.network().give(command);
+                // Whoever pings next finds both on.
+                self.leaving.cross();
+                return outcome;
             }
             (Race::DeafFromBirth, Command::Ping { from, to }) => {
                 let network = self.network();
@@ -151,7 +157,8 @@ impl System<MachineSpec> for Racy {
 
     fn new_sut(&self, network: &Network) -> Result<RacyNetwork, SystemError> {
         let network = Mutex::new(network.into());
-        Ok(RacyNetwork { network, crossing: Crossing::default(), deaf: Mutex::default() })
+        let (crossing, leaving) = Default::default();
+        Ok(RacyNetwork { network, crossing, leaving, deaf: Mutex::default() })
     }
 
     fn run(&self, sut: &mut RacyNetwork, command: &Command) -> Result<Outcome<Response>, SystemError> {
@@ -161,7 +168,7 @@ impl System<MachineSpec> for Racy {
     fn run_lanes(&self, sut: &mut RacyNetwork, lanes: &Lanes<'_, MachineSpec>) -> Result<(), SystemError> {
         let sut = &*sut;
         lanes.run(|_lane| {
-            let underway = sut.crossing.enter();
+            let underway = (sut.crossing.enter(), sut.leaving.enter());
             Ok(move |command: &Command| {
                 let _ = &underway;
                 Ok(sut.give(self.0, command))

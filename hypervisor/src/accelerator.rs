@@ -262,7 +262,6 @@ mod tests {
     use super::*;
     use crate::run::Access;
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
     use tempfile::TempDir;
 
     /// A device that opens, also where there is no KVM.
@@ -270,11 +269,13 @@ mod tests {
 
     /// A program that answers as QEMU does where it is asked for its version, and does `body` else.
     fn playing_qemu(directory: &Path, body: &str) -> PathBuf {
-        let program = directory.join("qemu");
+        let (plain, program) = (directory.join("qemu.text"), directory.join("qemu"));
         let script =
             format!("#!/bin/sh\n[ \"$1\" = --version ] && echo 'QEMU emulator version 0' && exit\n{body}\n");
-        fs::write(&program, script).unwrap();
-        fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        fs::write(&plain, script).unwrap();
+        // What another thread's child may have inherited open for writing cannot be run.
+        let installed = Command::new("install").arg("-m755").arg(&plain).arg(&program).status().unwrap();
+        assert!(installed.success(), "install: {installed}");
         program
     }
 

@@ -51,7 +51,7 @@ fn a_run_that_is_stopped_leaves_its_results_and_says_how_to_go_on() {
     let mut line = String::new();
     while !line.contains("  holds  ") {
         line.clear();
-        said.read_line(&mut line).unwrap();
+        assert!(said.read_line(&mut line).unwrap() > 0, "it has ended before its first case has");
     }
     let reader = std::thread::spawn(move || said.lines().map_while(Result::ok).collect::<Vec<_>>());
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();

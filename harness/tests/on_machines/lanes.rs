@@ -117,15 +117,14 @@ impl Observer for Reasons {
 /// Runs cases of two lanes at least, none of which is sequential. Machines of one process need names
 /// of their own, so each test has a seed of its own.
 fn run<M: Model, S: System<M>>(model: &M, system: &S, seed: u64, cases: u32, shape: Shape) -> Summary<M> {
-    let time = Some(Duration::from_secs(60));
     let config = Config {
         cases,
         shape,
         seed: Some(seed.into()),
         failures: None,
         regressions: None,
-        shrink: Budget { runs: 100, time },
-        probes: Budget { runs: 0, time },
+        shrink: Budget { runs: 100, time: None },
+        probes: Budget { runs: 0, time: None },
         ..Config::default()
     };
     Runner::new(model, system, &config, &Reasons, &Stop::default()).run().unwrap()
@@ -208,17 +207,30 @@ fn said(live: &LiveNetwork<'_>, id: &MachineId, line: &str) -> Result<String, Sy
 }
 
 /// Where two lanes meet that have read, so that whether an update is lost does not depend on how
-/// busy the host is. Who comes alone goes on after a while.
-#[derive(Default)]
-struct Meeting(Mutex<u32>, Condvar);
+/// busy the host is: the first of one with the first of the other, and so on.
+struct Meeting {
+    /// How many there are in the shorter lane: who comes after these has nobody to meet.
+    pairs: usize,
+    come: Mutex<[usize; 2]>,
+    changed: Condvar,
+}
 
 impl Meeting {
-    fn come(&self) {
-        let mut come = self.0.lock().unwrap();
-        *come += 1;
-        let pair = come.next_multiple_of(2);
-        self.1.notify_all();
-        drop(self.1.wait_timeout_while(come, Duration::from_secs(5), |come| *come < pair).unwrap());
+    fn of(lanes: &Lanes<'_, Counters>) -> Self {
+        let pairs = if lanes.count() < 2 { 0 } else { lanes.commands(0).len().min(lanes.commands(1).len()) };
+        Self { pairs, come: Mutex::default(), changed: Condvar::new() }
+    }
+
+    fn come(&self, lane: usize) {
+        let mut come = self.come.lock().unwrap();
+        come[lane] += 1;
+        let number = come[lane];
+        self.changed.notify_all();
+        if number <= self.pairs {
+            // Who follows an order may not be able to come meanwhile.
+            let patience = Duration::from_secs(10);
+            drop(self.changed.wait_timeout_while(come, patience, |come| come[1 - lane] < number).unwrap());
+        }
     }
 }
 
@@ -257,10 +269,11 @@ impl<'lab> System<Counters> for CountersOnMachines<'lab> {
         live: &mut LiveNetwork<'lab>,
         lanes: &Lanes<'_, Counters>,
     ) -> Result<(), SystemError> {
-        let meeting = Meeting::default();
+        let meeting = Meeting::of(lanes);
         lanes.run(|lane| {
             lanes.commands(lane).iter().take(1).try_for_each(|id| live.connect(id))?;
-            Ok(|id: &MachineId| count(live, id, || meeting.come()))
+            let (live, meeting) = (&*live, &meeting);
+            Ok(move |id: &MachineId| count(live, id, || meeting.come(lane)))
         })
     }
 }

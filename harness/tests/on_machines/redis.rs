@@ -84,6 +84,8 @@ fn with_servers(network: Network) -> Network {
         network.with_changed(&id, |machine| {
             let mut lines = format!("bind 0.0.0.0\nprotected-mode no\nport {PORT}\ndir /scratch\n");
             lines.push_str("appendonly yes\nappendfsync always\nsave \"\"\n");
+            // A replica that asks for everything is not kept waiting for others that might.
+            lines.push_str("repl-diskless-sync-delay 0\n");
             let mut ready = format!("redis-cli -p {PORT} ping | grep -q PONG");
             if machine.id != primary.id {
                 lines.push_str(&format!("replicaof {} {PORT}\n", primary.address));
@@ -175,7 +177,7 @@ impl Servers<'_> {
     ) -> Result<Outcome<String>, SystemError> {
         let address = at.address.to_string();
         let words = ["redis-cli", "-h", &address, "-p", PORT].into_iter().chain(words.iter().copied());
-        let output = live.run(from, &Command::from_words(words).limit(Duration::from_secs(30)))?;
+        let output = live.run(from, &Command::from_words(words).limit(Duration::from_secs(90)))?;
         let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         Ok(match output.ending {
             Ending::Exited(_) => Outcome::Answered(said),
@@ -210,12 +212,13 @@ impl<'lab> System<Redis> for Servers<'lab> {
             Request::Set { from, key, value } => {
                 let (key, value) = (key.to_string(), value.to_string());
                 let said = answered!(self.ask(live, from, &machines[0], &["set", &key, &value])?);
-                // Every replica says that it has it, or ten seconds are over.
+                // Every replica says that it has it, or a minute is over: one whose connection has to be made
+                // anew tries that at longer and longer intervals.
                 let acknowledged = answered!(self.ask(
                     live,
                     &machines[0].id,
                     &machines[0],
-                    &["wait", &replicas, "10000"]
+                    &["wait", &replicas, "60000"]
                 )?);
                 match (said.as_str(), acknowledged == replicas) {
                     ("OK", true) => Answer::Stored,

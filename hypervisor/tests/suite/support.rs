@@ -139,6 +139,10 @@ impl Again {
 fn copy_capabilities(to: &Path) {
     let Some(cache) = hypervisor::cache_directory() else { return };
     for file in fs::read_dir(cache.join("libvirt-capabilities")).into_iter().flatten().flatten() {
+        // Others are on their way to their name, which another process may give them just now.
+        if file.path().extension().is_none_or(|end| end != "xml") {
+            continue;
+        }
         fs::create_dir_all(to).unwrap();
         fs::copy(file.path(), to.join(file.file_name())).unwrap();
     }

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -214,8 +213,11 @@ fn run(place: &Place, functions: &str, failed: &str, body: &str) -> Result<(Stri
             "#!/bin/sh\necho {name} \"$@\" >>{}\ncase $1 in list-units) printf '{failed}';; esac\n",
             calls.display()
         );
-        fs::write(bin.join(name), text)?;
-        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755))?;
+        let plain = place.path(&format!("{name}.text"));
+        fs::write(&plain, text)?;
+        // What another thread's child may have inherited open for writing cannot be run.
+        let installed = Command::new("install").arg("-m755").arg(plain).arg(bin.join(name)).status()?;
+        assert!(installed.success(), "install: {installed}");
     }
     let _ = fs::remove_file(&calls);
     let path = format!("{}:/usr/bin:/bin", bin.display());

@@ -3,7 +3,7 @@
 
 use std::error::Error;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -66,9 +66,14 @@ impl Host {
 
     /// Puts a shell script in the place of a program.
     pub(crate) fn script(&self, name: &str, text: &str) -> Result {
-        let path = self.path("bin").join(name);
-        fs::write(&path, format!("#!/bin/sh\n{text}\n"))?;
-        Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)
+        let plain = self.path(&format!("{name}.text"));
+        fs::write(&plain, format!("#!/bin/sh\n{text}\n"))?;
+        // A program that this process has open to write it, or a child of another thread has inherited so,
+        // cannot be run: "Text file busy".
+        let installed =
+            Command::new("install").arg("-m755").arg(plain).arg(self.path("bin").join(name)).status()?;
+        assert!(installed.success(), "install: {installed}");
+        Ok(())
     }
 
     pub(crate) fn options(&self) -> Result<BuildOptions> {

@@ -167,8 +167,10 @@ fn accept(
             if ending.load(Ordering::SeqCst) {
                 return;
             }
-            let child = serve(connection.unwrap(), &folder);
-            connections.lock().unwrap().push(child);
+            let connection = connection.unwrap();
+            // Who is served is never missing from the list.
+            let mut connections = connections.lock().unwrap();
+            connections.push(serve(connection, &folder));
         }
     })
 }
