@@ -110,10 +110,11 @@ fn a_slow_disk_is_slow_until_it_is_not() {
         booted.set(DiskFault::Slow(Slowness::bytes(1).unwrap()));
         booted.machine.send("keep 16 one").unwrap();
         booted.machine.send("keep 17 two").unwrap();
-        booted.machine.next_event(Instant::now() + Duration::from_secs(1));
+        // What may come at once may be enough for the first.
+        let first = booted.machine.next_event(Instant::now() + Duration::from_secs(1));
         booted.set(DiskFault::Healthy);
         // By the limit they would take minutes.
-        for _ in 0..2 {
+        for _ in usize::from(first != Event::Timeout {})..2 {
             assert_eq!(booted.machine.next_event(Instant::now() + LIMIT), Event::Control("kept".to_owned()));
         }
         booted.ask("get 17", "two two two two two two two two");
