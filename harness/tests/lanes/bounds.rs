@@ -2,11 +2,11 @@
 //! never return.
 
 use std::process::Command as Process;
-use std::sync::{Condvar, Mutex};
+use std::sync::{Condvar, Mutex, Once};
 use std::time::{Duration, Instant};
 
 use harness::replay::Replay;
-use harness::{Config, Lanes, Outcome, RunError, Runner, Silent, Stop, System, SystemError};
+use harness::{Config, Lanes, Outcome, RunError, Runner, Shape, Silent, Stop, System, SystemError};
 
 use crate::register::{Command, Register};
 use crate::support::config;
@@ -108,5 +108,52 @@ fn a_command_that_never_returns_ends_the_process_and_keeps_its_case() {
     assert_eq!(named, Some(Command::Read), "{:?}", replay.case);
     for text in [format!("command {number} (\"Read\")"), replay.seed, file.display().to_string()] {
         assert!(said.contains(&text), "{text} is not in {said}");
+    }
+}
+
+/// A register of a process that is stopped, as by a Ctrl-Z, while it is given its first command, for longer
+/// than any may take.
+struct Stopped(Once);
+
+impl System<Register> for Stopped {
+    type Sut = ();
+
+    fn new_sut(&self, _: &u8) -> Result<(), SystemError> {
+        Ok(())
+    }
+
+    fn run(&self, (): &mut (), _: &Command) -> Result<Outcome<u8>, SystemError> {
+        self.0.call_once(|| {
+            // Not before its command has been seen to run.
+            let line = "sleep 0.3; kill -STOP $PPID; sleep 3; kill -CONT $PPID";
+            assert!(Process::new("sh").args(["-c", line]).status().unwrap().success());
+        });
+        Ok(Outcome::Unknown("nobody listens".to_owned()))
+    }
+
+    fn run_lanes(&self, (): &mut (), lanes: &Lanes<'_, Register>) -> Result<(), SystemError> {
+        lanes.run(|_| Ok(|command: &Command| self.run(&mut (), command)))
+    }
+}
+
+#[test]
+fn a_process_that_stands_still_loses_no_time() {
+    /// Set in the process that stands still, to how many commands there are before the lanes.
+    const BEFORE: &str = "NETPROP_TEST_BEFORE";
+    if let Ok(before) = std::env::var(BEFORE) {
+        let (command_limit, before) = (Some(Duration::from_secs(1)), before.parse().unwrap());
+        let shape = Shape { commands: before..=before, ..config(1).shape };
+        let config = Config { command_limit, shape, ..config(3) };
+        let summary = Runner::new(&Register, &Stopped(Once::new()), &config, &Silent, &Stop::default()).run();
+        assert_eq!(summary.unwrap().held, 3);
+        return;
+    }
+    for before in ["0", "2"] {
+        let output = Process::new(std::env::current_exe().unwrap())
+            .args(["--exact", "bounds::a_process_that_stands_still_loses_no_time", "--nocapture"])
+            .env(BEFORE, before)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{before}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
