@@ -50,6 +50,7 @@ mod program;
 pub mod run;
 pub mod simulated;
 mod snapshot;
+mod still_there;
 mod survival;
 pub mod switch;
 mod template_cache;

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::Error;
+use crate::still_there::is_at;
 
 /// The file that makes a directory an entry.
 const MANIFEST: &str = "manifest.json";
@@ -396,8 +397,7 @@ impl Lock {
                 Err(error) => return Err(error.into()),
             }
             // Who removes an entry removes its lock too: then this is another one.
-            let (ours, theirs) = (file.metadata()?, path.metadata());
-            if theirs.is_ok_and(|theirs| theirs.ino() == ours.ino()) {
+            if is_at(&file, path)? {
                 return Ok(Some(Self(file)));
             }
         }

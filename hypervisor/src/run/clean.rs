@@ -2,13 +2,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::{LOCK, PREFIX, RunDirectory, lock_parent, processes, remove};
 use crate::Error;
+use crate::still_there::is_at;
 
 /// What [`clean`] found and did.
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ fn dead_runs(parent: &Path, report: &mut Report) -> Result<Vec<(PathBuf, File)>,
             Ok(lock) => match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
                 // Of a run that has just ended by itself the lock is a file without a name, and somebody
                 // may have made another run of that name since.
-                Ok(()) if is_at(&lock, &path.join(LOCK)) => dead.push((path, lock)),
+                Ok(()) if is_at(&lock, &path.join(LOCK)).unwrap_or(false) => dead.push((path, lock)),
                 Ok(()) => {}
                 Err(_) => report.live.push(path),
             },
@@ -82,12 +82,6 @@ fn dead_runs(parent: &Path, report: &mut Report) -> Result<Vec<(PathBuf, File)>,
         }
     }
     Ok(dead)
-}
-
-/// Whether the file is what is at this path by now.
-fn is_at(file: &File, path: &Path) -> bool {
-    let (ours, theirs) = (file.metadata(), path.metadata());
-    ours.is_ok_and(|ours| theirs.is_ok_and(|theirs| (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino())))
 }
 
 fn is_empty(path: &Path) -> bool {
